@@ -1,0 +1,372 @@
+/**
+ * The one input contract and the one output contract of an overlay node. Both drivers, real sockets
+ * and simulator, see exactly this; everything above the core is built on it.
+ *
+ * Calls take `now`, never earlier than in the call before. Nothing here waits. Views handed to the
+ * sink are valid until the sink's method returns. What a call wants sent is gathered and given to
+ * `NodeSink.transmit` when the batch is full, at the end of `handle`, and on `flush`.
+ */
+import type {
+  Crypto,
+  DatagramBatch,
+  Duration,
+  Entropy,
+  Instant,
+  NodeAddress,
+  Result,
+  UnderlayAddress,
+  WallTime,
+} from '../kernel/index.ts';
+
+export type SocketId = number;
+export type StreamId = number;
+
+export interface NodeIdentity {
+  /** Ed25519 seed, 32 bytes. */
+  readonly signingSeed: Uint8Array;
+  /** X25519 private key, 32 bytes. */
+  readonly agreementKey: Uint8Array;
+  /** Encoded certificate chain: own certificate first, then its issuer's where that is not a root. */
+  readonly chain: Uint8Array;
+}
+
+/** A neighbour to open a link to. `remotes` are tried in turn until one answers. */
+export interface NeighbourOptions {
+  /** The member expected there; a link to any other member is refused. */
+  readonly name?: string;
+  readonly remotes: readonly UnderlayAddress[];
+  /** Which local socket to use; default 0. */
+  readonly local?: number;
+}
+
+export interface NodeOptions {
+  readonly identity: NodeIdentity;
+  /** Signed manifest; its signature is checked against `rootKeys`. */
+  readonly manifest: Uint8Array;
+  readonly rootKeys: readonly Uint8Array[];
+  /** u32, greater than at any earlier start of this identity: the node's incarnation. */
+  readonly epoch: number;
+  readonly neighbours: readonly NeighbourOptions[];
+  /** Whether to take links from certified members that are not configured. Default 'members'. */
+  readonly acceptLinks?: 'members' | 'configured';
+  readonly crypto: Crypto;
+  readonly entropy: Entropy;
+  /** Seed of the non-secret draws: timer phases, jitter. */
+  readonly seed: number;
+  readonly timers?: Partial<NodeTimers>;
+  readonly limits?: Partial<NodeLimits>;
+  /** Sees every packet decision; for checkers and tests. */
+  readonly observer?: NodeObserver;
+}
+
+export interface NodeTimers {
+  /** Between hellos on a link. Default 100 ms. */
+  readonly helloInterval: Duration;
+  /** Silence after which a link is dead, at most. Default 1 s. */
+  readonly deadAfterMax: Duration;
+  /** Own link state is re-flooded this often. Default 40 s; others forget it after three of these. */
+  readonly refreshInterval: Duration;
+  /** Link keys are renewed after this time. Default 120 s. */
+  readonly rekeyAfter: Duration;
+}
+
+export interface NodeLimits {
+  readonly neighboursMax: number;
+  readonly membersMax: number;
+  readonly flowsMax: number;
+  readonly socketsMax: number;
+  readonly streamsMax: number;
+  readonly pendingHandshakesMax: number;
+  readonly outgoingBatchPackets: number;
+}
+
+export type NodeInput =
+  | { readonly kind: 'timeout' }
+  | { readonly kind: 'datagrams'; readonly batch: DatagramBatch }
+  /** What people's clocks say now; given at start and whenever it may have stepped. */
+  | { readonly kind: 'wall-clock'; readonly wall: WallTime }
+  /** Replaces the set of configured neighbours. Links no longer wanted are closed. */
+  | { readonly kind: 'neighbours'; readonly neighbours: readonly NeighbourOptions[] }
+  | { readonly kind: 'manifest'; readonly manifest: Uint8Array }
+  | { readonly kind: 'certificate'; readonly chain: Uint8Array }
+  | {
+      readonly kind: 'enrol-answer';
+      readonly request: number;
+      readonly answer: EnrolAnswer;
+    }
+  /** Withdraw: tell neighbours, flood empty link state. No links are made afterwards. */
+  | { readonly kind: 'stop' };
+
+export type EnrolAnswer =
+  | { readonly granted: true; readonly chain: Uint8Array; readonly manifest: Uint8Array }
+  | { readonly granted: false; readonly code: string };
+
+/** How a flow's packets find their way. `pinned`: on the route of its first packet for ever. */
+export type FlowRouting =
+  | { readonly scheme: 'best' }
+  | { readonly scheme: 'pinned' }
+  | { readonly scheme: 'explicit'; readonly route: readonly NodeAddress[] };
+
+export interface FlowOptions {
+  /** Lane number on the wire; 0 is `default`. */
+  readonly lane?: number;
+  readonly routing?: FlowRouting;
+}
+
+export interface DatagramSocketOptions extends FlowOptions {
+  /** 1..65535; absent: an ephemeral port. */
+  readonly port?: number;
+  /** Messages held while the way to the destination is being set up. Default 64, drop oldest. */
+  readonly pendingMax?: number;
+}
+
+export type SendOutcome =
+  | 'sent'
+  /** Held until the end-to-end session stands. */
+  | 'queued'
+  /** Not taken; a `datagramDrain` follows when there is room. */
+  | 'full'
+  | 'unreachable'
+  | 'too-big'
+  | 'closed';
+
+export type NodeRefusal =
+  | 'port-in-use'
+  | 'limit-reached'
+  | 'unknown-destination'
+  | 'unreachable'
+  | 'closed'
+  | 'bad-argument';
+
+export interface DatagramMeta {
+  readonly from: NodeAddress;
+  readonly fromPort: number;
+  readonly lane: number;
+}
+
+export type EchoOutcome =
+  | { readonly kind: 'reply'; readonly from: NodeAddress; readonly rtt: Duration }
+  | { readonly kind: 'hop-limit-exceeded'; readonly from: NodeAddress; readonly rtt: Duration }
+  | { readonly kind: 'unreachable'; readonly from: NodeAddress; readonly rtt: Duration };
+
+/** Where a node's effects go. Methods must not call back into the node. */
+export interface NodeSink {
+  transmit(batch: DatagramBatch): void;
+  datagram(socket: SocketId, payload: Uint8Array, meta: DatagramMeta): void;
+  /** A socket that said `full` has room again. */
+  datagramDrain(socket: SocketId): void;
+  /** A stream arrived at a listener. */
+  streamIncoming(listener: SocketId, stream: StreamId, from: NodeAddress, fromPort: number): void;
+  streamConnected(stream: StreamId): void;
+  /** In order, without gaps. Say `streamConsumed` when done with it, or the window closes. */
+  streamData(stream: StreamId, bytes: Uint8Array): void;
+  /** A stream whose `streamWrite` took less than offered has room again. */
+  streamWritable(stream: StreamId): void;
+  /** The peer finished its direction. */
+  streamEnded(stream: StreamId): void;
+  /** The last word about a stream; `reason` undefined when both sides finished in good order. */
+  streamClosed(stream: StreamId, reason: StreamFault | undefined): void;
+  echo(id: number, outcome: EchoOutcome): void;
+  event(event: NodeEvent): void;
+}
+
+export type StreamFault =
+  | 'refused'
+  | 'reset'
+  | 'timed-out'
+  | 'unreachable'
+  | 'peer-restarted'
+  | 'aborted'
+  | 'node-stopped';
+
+export type NodeEvent =
+  | {
+      readonly kind: 'link-up';
+      readonly neighbour: NodeAddress;
+      readonly name: string;
+      readonly remote: UnderlayAddress;
+    }
+  | {
+      readonly kind: 'link-down';
+      readonly neighbour: NodeAddress;
+      readonly name: string;
+      readonly reason: string;
+      /** How long nothing had been heard. */
+      readonly silence: Duration;
+    }
+  | {
+      readonly kind: 'route-changed';
+      readonly destination: NodeAddress;
+      /** Nodes after this one, destination last; undefined: unreachable. */
+      readonly before: readonly NodeAddress[] | undefined;
+      readonly after: readonly NodeAddress[] | undefined;
+      /** What set it off, in words: "link DFW-LAX down", "link ATL-DFW loss 31 %". */
+      readonly cause: string;
+    }
+  | { readonly kind: 'member'; readonly address: NodeAddress; readonly name: string }
+  /** A newer manifest was adopted: keep it. */
+  | { readonly kind: 'manifest'; readonly manifest: Uint8Array; readonly version: number }
+  /** Somebody or something was refused. Rate limited; the counters have every one. */
+  | {
+      readonly kind: 'refused';
+      readonly what: 'handshake' | 'packet' | 'record' | 'enrolment';
+      readonly reason: string;
+      readonly remote: string;
+    }
+  | {
+      readonly kind: 'enrol-request';
+      readonly request: number;
+      /** Renewal by a member that holds a valid certificate has no token. */
+      readonly tokenSecret: Uint8Array | undefined;
+      readonly name: string;
+      readonly identityKey: Uint8Array;
+      readonly agreementKey: Uint8Array;
+      readonly remote: string;
+    };
+
+/** Packet decisions as they happen, for checkers; absent in production. */
+export interface NodeObserver {
+  packetSent?(header: PacketName): void;
+  packetForwarded?(header: PacketName, from: NodeAddress, to: NodeAddress): void;
+  packetDelivered?(header: PacketName): void;
+  packetDropped?(header: PacketName | undefined, reason: string): void;
+}
+
+export interface PacketName {
+  readonly source: NodeAddress;
+  readonly destination: NodeAddress;
+  readonly epoch: number;
+  readonly flow: number;
+  readonly sequence: number;
+}
+
+/** What an overlay node does, as seen by a driver. Implemented by `OverlayNode`. */
+export interface OverlayNodeApi {
+  readonly address: NodeAddress;
+  readonly name: string;
+  handle(input: NodeInput, now: Instant): void;
+  nextTimeout(): Instant | undefined;
+  /** Sends what local calls have gathered. */
+  flush(now: Instant): void;
+
+  datagramBind(options: DatagramSocketOptions, now: Instant): Result<BoundSocket, NodeRefusal>;
+  datagramSend(
+    socket: SocketId,
+    to: NodeAddress,
+    toPort: number,
+    payload: Uint8Array,
+    now: Instant,
+  ): SendOutcome;
+  socketClose(socket: SocketId, now: Instant): void;
+
+  streamListen(options: { port?: number }, now: Instant): Result<BoundSocket, NodeRefusal>;
+  streamConnect(
+    to: NodeAddress,
+    toPort: number,
+    options: FlowOptions,
+    now: Instant,
+  ): Result<StreamId, NodeRefusal>;
+  /** Bytes taken, 0 .. bytes.length; less than offered means wait for `streamWritable`. */
+  streamWrite(stream: StreamId, bytes: Uint8Array, now: Instant): number;
+  streamConsumed(stream: StreamId, bytes: number, now: Instant): void;
+  /** No more writes from here; what was written still arrives. */
+  streamFinish(stream: StreamId, now: Instant): void;
+  /** Gives up both directions at once. */
+  streamReset(stream: StreamId, now: Instant): void;
+
+  /** Answered through `NodeSink.echo` with the same id, or never: the caller keeps the time. */
+  echo(
+    id: number,
+    to: NodeAddress,
+    options: { hopLimit?: number; payloadBytes?: number; routing?: FlowRouting },
+    now: Instant,
+  ): Result<void, NodeRefusal>;
+
+  addressOf(name: string): NodeAddress | undefined;
+  nameOf(address: NodeAddress): string | undefined;
+  status(now: Instant): NodeStatus;
+  explainRoute(destination: NodeAddress, now: Instant): RouteExplanation | undefined;
+}
+
+export interface BoundSocket {
+  readonly socket: SocketId;
+  readonly port: number;
+}
+
+export interface LinkStatus {
+  readonly neighbour: NodeAddress | undefined;
+  readonly name: string | undefined;
+  readonly state: 'connecting' | 'up' | 'suspect' | 'down';
+  readonly remote: UnderlayAddress;
+  readonly since: Duration;
+  readonly rtt: Duration;
+  readonly rttMin: Duration;
+  readonly jitter: Duration;
+  /** Parts per million, this node to the neighbour, as the neighbour measures it. */
+  readonly lossOutPpm: number;
+  readonly lossInPpm: number;
+  /** Datagram bytes that pass. */
+  readonly mtu: number;
+  /** Silence that would make it dead at the moment. */
+  readonly deadAfter: Duration;
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+  readonly packetsOut: number;
+  readonly packetsIn: number;
+  readonly aead: string;
+  /** Why it last went down, or cannot come up. */
+  readonly reason: string | undefined;
+}
+
+export interface RouteStatus {
+  readonly destination: NodeAddress;
+  readonly name: string;
+  readonly path: readonly NodeAddress[];
+  /** Expected one-way latency of the path. */
+  readonly latency: Duration;
+  /** Loss over the path, parts per million. */
+  readonly lossPpm: number;
+  /** Cost by the routing metric: latency with loss weighed in. */
+  readonly cost: Duration;
+  readonly since: Duration;
+  readonly changes: number;
+  readonly cause: string;
+}
+
+export interface RouteCandidate {
+  readonly path: readonly NodeAddress[];
+  readonly latency: Duration;
+  readonly lossPpm: number;
+  readonly cost: Duration;
+  readonly isChosen: boolean;
+  /** Why it is not the route: "worse by 4.1 ms", "link DFW-LAX down for 12 s". */
+  readonly verdict: string;
+}
+
+export interface RouteExplanation {
+  readonly destination: NodeAddress;
+  readonly name: string;
+  readonly route: RouteStatus | undefined;
+  readonly candidates: readonly RouteCandidate[];
+}
+
+export interface MemberStatus {
+  readonly address: NodeAddress;
+  readonly name: string;
+  readonly isReachable: boolean;
+  readonly certificateEnds: WallTime;
+}
+
+export interface NodeStatus {
+  readonly address: NodeAddress;
+  readonly name: string;
+  readonly network: { readonly name: string; readonly id: string; readonly isLab: boolean };
+  readonly manifestVersion: number;
+  readonly epoch: number;
+  readonly uptime: Duration;
+  readonly certificateEnds: WallTime;
+  readonly links: readonly LinkStatus[];
+  readonly routes: readonly RouteStatus[];
+  readonly members: readonly MemberStatus[];
+  readonly counters: Readonly<Record<string, number>>;
+}

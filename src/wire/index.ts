@@ -1,0 +1,2 @@
+export * from './data-packet.ts';
+export * from './packet-types.ts';
