@@ -1,0 +1,48 @@
+/**
+ * Which sequence numbers of one flow have passed this node: a ring bitmap over the newest `bits`
+ * numbers, after RFC 6479's replay window but for 32-bit numbers and without copying. Numbers older than
+ * the window count as seen: a packet that late has been overtaken by thousands and may be a loop.
+ */
+export class DuplicateWindow {
+  private readonly words: Uint32Array;
+  private readonly mask: number;
+  private readonly bits: number;
+  private newest = -1;
+
+  /** `bits`: a power of two, at least 64. */
+  constructor(bits = 2048) {
+    this.bits = bits;
+    this.words = new Uint32Array(bits >>> 5);
+    this.mask = (bits >>> 5) - 1;
+  }
+
+  /** True the first time a number is seen; marks it. */
+  admit(sequence: number): boolean {
+    const newest = this.newest;
+    if (sequence > newest) {
+      this.advance(newest, sequence);
+    } else if (newest - sequence >= this.bits - 32) {
+      // The oldest word is shared with the newest numbers, hence one word less than `bits`.
+      return false;
+    }
+    const word = (sequence >>> 5) & this.mask;
+    const bit = 1 << (sequence & 31);
+    if ((this.words[word]! & bit) !== 0) return false;
+    this.words[word]! |= bit;
+    return true;
+  }
+
+  /** Forgets everything: the flow's source restarted. */
+  reset(): void {
+    this.words.fill(0);
+    this.newest = -1;
+  }
+
+  private advance(from: number, to: number): void {
+    const first = from < 0 ? to >>> 5 : (from >>> 5) + 1;
+    const last = to >>> 5;
+    if (last - first >= this.words.length) this.words.fill(0);
+    else for (let w = first; w <= last; w++) this.words[w & this.mask] = 0;
+    this.newest = to;
+  }
+}

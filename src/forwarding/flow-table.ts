@@ -1,0 +1,84 @@
+import type { Instant, NodeAddress } from '../kernel/index.ts';
+import { DuplicateWindow } from './duplicate-window.ts';
+
+/** What a node remembers of one flow that passes it: one source's packets under one label. */
+export interface FlowEntry {
+  readonly source: NodeAddress;
+  readonly flow: number;
+  epoch: number;
+  readonly window: DuplicateWindow;
+  destination: NodeAddress;
+  lane: number;
+  packets: number;
+  bytes: number;
+  duplicates: number;
+  lastUsed: Instant;
+}
+
+export interface FlowTableOptions {
+  /** Flows remembered. Overflow: the longest idle is forgotten (`flowsEvicted`). Default 4096. */
+  readonly flowsMax?: number;
+  /** Sequence numbers remembered per flow. Default 2048. */
+  readonly windowBits?: number;
+}
+
+export const FLOWS_MAX_DEFAULT = 4096;
+
+/**
+ * The flow table: classification and de-duplication state of the packet path, keyed by (source,
+ * flow label). Soft state: a node that has just restarted forwards at once and learns as it goes.
+ * A forgotten flow may pass one old copy again; its destination still delivers it only once.
+ */
+export class FlowTable {
+  private readonly entries = new Map<number, FlowEntry>();
+  private readonly flowsMax: number;
+  private readonly windowBits: number;
+  flowsEvicted = 0;
+
+  constructor(options: FlowTableOptions = {}) {
+    this.flowsMax = options.flowsMax ?? FLOWS_MAX_DEFAULT;
+    this.windowBits = options.windowBits ?? 2048;
+  }
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  /** The entry of a flow, made when it is new. */
+  entry(source: NodeAddress, flow: number, epoch: number, now: Instant): FlowEntry {
+    // 48 bits: exact in a double.
+    const key = source * 0x1_0000 + flow;
+    const known = this.entries.get(key);
+    if (known !== undefined) return known;
+    if (this.entries.size >= this.flowsMax) this.evict();
+    const made: FlowEntry = {
+      source,
+      flow,
+      epoch,
+      window: new DuplicateWindow(this.windowBits),
+      destination: 0 as NodeAddress,
+      lane: 0,
+      packets: 0,
+      bytes: 0,
+      duplicates: 0,
+      lastUsed: now,
+    };
+    this.entries.set(key, made);
+    return made;
+  }
+
+  /** In order of first use; for status and accounting. */
+  all(): IterableIterator<FlowEntry> {
+    return this.entries.values();
+  }
+
+  /** Makes room by forgetting the longest idle eighth in one pass, so that eviction is amortised. */
+  private evict(): void {
+    const byIdle = [...this.entries.entries()].sort((a, b) => a[1].lastUsed - b[1].lastUsed);
+    const count = Math.max(1, this.flowsMax >>> 3);
+    for (let i = 0; i < count && i < byIdle.length; i++) {
+      this.entries.delete(byIdle[i]![0]);
+      this.flowsEvicted++;
+    }
+  }
+}

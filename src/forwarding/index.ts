@@ -1,0 +1,3 @@
+export * from './duplicate-window.ts';
+export * from './flow-table.ts';
+export * from './forwarder.ts';
