@@ -95,6 +95,7 @@ export class ByteWriter {
     this.buffer = new Uint8Array(capacity);
   }
 
+  /** Claims `count` bytes; the buffer may be a new one afterwards, so ask before touching it. */
   private room(count: number): number {
     const at = this.length;
     const wanted = at + count;
@@ -108,7 +109,8 @@ export class ByteWriter {
   }
 
   u8(n: number): this {
-    this.buffer[this.room(1)] = n;
+    const at = this.room(1);
+    this.buffer[at] = n;
     return this;
   }
 
@@ -120,7 +122,8 @@ export class ByteWriter {
   }
 
   u32(n: number): this {
-    writeU32(this.buffer, this.room(4), n);
+    const at = this.room(4);
+    writeU32(this.buffer, at, n);
     return this;
   }
 
