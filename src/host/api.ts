@@ -1,0 +1,474 @@
+/**
+ * What an application sees of an overlay node. The same interface is implemented twice: embedded
+ * (`OverlayHost` in this folder drives the node inside the process) and remote (a connection to a
+ * daemon over its Unix socket). Therefore everything that comes out is plain data, as JSON could
+ * carry it, or a standard Node object: a Duplex, an EventEmitter, an async iterable.
+ *
+ * Units are in the names: `...Ms` is milliseconds with fractions, `loss...` a share from 0 to 1.
+ * Points in time are ISO 8601 strings. A node is named by its member name; where a name is not
+ * known, its overlay address in eight hexadecimal digits stands in its place, and is accepted
+ * wherever a name is.
+ *
+ * What fails at this interface fails with `OverlayError`; `code` is one of `ApiErrorCode`.
+ * Every option object takes a `signal`. Aborting a call that waits rejects it with `ABORTED`;
+ * aborting something open (a socket, a server, a watch) closes it without an error.
+ */
+import type { Duplex } from 'node:stream';
+
+/** Every code this interface fails with. Append-only; described in docs/errors.md. */
+export type ApiErrorCode =
+  /** An argument cannot mean anything: a malformed endpoint, a port out of range. */
+  | 'BAD_ARGUMENT'
+  /** No member of this name is known here. May be retried: it may be learned later. */
+  | 'UNKNOWN_DESTINATION'
+  /** The member is known and there is no route to it at the moment. */
+  | 'UNREACHABLE'
+  /** The other end has no listener on this port, or it turned the stream away. */
+  | 'REFUSED'
+  /** The other end gave the stream up. */
+  | 'RESET'
+  /** Nothing came back within the time allowed. */
+  | 'TIMED_OUT'
+  /** The other node was started again; its ends of all streams are gone. */
+  | 'PEER_RESTARTED'
+  /** This side gave the stream up. */
+  | 'STREAM_ABORTED'
+  | 'PORT_IN_USE'
+  /** A bound of this node is reached: sockets, streams, flows. */
+  | 'LIMIT_REACHED'
+  /** A datagram longer than `DATAGRAM_BYTES_MAX`. */
+  | 'MESSAGE_TOO_BIG'
+  /** The socket, server or node was closed before. */
+  | 'CLOSED'
+  /** The node stopped while this was open. */
+  | 'NODE_STOPPED'
+  /** The caller's signal was aborted; `cause` is its reason. */
+  | 'ABORTED'
+  /** Impairments are for networks made as labs. */
+  | 'NOT_A_LAB'
+  /** A local UDP port cannot be opened; `details` has host, port and the system's code. */
+  | 'UNDERLAY_BIND_FAILED'
+  /** The manifest, certificate or keys given at the start do not stand up. */
+  | 'BAD_IDENTITY';
+
+/** Longest datagram an overlay datagram socket takes, in bytes. */
+export const DATAGRAM_BYTES_MAX = 65_000;
+
+/** `NAME:port`, or the two apart. */
+export type Endpoint = string | EndpointParts;
+
+export interface EndpointParts {
+  readonly node: string;
+  /** 1..65535. */
+  readonly port: number;
+}
+
+export interface SignalOption {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * How packets find their way. `best`: the best route at each moment. `pinned`: for ever the route
+ * of the first packet, as an unprotected Internet path would. `via`: exactly these nodes in order,
+ * the destination last.
+ */
+export type RoutingChoice = 'best' | 'pinned' | { readonly via: readonly string[] };
+
+export type LaneName = 'default';
+
+export interface FlowChoice {
+  /** Default `default`. */
+  readonly lane?: LaneName;
+  /** Default `best`. */
+  readonly routing?: RoutingChoice;
+}
+
+// ---------------------------------------------------------------------------------------------
+// The node
+
+export interface OverlayNodeHandle extends AsyncDisposable {
+  /** Member name of the node. */
+  readonly name: string;
+  /** Overlay address, eight hexadecimal digits. */
+  readonly address: string;
+
+  /** Opens a datagram socket. Fails with PORT_IN_USE, LIMIT_REACHED, BAD_ARGUMENT, CLOSED. */
+  datagram(options?: DatagramOptions): Promise<DatagramSocket>;
+
+  /**
+   * Opens a stream to a listener behind another node. Resolves when the other end has accepted.
+   * Fails with UNKNOWN_DESTINATION, UNREACHABLE, REFUSED, TIMED_OUT, LIMIT_REACHED, ABORTED, CLOSED.
+   */
+  connect(to: Endpoint, options?: ConnectOptions): Promise<OverlayStream>;
+
+  /**
+   * Accepts streams on an overlay port. Fails with PORT_IN_USE, LIMIT_REACHED, BAD_ARGUMENT, CLOSED.
+   * Without a handler, listen for 'connection'; a stream nobody takes is reset.
+   */
+  listen(options: ListenOptions, handler?: (stream: OverlayStream) => void): Promise<StreamServer>;
+
+  /**
+   * One echo request. An answer of any kind resolves, silence resolves with `timed-out`: a lost
+   * packet is a result. Fails with UNKNOWN_DESTINATION, BAD_ARGUMENT, ABORTED, CLOSED.
+   */
+  ping(node: string, options?: PingOptions): Promise<PingResult>;
+
+  /** Measures the way hop by hop and adds why it is the way. Fails as `ping` does. */
+  trace(node: string, options?: TraceOptions): Promise<TraceResult>;
+
+  /** The route to one node, the others that were considered, and why they lost. */
+  explain(node: string, options?: SignalOption): Promise<RouteExplanation>;
+
+  status(options?: SignalOption): Promise<NodeStatus>;
+
+  /**
+   * What changes, as it changes; the first item is always a snapshot. A consumer that falls more
+   * than `WATCH_QUEUE_MAX` items behind loses them and gets a fresh snapshot whose `missed` says
+   * how many. Ends when the signal is aborted or the node closes.
+   */
+  watch(topic: 'links', options?: SignalOption): AsyncIterable<LinkUpdate>;
+  watch(topic: 'routes', options?: SignalOption): AsyncIterable<RouteUpdate>;
+  watch(topic: 'events', options?: SignalOption): AsyncIterable<EventUpdate>;
+
+  /**
+   * Embedded: withdraws from the network and closes everything. Remote: lets the connection go;
+   * the daemon and its node stay. Calling it again waits for the same end.
+   */
+  close(): Promise<void>;
+}
+
+export const WATCH_QUEUE_MAX = 256;
+
+// ---------------------------------------------------------------------------------------------
+// Datagrams
+
+export interface DatagramOptions extends FlowChoice, SignalOption {
+  /** 1..65535. Absent: an ephemeral port. */
+  readonly port?: number;
+  /** Received datagrams held for a reader. Default 256; the oldest are dropped and counted. */
+  readonly receiveQueueMax?: number;
+  /** Messages held while the way to a destination is being set up. Default 64. */
+  readonly pendingMax?: number;
+}
+
+export interface Datagram {
+  readonly payload: Uint8Array;
+  readonly from: EndpointParts;
+  readonly lane: LaneName;
+}
+
+export interface DatagramSocketEvents {
+  /** There is room again after `send` returned false. */
+  drain: [];
+  /** A datagram arrived. With a listener on this event nothing is queued for iteration. */
+  message: [datagram: Datagram];
+  /** A datagram was not sent; `unsent` counts it too. */
+  undeliverable: [to: EndpointParts, code: 'UNREACHABLE' | 'UNKNOWN_DESTINATION'];
+  close: [];
+}
+
+/**
+ * A datagram socket. Messages of up to `DATAGRAM_BYTES_MAX` bytes, each delivered whole and at most
+ * once, in no promised order. Read it with `for await` (one reader) or the 'message' event.
+ * Iteration ends when the socket is closed.
+ */
+export interface DatagramSocket extends AsyncIterable<Datagram>, AsyncDisposable {
+  /** This node and the port it is bound to. */
+  readonly local: EndpointParts;
+  /** Received datagrams pushed out because nobody read them in time. */
+  readonly dropped: number;
+  /** Datagrams that could not be sent at all: no route, no such member. */
+  readonly unsent: number;
+
+  /**
+   * False means stop until 'drain'; this datagram was not taken when the node was full, and may
+   * have been when only the channel to the daemon is filling. A text is sent as UTF-8.
+   * Throws MESSAGE_TOO_BIG, BAD_ARGUMENT, CLOSED.
+   */
+  send(payload: Uint8Array | string, options: { readonly to: Endpoint }): boolean;
+
+  on<E extends keyof DatagramSocketEvents>(
+    event: E,
+    listener: (...args: DatagramSocketEvents[E]) => void,
+  ): this;
+  once<E extends keyof DatagramSocketEvents>(
+    event: E,
+    listener: (...args: DatagramSocketEvents[E]) => void,
+  ): this;
+  off<E extends keyof DatagramSocketEvents>(
+    event: E,
+    listener: (...args: DatagramSocketEvents[E]) => void,
+  ): this;
+
+  close(): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Streams
+
+export interface ConnectOptions extends FlowChoice, SignalOption {
+  /** How long to wait for the other end to accept. Default 10000. */
+  readonly timeoutMs?: number;
+}
+
+export interface ListenOptions extends SignalOption {
+  /** 1..65535. Absent or 0: an ephemeral port. */
+  readonly port?: number;
+}
+
+/**
+ * A reliable, ordered stream of bytes: a real Duplex. `end()` finishes this direction and leaves
+ * the other open; `destroy()` resets both. 'error' carries an OverlayError.
+ */
+export interface OverlayStream extends Duplex {
+  readonly local: EndpointParts;
+  readonly remote: EndpointParts;
+}
+
+export interface StreamServerEvents {
+  connection: [stream: OverlayStream];
+  close: [];
+}
+
+/** Shaped like `net.Server`. */
+export interface StreamServer extends AsyncDisposable {
+  address(): EndpointParts;
+  on<E extends keyof StreamServerEvents>(
+    event: E,
+    listener: (...args: StreamServerEvents[E]) => void,
+  ): this;
+  once<E extends keyof StreamServerEvents>(
+    event: E,
+    listener: (...args: StreamServerEvents[E]) => void,
+  ): this;
+  off<E extends keyof StreamServerEvents>(
+    event: E,
+    listener: (...args: StreamServerEvents[E]) => void,
+  ): this;
+  /** Takes no more streams; those that are open stay open. */
+  close(): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Measuring
+
+export interface PingOptions extends SignalOption {
+  /** Default 2000. */
+  readonly timeoutMs?: number;
+  /** Default 56, at most 1024. */
+  readonly payloadBytes?: number;
+  /** 1..255; the node where it runs out answers. Default: far enough for any route. */
+  readonly hopLimit?: number;
+  readonly routing?: RoutingChoice;
+}
+
+export type PingResult =
+  | {
+      readonly outcome: 'reply' | 'hop-limit-exceeded' | 'unreachable';
+      /** The node that answered. */
+      readonly from: string;
+      readonly rttMs: number;
+    }
+  | { readonly outcome: 'timed-out' };
+
+export interface TraceOptions extends SignalOption {
+  /** Per probe. Default 2000. */
+  readonly timeoutMs?: number;
+  /** Default 3. */
+  readonly probesPerHop?: number;
+  /** Default 16. */
+  readonly hopsMax?: number;
+  readonly routing?: RoutingChoice;
+}
+
+export interface TraceHop {
+  /** 1 for the first node after this one. */
+  readonly hop: number;
+  /** The node that answered, undefined when none did. */
+  readonly node: string | undefined;
+  /** One entry a probe, undefined where nothing came back. */
+  readonly rttsMs: readonly (number | undefined)[];
+}
+
+export interface TraceResult {
+  readonly destination: string;
+  readonly hops: readonly TraceHop[];
+  /** Whether the destination itself answered. */
+  readonly isReached: boolean;
+  /** What this node computed: the route, what else there was, why it lost. */
+  readonly explanation: RouteExplanation;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Status: as in node/contract.ts, with names for addresses and milliseconds for microseconds.
+
+export interface NodeStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly network: { readonly name: string; readonly id: string; readonly isLab: boolean };
+  readonly manifestVersion: number;
+  readonly epoch: number;
+  readonly uptimeMs: number;
+  readonly certificateEnds: string;
+  readonly links: readonly LinkStatus[];
+  readonly routes: readonly RouteStatus[];
+  readonly members: readonly MemberStatus[];
+  readonly sockets: readonly SocketStatus[];
+  /** What was sent, dropped and refused, by reason. The underlay's begin with `underlay.`. */
+  readonly counters: Readonly<Record<string, number>>;
+  readonly underlay: UnderlayStatus;
+}
+
+export interface UnderlayStatus {
+  /** `portable`, or a faster one where it loads. */
+  readonly kind: string;
+  /** The UDP sockets that are open, `host:port`, in the order of the options. */
+  readonly locals: readonly string[];
+  readonly receiveBufferBytes: number;
+  readonly sendBufferBytes: number;
+}
+
+export interface LinkStatus {
+  /** Member name of the neighbour; undefined while it has not yet said who it is. */
+  readonly neighbour: string | undefined;
+  readonly state: 'connecting' | 'up' | 'suspect' | 'down';
+  /** `host:port` of the far end. */
+  readonly remote: string;
+  /** Time in this state. */
+  readonly sinceMs: number;
+  readonly rttMs: number;
+  readonly rttMinMs: number;
+  readonly jitterMs: number;
+  /** From this node to the neighbour, as the neighbour measures it. */
+  readonly lossOut: number;
+  readonly lossIn: number;
+  readonly mtu: number;
+  /** Silence that would make it dead at the moment. */
+  readonly deadAfterMs: number;
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+  readonly packetsOut: number;
+  readonly packetsIn: number;
+  readonly aead: string;
+  /** Why it last went down, or cannot come up. */
+  readonly reason: string | undefined;
+}
+
+export interface RouteStatus {
+  readonly destination: string;
+  /** Nodes after this one, the destination last; empty when there is no route. */
+  readonly path: readonly string[];
+  /** Expected one way. */
+  readonly latencyMs: number;
+  readonly loss: number;
+  /** By the routing metric: latency with loss weighed in. */
+  readonly costMs: number;
+  readonly sinceMs: number;
+  readonly changes: number;
+  /** What the last change came from. */
+  readonly cause: string;
+}
+
+export interface RouteCandidate {
+  readonly path: readonly string[];
+  readonly latencyMs: number;
+  readonly loss: number;
+  readonly costMs: number;
+  readonly isChosen: boolean;
+  /** Why it is not the route. */
+  readonly verdict: string;
+}
+
+export interface RouteExplanation {
+  readonly destination: string;
+  readonly route: RouteStatus | undefined;
+  readonly candidates: readonly RouteCandidate[];
+}
+
+export interface MemberStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly isReachable: boolean;
+  readonly certificateEnds: string;
+}
+
+export interface SocketStatus {
+  readonly kind: 'datagram' | 'listener' | 'stream';
+  readonly port: number;
+  /** The far end of a stream. */
+  readonly remote: EndpointParts | undefined;
+  /** Datagrams nobody read in time. */
+  readonly dropped: number;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Watching
+
+export type LinkUpdate =
+  | { readonly kind: 'snapshot'; readonly links: readonly LinkStatus[]; readonly missed: number }
+  | LinkUpEvent
+  | LinkDownEvent;
+
+export type RouteUpdate =
+  | { readonly kind: 'snapshot'; readonly routes: readonly RouteStatus[]; readonly missed: number }
+  | RouteChangedEvent;
+
+export type EventUpdate =
+  | { readonly kind: 'snapshot'; readonly status: NodeStatus; readonly missed: number }
+  | NodeEvent;
+
+export type NodeEvent =
+  | LinkUpEvent
+  | LinkDownEvent
+  | RouteChangedEvent
+  | MemberEvent
+  | ManifestEvent
+  | RefusedEvent;
+
+export interface LinkUpEvent {
+  readonly kind: 'link-up';
+  readonly at: string;
+  readonly neighbour: string;
+  readonly remote: string;
+}
+
+export interface LinkDownEvent {
+  readonly kind: 'link-down';
+  readonly at: string;
+  readonly neighbour: string;
+  readonly reason: string;
+  /** How long nothing had been heard. */
+  readonly silenceMs: number;
+}
+
+export interface RouteChangedEvent {
+  readonly kind: 'route-changed';
+  readonly at: string;
+  readonly destination: string;
+  /** Nodes after this one, the destination last; undefined: unreachable. */
+  readonly before: readonly string[] | undefined;
+  readonly after: readonly string[] | undefined;
+  /** What set it off, in words. */
+  readonly cause: string;
+}
+
+export interface MemberEvent {
+  readonly kind: 'member';
+  readonly at: string;
+  readonly name: string;
+  readonly address: string;
+}
+
+export interface ManifestEvent {
+  readonly kind: 'manifest';
+  readonly at: string;
+  readonly version: number;
+}
+
+export interface RefusedEvent {
+  readonly kind: 'refused';
+  readonly at: string;
+  readonly what: 'handshake' | 'packet' | 'record' | 'enrolment';
+  readonly reason: string;
+  readonly remote: string;
+}
