@@ -1,0 +1,2 @@
+/** Pages written from the code. `export` is a function without arguments that returns the page. */
+export const GENERATED_PAGES = [];
