@@ -25,6 +25,7 @@ export const ROOMS = [
   'gateway',
   'daemon',
   'client',
+  'lab',
   'cli',
 ];
 
