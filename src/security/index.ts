@@ -1,0 +1,5 @@
+export * from './issue.ts';
+export * from './key-id.ts';
+export * from './noise.ts';
+export * from './replay-window.ts';
+export * from './trust.ts';
