@@ -1,0 +1,58 @@
+/**
+ * The sealed packet: what a link carries once its handshake is done.
+ *
+ *    0               1               2               3
+ *   +---------------+---------------+---------------+---------------+
+ *   | 0x15          | zero                                          |  0
+ *   +---------------+-----------------------------------------------+
+ *   |          receiver index, chosen by the receiver               |  4
+ *   +---------------------------------------------------------------+
+ *   |                     packet counter (64 bits)                  |  8
+ *   |                                                               |
+ *   +---------------------------------------------------------------+
+ *   |   ciphertext: a run of frames (packet-types.ts)               | 16
+ *   +---------------------------------------------------------------+
+ *   |   tag, 16 bytes                                               |
+ *
+ * The header is the additional data of the AEAD. The nonce is four zero bytes and the counter, which
+ * never repeats under one key; it stays below 2^53 because keys are renewed long before.
+ */
+import { AEAD_TAG_BYTES, readU32, writeU32 } from '../kernel/index.ts';
+import { PACKET_SEALED } from './packet-types.ts';
+
+export const SEALED_HEADER_BYTES = 16;
+/** Header and tag: what sealing adds to a run of frames. */
+export const SEALED_OVERHEAD_BYTES: number = SEALED_HEADER_BYTES + AEAD_TAG_BYTES;
+
+const WORD = 0x1_0000_0000;
+
+export function writeSealedHeader(
+  bytes: Uint8Array,
+  at: number,
+  receiverIndex: number,
+  counter: number,
+): void {
+  writeU32(bytes, at, (PACKET_SEALED << 24) >>> 0);
+  writeU32(bytes, at + 4, receiverIndex);
+  writeU32(bytes, at + 8, Math.floor(counter / WORD));
+  writeU32(bytes, at + 12, counter >>> 0);
+}
+
+/** Whether `length` bytes at `at` can be a sealed packet with at least one byte of frames. */
+export const isSealedPacket = (bytes: Uint8Array, at: number, length: number): boolean =>
+  length > SEALED_OVERHEAD_BYTES && readU32(bytes, at) === PACKET_SEALED * 0x100_0000;
+
+export const sealedReceiver = (bytes: Uint8Array, at: number): number => readU32(bytes, at + 4);
+
+/** The packet counter; -1 when it is beyond 2^53 - 1, which no sender of ours reaches. */
+export function sealedCounter(bytes: Uint8Array, at: number): number {
+  const high = readU32(bytes, at + 8);
+  return high > 0x1f_ffff ? -1 : high * WORD + readU32(bytes, at + 12);
+}
+
+/** The 12-byte nonce of a counter. */
+export function writeNonce(nonces: Uint8Array, at: number, counter: number): void {
+  writeU32(nonces, at, 0);
+  writeU32(nonces, at + 4, Math.floor(counter / WORD));
+  writeU32(nonces, at + 8, counter >>> 0);
+}
