@@ -1,0 +1,73 @@
+/**
+ * What a link tells routing, and when. Worse news is told as soon as it is certain, better news
+ * after it has lasted 10 s; noise is never told. Losses come damped already, each by the estimator
+ * at its receiving end (`loss-estimator.ts`), so any change of theirs is news.
+ *
+ * A round-trip time is worse when the smoothed value (a median of five, then a gain of 1/16) stays
+ * above the told one by more than 15 % and 4 ms for 300 ms. Under +-20 % of uniform noise the
+ * smoothed value moves by 2 to 3 % (one sigma), so 15 % is beyond five sigmas.
+ */
+import type { Duration, Instant } from '../kernel/index.ts';
+
+export interface LinkMetrics {
+  /** Smoothed round-trip time; one way is half of it. */
+  readonly rtt: Duration;
+  readonly rttMin: Duration;
+  readonly jitter: Duration;
+  /** Parts per million, this node to the neighbour, as the neighbour measures it. */
+  readonly lossOutPpm: number;
+  readonly lossInPpm: number;
+  /** Largest datagram that passes, in bytes of UDP payload. */
+  readonly mtu: number;
+}
+
+const RTT_SHARE = 0.15;
+const RTT_STEP: Duration = 4_000 as Duration;
+const WORSE_AFTER: Duration = 300_000 as Duration;
+const BETTER_AFTER: Duration = 10_000_000 as Duration;
+
+export class MetricsDamper {
+  private told: LinkMetrics;
+  private worseSince: Instant | undefined;
+  private betterSince: Instant | undefined;
+
+  constructor(first: LinkMetrics) {
+    this.told = first;
+  }
+
+  get metrics(): LinkMetrics {
+    return this.told;
+  }
+
+  /** The new metrics when they are worth telling, otherwise undefined. */
+  update(measured: LinkMetrics, now: Instant): LinkMetrics | undefined {
+    const { told } = this;
+    const isNews =
+      this.isRttNews(measured.rtt, now) ||
+      measured.lossOutPpm !== told.lossOutPpm ||
+      measured.lossInPpm !== told.lossInPpm ||
+      measured.mtu !== told.mtu;
+    if (!isNews) return undefined;
+    this.told = measured;
+    this.worseSince = undefined;
+    this.betterSince = undefined;
+    return measured;
+  }
+
+  private isRttNews(rtt: Duration, now: Instant): boolean {
+    const change = rtt - this.told.rtt;
+    if (Math.abs(change) <= Math.max(RTT_STEP, RTT_SHARE * this.told.rtt)) {
+      this.worseSince = undefined;
+      this.betterSince = undefined;
+      return false;
+    }
+    if (change > 0) {
+      this.betterSince = undefined;
+      this.worseSince ??= now;
+      return now - this.worseSince >= WORSE_AFTER;
+    }
+    this.worseSince = undefined;
+    this.betterSince ??= now;
+    return now - this.betterSince >= BETTER_AFTER;
+  }
+}

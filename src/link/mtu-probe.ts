@@ -1,0 +1,84 @@
+/**
+ * Finds whether the larger of two datagram sizes passes a path. A link starts with the smaller size,
+ * which every underlay must carry, and probes for the larger with padded frames; three probes
+ * unanswered while the link lives mean that it does not pass. It is asked again every minute, and
+ * every two seconds while large packets are in use, so that a hole that opens under traffic is
+ * found soon and an idle link pays 190 bit/s. Packetization layer discovery as in RFC 8899, with
+ * two sizes instead of a search.
+ */
+import type { Duration, Instant } from '../kernel/index.ts';
+
+export interface MtuProbeOptions {
+  readonly mtuMin: number;
+  readonly mtuMax: number;
+}
+
+const ATTEMPTS = 3;
+const RETRY: Duration = 250_000 as Duration;
+const AGAIN_IDLE: Duration = 60_000_000 as Duration;
+const AGAIN_IN_USE: Duration = 2_000_000 as Duration;
+
+export class MtuProbe {
+  private readonly options: MtuProbeOptions;
+  private attempts = 0;
+  private id = 0;
+  private largeSent = false;
+  private confirmedAt: Instant;
+  /** When to send a probe. */
+  nextAt: Instant;
+  mtu: number;
+
+  constructor(options: MtuProbeOptions, now: Instant) {
+    this.options = options;
+    this.mtu = options.mtuMin;
+    this.nextAt = now;
+    this.confirmedAt = now;
+  }
+
+  /** A packet larger than the minimum leaves: its size is worth confirming soon. */
+  noteLarge(now: Instant): void {
+    if (this.largeSent) return;
+    this.largeSent = true;
+    if (this.attempts > 0) return;
+    const soon = Math.max(now, this.confirmedAt + AGAIN_IN_USE);
+    if (soon < this.nextAt) this.nextAt = soon as Instant;
+  }
+
+  /**
+   * Called when due. Returns the probe to send, or undefined when the size was given up.
+   * State: may lower `mtu`; always moves `nextAt` on.
+   */
+  probe(rtt: Duration, now: Instant): { id: number; datagramBytes: number } | undefined {
+    if (this.attempts === ATTEMPTS) {
+      this.mtu = this.options.mtuMin;
+      this.finish(now);
+      return undefined;
+    }
+    this.attempts++;
+    this.id = (this.id + 1) >>> 0;
+    this.nextAt = (now + RETRY + rtt) as Instant;
+    return { id: this.id, datagramBytes: this.options.mtuMax };
+  }
+
+  /** The peer received a probe of this size. Any of the current series counts. */
+  acknowledged(message: { id: number; datagramBytes: number }, now: Instant): void {
+    if (this.attempts === 0 || message.datagramBytes !== this.options.mtuMax) return;
+    if (message.id > this.id || message.id + ATTEMPTS <= this.id) return;
+    this.mtu = this.options.mtuMax;
+    this.finish(now);
+  }
+
+  /** The path is another one: start from the safe size. */
+  restart(now: Instant): void {
+    this.mtu = this.options.mtuMin;
+    this.attempts = 0;
+    this.nextAt = now;
+  }
+
+  private finish(now: Instant): void {
+    this.attempts = 0;
+    this.confirmedAt = now;
+    this.largeSent = false;
+    this.nextAt = (now + AGAIN_IDLE) as Instant;
+  }
+}
