@@ -6,6 +6,7 @@ export * from './handshake.ts';
 export * from './hello.ts';
 export * from './invite-token.ts';
 export * from './link-control.ts';
+export * from './invite-token.ts';
 export * from './manifest.ts';
 export * from './packet-types.ts';
 export * from './sealed-packet.ts';
