@@ -13,3 +13,4 @@ export * from './heap.ts';
 export * from './random.ts';
 export * from './result.ts';
 export * from './time.ts';
+export * from './token-bucket.ts';

@@ -1,0 +1,97 @@
+/** Every time and every bound of this room, with its default. Overflow policies: docs/limits.md. */
+import type { Duration } from '../kernel/index.ts';
+import { milliseconds, seconds } from '../kernel/index.ts';
+
+export interface RoutingTimers {
+  /** Own link state is flooded again this often even when nothing changed. */
+  readonly refreshInterval: Duration;
+  /** Changes within this time are one recomputation. */
+  readonly recomputeDelay: Duration;
+  /** Acknowledgements wait this long for company. */
+  readonly ackDelay: Duration;
+  /** Bounds of the retransmission timeout, which follows the link's round-trip time. */
+  readonly retransmitMin: Duration;
+  readonly retransmitMax: Duration;
+  /** A link's better news waits until its last change is this long ago. Worse news never waits. */
+  readonly betterNewsAfter: Duration;
+  /** A link that came back is advertised after this time, doubled for each recent failure. */
+  readonly flapHold: Duration;
+  readonly flapHoldMax: Duration;
+  /** One failure is forgotten after each such time without another. */
+  readonly flapForget: Duration;
+  /** How long a vanished link is remembered for explanations. */
+  readonly vanishedLinkMemory: Duration;
+}
+
+export const ROUTING_TIMERS: RoutingTimers = {
+  refreshInterval: seconds(40),
+  recomputeDelay: milliseconds(2),
+  ackDelay: milliseconds(10),
+  retransmitMin: milliseconds(60),
+  retransmitMax: seconds(1),
+  betterNewsAfter: seconds(10),
+  flapHold: seconds(1),
+  flapHoldMax: seconds(60),
+  flapForget: seconds(60),
+  vanishedLinkMemory: seconds(900),
+};
+
+/** Others forget link state that was not refreshed for this many refresh intervals. */
+export const LIFETIME_REFRESHES = 3;
+
+export interface RoutingLimits {
+  /** Links of this node; also how many neighbours flooding keeps state for. */
+  readonly neighboursMax: number;
+  /** Members known, this node included. */
+  readonly membersMax: number;
+  /** Records held, of all types. */
+  readonly recordsMax: number;
+  /** Link-state records of one origin, 64 links each. */
+  readonly linkStatePartsMax: number;
+  /** Parts of 1183 bytes; 25 hold the largest manifest there may be. */
+  readonly manifestPartsMax: number;
+  /** Link-state records waiting for their origin's certificate. */
+  readonly heldRecordsMax: number;
+  /** Records sent to one neighbour and not yet acknowledged. */
+  readonly inFlightMax: number;
+  /** New link state taken from one origin. */
+  readonly originRecordsPerSecond: number;
+  readonly originRecordsBurst: number;
+  /** Records with bad signatures looked at from one neighbour. */
+  readonly forgeriesPerSecond: number;
+  readonly forgeriesBurst: number;
+  /** Own link state flooded, at most. */
+  readonly ownRecordsPerSecond: number;
+  readonly ownRecordsBurst: number;
+  readonly vanishedLinksMax: number;
+  /** Alternatives listed in one explanation. */
+  readonly candidatesMax: number;
+}
+
+export const ROUTING_LIMITS: RoutingLimits = {
+  neighboursMax: 256,
+  membersMax: 512,
+  recordsMax: 2048,
+  linkStatePartsMax: 4,
+  manifestPartsMax: 25,
+  heldRecordsMax: 64,
+  inFlightMax: 16,
+  originRecordsPerSecond: 10,
+  originRecordsBurst: 32,
+  forgeriesPerSecond: 5,
+  forgeriesBurst: 20,
+  ownRecordsPerSecond: 5,
+  ownRecordsBurst: 4,
+  vanishedLinksMax: 256,
+  candidatesMax: 16,
+};
+
+/** What a link measures of itself, as `link/` reports it. */
+export interface AdjacencyMetrics {
+  readonly rtt: Duration;
+  readonly rttMin: Duration;
+  readonly jitter: Duration;
+  readonly lossOutPpm: number;
+  readonly lossInPpm: number;
+  readonly mtu: number;
+}
