@@ -10,6 +10,7 @@ export * from './crypto.ts';
 export * from './datagram-batch.ts';
 export * from './error.ts';
 export * from './heap.ts';
+export * from './nearest-spelling.ts';
 export * from './random.ts';
 export * from './result.ts';
 export * from './time.ts';

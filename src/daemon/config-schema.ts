@@ -1,0 +1,305 @@
+/**
+ * The schema of the config file: the one place where its keys, bounds and defaults are written.
+ * `docs/config.schema.json` and `docs/config.md` are generated from it, and a test holds them to it.
+ */
+import { isIP } from 'node:net';
+import * as z from 'zod';
+import type { Duration } from '../kernel/index.ts';
+import { milliseconds, seconds } from '../kernel/index.ts';
+import type {
+  Config,
+  ExposeConfig,
+  ForwardConfig,
+  ImpairmentConfig,
+  Impairments,
+  NeighbourConfig,
+} from './config.ts';
+import { LOG_LEVELS, LOG_SUBSYSTEMS } from './config.ts';
+import type { HostPort } from './units.ts';
+import {
+  DURATION_PATTERN,
+  formatDuration,
+  formatHostPort,
+  parseDuration,
+  parseHostPort,
+  parseRate,
+  parseShare,
+  parseSize,
+  RATE_PATTERN,
+  SHARE_PATTERN,
+  SIZE_PATTERN,
+} from './units.ts';
+
+/** A member name: what fits a certificate and a command line. */
+export const MEMBER_NAME_PATTERN: RegExp = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+
+const duration = (least: Duration, most: Duration) =>
+  z
+    .string('expected a duration with its unit, such as "300ms" or "5m"')
+    .regex(new RegExp(DURATION_PATTERN), 'expected a duration with its unit, such as "300ms"')
+    .transform((text, context) => {
+      const value = parseDuration(text);
+      if (value !== undefined && value >= least && value <= most) return value;
+      const bounds = `${formatDuration(least)} to ${formatDuration(most)}`;
+      context.addIssue(`expected a duration from ${bounds}`);
+      return z.NEVER;
+    });
+
+const unit = <T>(pattern: string, parse: (text: string) => T | undefined, example: string) =>
+  z
+    .string(`expected a value with its unit, such as "${example}"`)
+    .regex(new RegExp(pattern), `expected a value with its unit, such as "${example}"`)
+    .transform((text, context) => {
+      const value = parse(text);
+      if (value !== undefined) return value;
+      context.addIssue(`expected a value such as "${example}"`);
+      return z.NEVER;
+    });
+
+const rate = unit(RATE_PATTERN, parseRate, '20Mbit');
+const size = unit(SIZE_PATTERN, parseSize, '256KiB');
+const share = unit(SHARE_PATTERN, parseShare, '1.5%');
+const milliseconds_ = unit(
+  DURATION_PATTERN,
+  (text) => {
+    const value = parseDuration(text);
+    return value === undefined ? undefined : value / 1_000;
+  },
+  '20ms',
+);
+
+const address = (options: { isPortZeroAllowed?: boolean } = {}) =>
+  z
+    .string('expected "host:port", such as "198.51.100.7:7420" or "[2001:db8::7]:7420"')
+    .transform((text, context): HostPort => {
+      const value = parseHostPort(text, options);
+      if (value !== undefined) return value;
+      context.addIssue('expected "host:port", such as "198.51.100.7:7420"');
+      return z.NEVER;
+    });
+
+const literalAddress = (options: { isPortZeroAllowed?: boolean } = {}) =>
+  address(options).refine(({ host }) => isIP(host) !== 0, 'expected a literal IP address and port');
+
+const memberName = z
+  .string('expected a member name')
+  .regex(MEMBER_NAME_PATTERN, 'expected a member name: letters, digits, "-", "_" and "."');
+
+const port = z
+  .int('expected a port number')
+  .min(1, 'a port is 1 to 65535')
+  .max(65_535, 'a port is 1 to 65535');
+
+const bound = (most: number) =>
+  z.int('expected a whole number').min(1, 'expected at least 1').max(most, `at most ${most}`);
+
+const level = z.enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(', ')}`);
+
+const neighbour = z.strictObject({
+  name: memberName.describe('The member expected there; any other is refused.'),
+  addresses: z
+    .array(address())
+    .min(1, 'expected at least one address')
+    .max(8, 'at most 8 addresses')
+    .describe('Where it listens; tried in turn. Host names are looked up again every minute.'),
+  local: z.int().min(0).max(7).default(0).describe('Which entry of `listen` to send from.'),
+});
+
+const impairments = {
+  delay: milliseconds_.optional().describe('One-way delay added.'),
+  jitter: milliseconds_.optional().describe('Spread of the delay.'),
+  loss: share.optional().describe('Share of packets lost.'),
+  burst: share.optional().describe('Chance that the packet after a lost one is lost too.'),
+  rate: rate.optional().describe('Bottleneck.'),
+  queue: size.optional().describe('Room in front of the bottleneck.'),
+  reorder: share.optional().describe('Share of packets held back behind later ones.'),
+  duplicate: share.optional().describe('Share of packets that arrive twice.'),
+  cut: z.boolean().optional().describe('Nothing passes.'),
+  mtu: z.int().min(576).max(9_000).optional().describe('Longer datagrams vanish.'),
+};
+
+const idle = duration(seconds(1), seconds(86_400))
+  .default(seconds(60))
+  .describe('UDP: a client silent for this long is forgotten.');
+
+const forward = z.strictObject({
+  protocol: z.enum(['tcp', 'udp'], 'expected tcp or udp'),
+  listen: literalAddress({ isPortZeroAllowed: true }).describe(
+    'Address and port of this host to take connections on.',
+  ),
+  to: memberName.describe('The node it leads to.'),
+  port: port.describe('Overlay port there; that node needs an `expose` rule for it.'),
+  routing: z
+    .enum(['best', 'pinned'])
+    .default('best')
+    .describe('`pinned` stays on the first route, as an unprotected path would.'),
+  idle,
+});
+
+const expose = z.strictObject({
+  protocol: z.enum(['tcp', 'udp'], 'expected tcp or udp'),
+  port: port.describe('Overlay port on which other nodes reach it.'),
+  to: address().describe('Where it leads, as seen from this host.'),
+  from: z
+    .union([z.literal('any'), z.array(memberName).min(1).max(256)], {
+      error: 'expected "any" or a list of member names',
+    })
+    .describe('Members that may use it, or `any` for every member.'),
+  idle,
+});
+
+const timers = z.strictObject({
+  hello: duration(milliseconds(20), seconds(10)).optional().describe('Between hellos. 100ms.'),
+  deadAfter: duration(milliseconds(100), seconds(60))
+    .optional()
+    .describe('Longest silence before a link counts as dead. 1s.'),
+  refresh: duration(seconds(5), seconds(600))
+    .optional()
+    .describe('Own link state is flooded again this often. 40s.'),
+  rekey: duration(seconds(5), seconds(3_600)).optional().describe('Life of link keys. 2m.'),
+});
+
+const limits = z.strictObject({
+  neighbours: bound(1_024).optional(),
+  members: bound(10_000).optional(),
+  flows: bound(1_000_000).optional(),
+  sockets: bound(65_535).optional(),
+  streams: bound(65_535).optional(),
+  controlConnections: bound(10_000)
+    .default(512)
+    .describe('Connections to the control socket; further ones are closed.'),
+  forwardConnections: bound(10_000)
+    .default(512)
+    .describe('TCP connections of one forward or expose rule; further ones are refused.'),
+  udpClients: bound(10_000)
+    .default(256)
+    .describe('UDP clients of one forward or expose rule; the longest silent gives way.'),
+});
+
+const log = z.strictObject({
+  level: level.default('info'),
+  file: z.string().min(1).optional().describe('Standard output when absent.'),
+  subsystems: z
+    .strictObject(
+      Object.fromEntries(LOG_SUBSYSTEMS.map((name) => [name, level.optional()])) as Record<
+        (typeof LOG_SUBSYSTEMS)[number],
+        z.ZodOptional<typeof level>
+      >,
+    )
+    .prefault({})
+    .describe('Levels that differ from `level`.'),
+});
+
+const listEntry = literalAddress({ isPortZeroAllowed: true });
+
+const schema = z.strictObject({
+  state: z.string().min(1).optional().describe('State directory: keys, certificate, epoch.'),
+  control: z.string().min(1).optional().describe('Control socket. `control.sock` in `state`.'),
+  controlMode: z
+    .enum(['0600', '0660'], 'expected "0600" or "0660"')
+    .default('0600')
+    .transform((text) => Number.parseInt(text, 8))
+    .describe('Permissions of the control socket; who can open it controls the node.'),
+  listen: z
+    .array(listEntry)
+    .min(1, 'expected at least one address')
+    .max(8, 'at most 8 addresses')
+    .prefault(['0.0.0.0:7420'])
+    .describe('UDP addresses to listen on; port 0 takes any free one.'),
+  advertise: z
+    .array(address())
+    .max(8, 'at most 8 addresses')
+    .default([])
+    .describe('Addresses put into invites: where others reach this node. Guessed when empty.'),
+  acceptLinks: z
+    .enum(['members', 'configured'], 'expected members or configured')
+    .default('members')
+    .describe('Take links from every member, or only from those under `neighbours`.'),
+  neighbours: z
+    .array(neighbour)
+    .max(1_024)
+    .optional()
+    .describe('Nodes to open links to. When absent: the node this one joined through.'),
+  timers: timers.prefault({}),
+  limits: limits.prefault({}),
+  drain: duration(milliseconds(0), seconds(60))
+    .prefault('1s')
+    .describe('On a stop, how long open streams get after the node has withdrawn.'),
+  log: log.prefault({}),
+  forwards: z.array(forward).max(256).default([]).describe('Ports of this host that lead away.'),
+  expose: z.array(expose).max(256).default([]).describe('Overlay ports that lead to this site.'),
+  impairments: z
+    .array(z.strictObject({ neighbour: memberName, ...impairments }))
+    .max(1_024)
+    .default([])
+    .describe('Packets to a neighbour are mistreated so. Only in networks made as labs.'),
+});
+
+type Parsed = z.infer<typeof schema>;
+
+/** Undefined-keeping view of one impairment entry. */
+function impairmentOf(entry: Parsed['impairments'][number]): ImpairmentConfig {
+  const { neighbour: name, delay, jitter, queue, ...rest } = entry;
+  const same: Impairments = { delayMs: delay, jitterMs: jitter, queueBytes: queue, ...rest };
+  return { neighbour: name, impairments: same };
+}
+
+export const configSchema: z.ZodType<Config> = schema.transform(
+  (parsed): Config => ({
+    ...parsed,
+    state: parsed.state,
+    control: parsed.control,
+    neighbours: parsed.neighbours,
+    log: { ...parsed.log, file: parsed.log.file },
+    impairments: parsed.impairments.map(impairmentOf),
+  }),
+);
+
+/** Draft 2020-12, for editors. */
+export function configJsonSchema(): Record<string, unknown> {
+  const made = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12' });
+  return {
+    $schema: made.$schema,
+    title: 'overlane daemon configuration',
+    ...made,
+  } as Record<string, unknown>;
+}
+
+/** What a schema cannot say: entries that exclude each other. */
+export function checkConfig(config: Config): { path: PropertyKey[]; message: string }[] {
+  const problems: { path: PropertyKey[]; message: string }[] = [];
+  const unique = (list: string, keys: readonly (string | undefined)[], what: string): void => {
+    const seen = new Set<string>();
+    keys.forEach((key, i) => {
+      if (key !== undefined && seen.has(key))
+        problems.push({ path: [list, i], message: `${what} ${key} stands here twice` });
+      if (key !== undefined) seen.add(key);
+    });
+  };
+  const isFixed = (address: HostPort): boolean => address.port !== 0;
+  unique('neighbours', config.neighbours?.map((n) => n.name) ?? [], 'neighbour');
+  unique(
+    'listen',
+    config.listen.map((a) => (isFixed(a) ? formatHostPort(a) : undefined)),
+    'address',
+  );
+  unique('forwards', config.forwards.map(forwardKey), 'port');
+  unique('expose', config.expose.map(exposeKey), 'overlay port');
+  unique(
+    'impairments',
+    config.impairments.map((i) => i.neighbour),
+    'neighbour',
+  );
+  config.neighbours?.forEach((n: NeighbourConfig, i: number) => {
+    if (n.local >= config.listen.length)
+      problems.push({
+        path: ['neighbours', i, 'local'],
+        message: `\`listen\` has ${config.listen.length} entries, counted from 0`,
+      });
+  });
+  return problems;
+}
+
+const forwardKey = (f: ForwardConfig): string | undefined =>
+  f.listen.port === 0 ? undefined : `${f.protocol} ${formatHostPort(f.listen)}`;
+const exposeKey = (e: ExposeConfig): string => `${e.protocol} ${e.port}`;

@@ -1,0 +1,95 @@
+/**
+ * Values as people write them in the config and on the command line: every one carries its unit.
+ * Durations come out in microseconds (`Duration`), rates in bits a second, sizes in bytes, shares
+ * (`"1.5%"`) from 0 to 1. Undefined means: not such a value.
+ */
+import type { Duration } from '../kernel/index.ts';
+import { microseconds } from '../kernel/index.ts';
+
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  us: 1,
+  ms: 1_000,
+  s: 1_000_000,
+  m: 60_000_000,
+  min: 60_000_000,
+  h: 3_600_000_000,
+  d: 86_400_000_000,
+};
+
+/** `kbit` is 1000 bits, as everywhere in networking. */
+const RATE_UNITS: Readonly<Record<string, number>> = {
+  bit: 1,
+  kbit: 1e3,
+  Mbit: 1e6,
+  Gbit: 1e9,
+};
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  KiB: 1024,
+  MiB: 1024 * 1024,
+};
+
+export const DURATION_PATTERN = '^\\d+(\\.\\d+)?(us|ms|s|min|m|h|d)$';
+export const RATE_PATTERN = '^\\d+(\\.\\d+)?(bit|kbit|Mbit|Gbit)(/s)?$';
+export const SIZE_PATTERN = '^\\d+(\\.\\d+)?(B|kB|MB|KiB|MiB)$';
+export const SHARE_PATTERN = '^\\d+(\\.\\d+)?%$';
+
+/** `"300ms"`, `"1.5s"`, `"5m"`, `"24h"`, `"365d"`. */
+export function parseDuration(text: string): Duration | undefined {
+  const value = scaled(text, DURATION_UNITS);
+  return value === undefined ? undefined : microseconds(value);
+}
+
+/** `"20Mbit"`, `"64kbit/s"`: bits a second. */
+export const parseRate = (text: string): number | undefined =>
+  scaled(text.endsWith('/s') ? text.slice(0, -2) : text, RATE_UNITS);
+
+/** `"256KiB"`, `"1MB"`: bytes. */
+export const parseSize = (text: string): number | undefined => scaled(text, SIZE_UNITS);
+
+/** `"1.5%"`: 0.015. Nothing above 100 %. */
+export function parseShare(text: string): number | undefined {
+  const value = scaled(text, { '%': 0.01 });
+  return value === undefined || value > 1 ? undefined : value;
+}
+
+function scaled(text: string, units: Readonly<Record<string, number>>): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)([A-Za-z%]+)$/.exec(text);
+  const unit = match?.[2] ?? '';
+  if (match === null || !Object.hasOwn(units, unit)) return undefined;
+  const value = Number(match[1]) * units[unit]!;
+  return value <= Number.MAX_SAFE_INTEGER ? value : undefined;
+}
+
+/** The largest unit that leaves a number people can read: `90s` is `1.5m`, 86400 s is `1d`. */
+export function formatDuration(duration: number): string {
+  for (const unit of ['d', 'h', 'm', 's', 'ms'] as const) {
+    const size = DURATION_UNITS[unit]!;
+    if (duration >= size) return `${Number((duration / size).toFixed(1))}${unit}`;
+  }
+  return `${Math.round(duration)}us`;
+}
+
+export interface HostPort {
+  /** A host name or a literal address, IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `"host:port"`, `"1.2.3.4:5"`, `"[::1]:5"`. Port 0 only where the caller allows it. */
+export function parseHostPort(
+  text: string,
+  options: { isPortZeroAllowed?: boolean } = {},
+): HostPort | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return undefined;
+  const port = Number(match[3]);
+  if (port > 65_535 || (port === 0 && options.isPortZeroAllowed !== true)) return undefined;
+  return { host: match[1] ?? match[2]!, port };
+}
+
+export const formatHostPort = ({ host, port }: HostPort): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
