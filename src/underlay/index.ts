@@ -1,6 +1,6 @@
-export * from './crypto.ts';
 export * from './address-cache.ts';
 export * from './clock.ts';
+export * from './crypto.ts';
 export * from './impaired.ts';
 export * from './udp.ts';
 export * from './underlay.ts';
