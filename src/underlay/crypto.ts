@@ -3,8 +3,8 @@
  *
  * One AEAD call costs 4 to 5 us whatever the size, because `node:crypto` makes a cipher context for
  * each; a binding that keeps contexts is to replace `sealBatch` and `openBatch` behind the same
- * interface and the same conformance suite. Importing a raw key costs about as much as using it, so
- * the keys that signatures are checked against are kept, a bounded number of them.
+ * interface and the same conformance suite. The keys that signatures are checked against are kept
+ * imported, a bounded number of them.
  *
  * Everything returned is a plain `Uint8Array`: `Buffer.prototype.slice` gives a view where the cores
  * rely on a copy.
@@ -33,16 +33,17 @@ import type {
   KeyAgreement,
   Signer,
 } from '../kernel/index.ts';
-import { AEAD_NONCE_BYTES, AEAD_TAG_BYTES, aeadKeyBytes, assert } from '../kernel/index.ts';
+import {
+  AEAD_NONCE_BYTES,
+  AEAD_TAG_BYTES,
+  aeadKeyBytes,
+  assert,
+  fromBase64url,
+  toBase64url,
+} from '../kernel/index.ts';
 
 const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
-/** DER heads of RFC 8410 keys; the 32 raw bytes follow. */
-const ED25519_PRIVATE = Buffer.from('302e020100300506032b657004220420', 'hex');
-const ED25519_PUBLIC = Buffer.from('302a300506032b6570032100', 'hex');
-const X25519_PRIVATE = Buffer.from('302e020100300506032b656e04220420', 'hex');
-const X25519_PUBLIC = Buffer.from('302a300506032b656e032100', 'hex');
-
 /** Imported verification keys kept; the one used longest ago gives way. */
 export const VERIFY_KEYS_MAX = 1_024;
 
@@ -75,7 +76,7 @@ class NodeCrypto implements Crypto {
 
   signer(seed: Uint8Array): Signer {
     assert(seed.length === KEY_BYTES, 'an Ed25519 seed is 32 bytes');
-    const key = importPrivate(ED25519_PRIVATE, seed);
+    const key = importPrivate('Ed25519', seed);
     return {
       publicKey: rawPublic(key),
       sign: (message) => plain(sign(null, message, key)),
@@ -90,7 +91,7 @@ class NodeCrypto implements Crypto {
 
   keyAgreement(privateKey: Uint8Array): KeyAgreement {
     assert(privateKey.length === KEY_BYTES, 'an X25519 key is 32 bytes');
-    const key = importPrivate(X25519_PRIVATE, privateKey);
+    const key = importPrivate('X25519', privateKey);
     return { publicKey: rawPublic(key), agree: (peer) => agree(key, peer) };
   }
 
@@ -203,7 +204,7 @@ class KeyCache {
   get(raw: Uint8Array): KeyObject | undefined {
     const name = Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('latin1');
     const known = this.keys.get(name);
-    const key = known ?? importPublic(ED25519_PUBLIC, raw);
+    const key = known ?? importPublic('Ed25519', raw);
     if (key === undefined) return undefined;
     if (known !== undefined) this.keys.delete(name);
     else if (this.keys.size >= this.max) this.keys.delete(this.keys.keys().next().value!);
@@ -214,7 +215,7 @@ class KeyCache {
 
 function agree(key: KeyObject, peerPublicKey: Uint8Array): Uint8Array | undefined {
   if (peerPublicKey.length !== KEY_BYTES) return undefined;
-  const publicKey = importPublic(X25519_PUBLIC, peerPublicKey);
+  const publicKey = importPublic('X25519', peerPublicKey);
   if (publicKey === undefined) return undefined;
   try {
     const shared = plain(diffieHellman({ privateKey: key, publicKey }));
@@ -225,19 +226,32 @@ function agree(key: KeyObject, peerPublicKey: Uint8Array): Uint8Array | undefine
   }
 }
 
-const importPrivate = (head: Buffer, raw: Uint8Array): KeyObject =>
-  createPrivateKey({ key: Buffer.concat([head, raw]), format: 'der', type: 'pkcs8' });
+/**
+ * Keys go in and out as JSON Web Keys (RFC 8037): ten times as fast as DER, whose decoder tries
+ * every format it knows. For a private key only `d` counts; `x` has to be there and is not read.
+ */
+type Curve = 'Ed25519' | 'X25519';
 
-function importPublic(head: Buffer, raw: Uint8Array): KeyObject | undefined {
+function importPrivate(crv: Curve, raw: Uint8Array): KeyObject {
+  return createPrivateKey({
+    key: { kty: 'OKP', crv, d: toBase64url(raw), x: '' },
+    format: 'jwk',
+  });
+}
+
+function importPublic(crv: Curve, raw: Uint8Array): KeyObject | undefined {
   try {
-    return createPublicKey({ key: Buffer.concat([head, raw]), format: 'der', type: 'spki' });
+    return createPublicKey({ key: { kty: 'OKP', crv, x: toBase64url(raw) }, format: 'jwk' });
   } catch {
     return undefined;
   }
 }
 
-const rawPublic = (key: KeyObject): Uint8Array =>
-  plain(createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-KEY_BYTES)).slice();
+function rawPublic(key: KeyObject): Uint8Array {
+  const raw = fromBase64url(key.export({ format: 'jwk' }).x ?? '');
+  assert(raw?.length === KEY_BYTES, 'a key object without its public half');
+  return raw;
+}
 
 function isFinal(decipher: NodeDecipher): boolean {
   try {
