@@ -1,0 +1,172 @@
+/**
+ * Why a route is the route: for each neighbour the best path through it and what is against it, and
+ * the paths that would be better if links were up that are not. Computed when somebody asks.
+ */
+import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
+import { between, formatNodeAddress } from '../kernel/index.ts';
+import type { Edge, Graph, ReportsByOrigin } from './graph.ts';
+import { buildGraph, edgeFromReports } from './graph.ts';
+import type { LinkChanges, NameOf, VanishedLink } from './link-changes.ts';
+import { inPercent, inWords } from './link-changes.ts';
+import { lossPenalty } from './metric.ts';
+import type { PathFigures, RouteStatus } from './routes.ts';
+import { pathFigures } from './routes.ts';
+import { pathOnwards, pathsTowards } from './shortest-paths.ts';
+
+export interface RouteCandidate {
+  readonly path: readonly NodeAddress[];
+  readonly latency: Duration;
+  readonly lossPpm: number;
+  readonly cost: Duration;
+  readonly isChosen: boolean;
+  /** Why it is not the route: "worse by 4.1 ms", "link DFW-LAX down for 12 s". */
+  readonly verdict: string;
+}
+
+export interface RouteExplanation {
+  readonly destination: NodeAddress;
+  readonly name: string;
+  readonly route: RouteStatus | undefined;
+  readonly candidates: readonly RouteCandidate[];
+}
+
+export interface ExplainInput {
+  readonly self: NodeAddress;
+  readonly destination: NodeAddress;
+  readonly graph: Graph;
+  readonly reports: ReportsByOrigin;
+  readonly gone: readonly VanishedLink[];
+  readonly route: RouteStatus | undefined;
+  readonly links: LinkChanges;
+  readonly nameOf: NameOf;
+  readonly candidatesMax: number;
+  readonly now: Instant;
+}
+
+/** The chosen one first, then by cost. */
+export function explainCandidates(input: ExplainInput): RouteCandidate[] {
+  const { route, graph } = input;
+  const found: RouteCandidate[] = [];
+  const real = bestThroughNeighbours(graph, input);
+  for (const path of real) {
+    const figures = pathFigures(graph, input.self, path)!;
+    found.push(candidate(path, figures, isChosen(path, route), verdictOn(path, figures, input)));
+  }
+  const missing = missingLinks(input);
+  const wished = buildGraph(
+    [...graph.nodes, ...[...missing.values()].flatMap(({ edge }) => [edge.a, edge.b])],
+    [...graph.edges, ...[...missing.values()].map(({ edge }) => edge)],
+  );
+  for (const path of bestThroughNeighbours(wished, input)) {
+    const lacking = firstMissing(input.self, path, missing);
+    const figures = pathFigures(wished, input.self, path);
+    if (lacking === undefined || figures === undefined) continue;
+    const wouldWin = route === undefined || figures.cost < route.cost;
+    if (wouldWin || lacking.isFirstHop) found.push(candidate(path, figures, false, lacking.words));
+  }
+  found.sort((x, y) => Number(y.isChosen) - Number(x.isChosen) || x.cost - y.cost);
+  return found.slice(0, input.candidatesMax);
+}
+
+const candidate = (
+  path: readonly NodeAddress[],
+  figures: PathFigures,
+  chosen: boolean,
+  verdict: string,
+): RouteCandidate => {
+  const { latency, lossPpm, cost } = figures;
+  return { path, latency, lossPpm, cost, isChosen: chosen, verdict };
+};
+
+function bestThroughNeighbours(graph: Graph, input: ExplainInput): NodeAddress[][] {
+  const self = graph.numberOf.get(input.self);
+  const destination = graph.numberOf.get(input.destination);
+  if (self === undefined || destination === undefined) return [];
+  const tree = pathsTowards(graph, destination, self);
+  const paths: NodeAddress[][] = [];
+  for (const arc of graph.arcs[self]!) {
+    const path = pathOnwards(tree, arc.to);
+    if (path !== undefined) paths.push(path);
+  }
+  return paths;
+}
+
+const isChosen = (path: readonly NodeAddress[], route: RouteStatus | undefined): boolean =>
+  route !== undefined && path[0] === route.path[0];
+
+function verdictOn(
+  path: readonly NodeAddress[],
+  figures: PathFigures,
+  input: ExplainInput,
+): string {
+  const { route } = input;
+  if (route === undefined) return 'not computed yet';
+  if (isChosen(path, route)) return 'chosen';
+  const worse = (figures.cost - route.cost) as Duration;
+  if (worse > 0) {
+    const share = Math.round((100 * worse) / Math.max(1, route.cost));
+    const lossy = worstLink(path, input);
+    return `worse by ${inWords(worse)} (${share} %)${lossy === undefined ? '' : `, ${lossy}`}`;
+  }
+  return path.length > route.path.length ? 'same cost, more hops' : 'same cost, higher address';
+}
+
+/** The link of a path that loses most, where loss is a good part of what the path costs. */
+function worstLink(path: readonly NodeAddress[], input: ExplainInput): string | undefined {
+  let worst: { loss: number; words: string } | undefined;
+  let at = input.self;
+  for (const node of path) {
+    const figures = pathFigures(input.graph, at, [node])!;
+    const { lossPpm } = figures;
+    if (lossPenalty(lossPpm) * 4 > figures.cost && lossPpm > (worst?.loss ?? 0)) {
+      const name = input.links.linkName(at, node);
+      worst = { loss: lossPpm, words: `link ${name} loses ${inPercent(lossPpm)}` };
+    }
+    at = node;
+  }
+  return worst?.words;
+}
+
+interface MissingLink {
+  readonly edge: Edge;
+  readonly words: string;
+}
+
+const pairKey = (x: NodeAddress, y: NodeAddress): string => (x < y ? `${x}-${y}` : `${y}-${x}`);
+
+/** Links that were up not long ago, and links that only one end reports. */
+function missingLinks(input: ExplainInput): Map<string, MissingLink> {
+  const { reports, links, now } = input;
+  const missing = new Map<string, MissingLink>();
+  for (const [origin, ofOrigin] of reports) {
+    for (const [neighbour, report] of ofOrigin) {
+      if (reports.get(neighbour)?.has(origin) === true) continue;
+      const [a, b] = origin < neighbour ? [origin, neighbour] : [neighbour, origin];
+      const silent = input.nameOf(neighbour) ?? formatNodeAddress(neighbour);
+      const words = `link ${links.linkName(a, b)} not reported by ${silent}`;
+      const reverse = { ...report, lossOutPpm: report.lossInPpm, lossInPpm: report.lossOutPpm };
+      const [byA, byB] = origin === a ? [report, reverse] : [reverse, report];
+      missing.set(pairKey(a, b), { edge: edgeFromReports({ a, b }, byA, byB), words });
+    }
+  }
+  for (const { edge, at } of input.gone) {
+    const duration = inWords(between(at, now));
+    const words = `link ${links.linkName(edge.a, edge.b)} down for ${duration}`;
+    missing.set(pairKey(edge.a, edge.b), { edge, words });
+  }
+  return missing;
+}
+
+function firstMissing(
+  self: NodeAddress,
+  path: readonly NodeAddress[],
+  missing: ReadonlyMap<string, MissingLink>,
+): { words: string; isFirstHop: boolean } | undefined {
+  let at = self;
+  for (const node of path) {
+    const found = missing.get(pairKey(at, node));
+    if (found !== undefined) return { words: found.words, isFirstHop: at === self };
+    at = node;
+  }
+  return undefined;
+}

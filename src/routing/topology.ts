@@ -1,0 +1,57 @@
+/**
+ * What all origins report, and the graph that follows from it. Parts of one origin add up; where two
+ * parts report the same link (it moved from one part to another) the newer report counts.
+ */
+import type { NodeAddress } from '../kernel/index.ts';
+import type { LinkReport } from '../wire/index.ts';
+import { decodeLinkState } from '../wire/index.ts';
+import type { EdgeChange, Graph, ReportsByOrigin } from './graph.ts';
+import { buildGraph, diffEdges, EMPTY_GRAPH, mutualEdges } from './graph.ts';
+import type { StoredRecord } from './record-store.ts';
+
+interface PartReports {
+  readonly sequence: number;
+  readonly links: readonly LinkReport[];
+}
+
+export class Topology {
+  private readonly parts = new Map<NodeAddress, Map<number, PartReports>>();
+  private readonly merged = new Map<NodeAddress, ReadonlyMap<NodeAddress, LinkReport>>();
+  graph: Graph = EMPTY_GRAPH;
+
+  get reports(): ReportsByOrigin {
+    return this.merged;
+  }
+
+  /** A link-state record that was accepted. */
+  put(record: StoredRecord): void {
+    const links = decodeLinkState(record.body)?.links ?? [];
+    const parts = this.parts.get(record.origin) ?? new Map<number, PartReports>();
+    parts.set(record.part, { sequence: record.sequence, links });
+    this.parts.set(record.origin, parts);
+    this.merge(record.origin, parts);
+  }
+
+  delete(origin: NodeAddress, part: number): void {
+    const parts = this.parts.get(origin);
+    if (parts?.delete(part) !== true) return;
+    if (parts.size > 0) return this.merge(origin, parts);
+    this.parts.delete(origin);
+    this.merged.delete(origin);
+  }
+
+  /** Makes the graph anew. `self` is in it whether or not it has links. */
+  rebuild(self: NodeAddress): readonly EdgeChange[] {
+    const edges = mutualEdges(this.merged);
+    const before = this.graph.edges;
+    this.graph = buildGraph([self, ...this.merged.keys()], edges);
+    return diffEdges(before, edges);
+  }
+
+  private merge(origin: NodeAddress, parts: ReadonlyMap<number, PartReports>): void {
+    const links = new Map<NodeAddress, LinkReport>();
+    for (const part of [...parts.values()].sort((x, y) => x.sequence - y.sequence))
+      for (const link of part.links) links.set(link.neighbour, link);
+    this.merged.set(origin, links);
+  }
+}
