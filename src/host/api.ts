@@ -13,6 +13,7 @@
  * Every option object takes a `signal`. Aborting a call that waits rejects it with `ABORTED`;
  * aborting something open (a socket, a server, a watch) closes it without an error.
  */
+import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 
 /** Every code this interface fails with. Append-only; described in docs/errors.md. */
@@ -53,6 +54,9 @@ export type ApiErrorCode =
 
 /** Longest datagram an overlay datagram socket takes, in bytes. */
 export const DATAGRAM_BYTES_MAX = 65_000;
+
+/** Datagrams a socket holds after `send` has returned false. */
+export const SEND_WAITING_MAX = 64;
 
 /** `NAME:port`, or the two apart. */
 export type Endpoint = string | EndpointParts;
@@ -162,7 +166,7 @@ export interface DatagramSocketEvents {
   drain: [];
   /** A datagram arrived. With a listener on this event nothing is queued for iteration. */
   message: [datagram: Datagram];
-  /** A datagram was not sent; `unsent` counts it too. */
+  /** A datagram was not sent for want of a route or a member; `unsent` counts it too. */
   undeliverable: [to: EndpointParts, code: 'UNREACHABLE' | 'UNKNOWN_DESTINATION'];
   close: [];
 }
@@ -172,33 +176,23 @@ export interface DatagramSocketEvents {
  * once, in no promised order. Read it with `for await` (one reader) or the 'message' event.
  * Iteration ends when the socket is closed.
  */
-export interface DatagramSocket extends AsyncIterable<Datagram>, AsyncDisposable {
+export interface DatagramSocket
+  extends EventEmitter<DatagramSocketEvents>,
+    AsyncIterable<Datagram>,
+    AsyncDisposable {
   /** This node and the port it is bound to. */
   readonly local: EndpointParts;
   /** Received datagrams pushed out because nobody read them in time. */
   readonly dropped: number;
-  /** Datagrams that could not be sent at all: no route, no such member. */
+  /** Datagrams given to `send` that never left: no route, no such member, no room. */
   readonly unsent: number;
 
   /**
-   * False means stop until 'drain'; this datagram was not taken when the node was full, and may
-   * have been when only the channel to the daemon is filling. A text is sent as UTF-8.
-   * Throws MESSAGE_TOO_BIG, BAD_ARGUMENT, CLOSED.
+   * False means stop until 'drain', as with a Writable: the datagram itself was taken, unless
+   * `SEND_WAITING_MAX` wait already; then it is dropped and counted in `unsent`. A text is sent as
+   * UTF-8. The payload may be reused when this returns. Throws MESSAGE_TOO_BIG, BAD_ARGUMENT, CLOSED.
    */
   send(payload: Uint8Array | string, options: { readonly to: Endpoint }): boolean;
-
-  on<E extends keyof DatagramSocketEvents>(
-    event: E,
-    listener: (...args: DatagramSocketEvents[E]) => void,
-  ): this;
-  once<E extends keyof DatagramSocketEvents>(
-    event: E,
-    listener: (...args: DatagramSocketEvents[E]) => void,
-  ): this;
-  off<E extends keyof DatagramSocketEvents>(
-    event: E,
-    listener: (...args: DatagramSocketEvents[E]) => void,
-  ): this;
 
   close(): Promise<void>;
 }
@@ -221,6 +215,7 @@ export interface ListenOptions extends SignalOption {
  * the other open; `destroy()` resets both. 'error' carries an OverlayError.
  */
 export interface OverlayStream extends Duplex {
+  /** Port 0 on the side that opened the stream. */
   readonly local: EndpointParts;
   readonly remote: EndpointParts;
 }
@@ -231,20 +226,8 @@ export interface StreamServerEvents {
 }
 
 /** Shaped like `net.Server`. */
-export interface StreamServer extends AsyncDisposable {
+export interface StreamServer extends EventEmitter<StreamServerEvents>, AsyncDisposable {
   address(): EndpointParts;
-  on<E extends keyof StreamServerEvents>(
-    event: E,
-    listener: (...args: StreamServerEvents[E]) => void,
-  ): this;
-  once<E extends keyof StreamServerEvents>(
-    event: E,
-    listener: (...args: StreamServerEvents[E]) => void,
-  ): this;
-  off<E extends keyof StreamServerEvents>(
-    event: E,
-    listener: (...args: StreamServerEvents[E]) => void,
-  ): this;
   /** Takes no more streams; those that are open stay open. */
   close(): Promise<void>;
 }

@@ -16,7 +16,7 @@ const impaired = async (locals: readonly LocalSocketOptions[]): Promise<Impaired
     inner: await openUdp(locals),
     clock: systemClock(),
     random: new Random(1),
-    isLab: true,
+    isLab: () => true,
   });
 
 const implementations: readonly (readonly [string, Open])[] = [

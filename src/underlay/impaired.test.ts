@@ -51,7 +51,7 @@ function rig(options: { isLab?: boolean; heldMax?: number } = {}): Rig {
     inner,
     clock,
     random: new Random(3),
-    isLab: options.isLab ?? true,
+    isLab: () => options.isLab ?? true,
     ...(options.heldMax === undefined ? {} : { heldMax: options.heldMax }),
   });
   return {

@@ -29,8 +29,8 @@ export interface ImpairedUnderlayOptions {
   readonly inner: Underlay;
   readonly clock: Clock;
   readonly random: Random;
-  /** Whether the network's manifest says that it is a lab. */
-  readonly isLab: boolean;
+  /** Whether the network's manifest says that it is a lab; asked at each change. */
+  readonly isLab: () => boolean;
   /** Datagrams held at a time. Default 16384; the newest is dropped and counted. */
   readonly heldMax?: number;
 }
@@ -52,7 +52,7 @@ export class ImpairedUnderlay implements Underlay {
   private readonly inner: Underlay;
   private readonly clock: Clock;
   private readonly random: Random;
-  private readonly isLab: boolean;
+  private readonly isLab: () => boolean;
   private readonly heldMax: number;
   private readonly paths = new Map<string, PathModel>();
   private readonly held = new Heap<Held>((a, b) => a.due - b.due || a.order - b.order);
@@ -220,7 +220,7 @@ export class ImpairedUnderlay implements Underlay {
   };
 
   private assertLab(): void {
-    if (this.isLab) return;
+    if (this.isLab()) return;
     throw new OverlayError(
       'NOT_A_LAB',
       'this network was not made as a lab; links stay as they are',

@@ -1,0 +1,391 @@
+/**
+ * An overlay node in this process: opens the UDP ports, runs the core on them, and is the
+ * `OverlayNodeHandle` of it. A daemon is this plus configuration, state and a control socket; what
+ * such an owner needs beyond the handle is below `For the owner`.
+ */
+import { assert, type Instant, OverlayError, Random, readU32 } from '../kernel/index.ts';
+import type {
+  NodeEvent as CoreEvent,
+  EnrolAnswer,
+  NeighbourOptions,
+  NodeOptions,
+  NodeSink,
+  OverlayNodeApi,
+} from '../node/index.ts';
+import type { Impairments } from '../sim/index.ts';
+import {
+  type Clock,
+  ImpairedUnderlay,
+  type LocalSocketOptions,
+  systemClock,
+  UdpUnderlay,
+  type UdpUnderlayOptions,
+  type Underlay,
+} from '../underlay/index.ts';
+import type {
+  ConnectOptions,
+  DatagramOptions,
+  DatagramSocket,
+  Endpoint,
+  EventUpdate,
+  LinkUpdate,
+  ListenOptions,
+  NodeEvent,
+  NodeStatus,
+  OverlayNodeHandle,
+  OverlayStream,
+  PingOptions,
+  PingResult,
+  RouteExplanation,
+  RouteUpdate,
+  SignalOption,
+  StreamServer,
+  TraceOptions,
+  TraceResult,
+  UnderlayStatus,
+} from './api.ts';
+import { EchoDesk, type EchoRequest } from './echo-desk.ts';
+import { abortFailure, failure } from './failure.ts';
+import { NodeDriver, type SinkAbove } from './node-driver.ts';
+import {
+  type NameOf,
+  nameIn,
+  presentEvent,
+  presentExplanation,
+  presentLink,
+  presentRoute,
+  presentStatus,
+} from './present.ts';
+import { SocketTable } from './socket-table.ts';
+import { WatchQueue } from './watch-queue.ts';
+
+export interface OverlayHostOptions extends Omit<NodeOptions, 'seed'> {
+  /** UDP sockets to open; a neighbour's `local` is an index into them. */
+  readonly locals: readonly LocalSocketOptions[];
+  /** Seed of the non-secret draws; drawn from the entropy when absent. */
+  readonly seed?: number;
+  readonly createNode: (options: NodeOptions, sink: NodeSink, now: Instant) => OverlayNodeApi;
+  readonly underlayOptions?: Omit<UdpUnderlayOptions, 'locals'>;
+  readonly clock?: Clock;
+  /**
+   * A bug in the core: the node has stopped by the time this is called. Default: the error is
+   * thrown where nothing catches it, so that the process dies loudly.
+   */
+  readonly onFatal?: (error: unknown) => void;
+}
+
+type Update = LinkUpdate | RouteUpdate | EventUpdate;
+interface Watch {
+  readonly topic: 'links' | 'routes' | 'events';
+  readonly queue: WatchQueue<Update>;
+}
+
+/** Watches a node may have open; more fail with LIMIT_REACHED. */
+export const WATCHES_MAX = 256;
+/** How long `close` lets finished streams deliver what was written. */
+const FINISH_MS = 1_000;
+const PING_TIMEOUT_MS = 2_000;
+const PING_PAYLOAD_BYTES = 56;
+const PING_PAYLOAD_BYTES_MAX = 1024;
+
+export class OverlayHost implements OverlayNodeHandle {
+  private readonly underlay: ImpairedUnderlay;
+  private readonly driver: NodeDriver;
+  private readonly sockets: SocketTable;
+  private readonly echoes: EchoDesk;
+  private readonly nameOf: NameOf;
+  private readonly watches = new Set<Watch>();
+  private readonly listeners = new Set<(event: CoreEvent) => void>();
+  private readonly onFatal: (error: unknown) => void;
+  private closing: Promise<void> | undefined;
+
+  /** Fails with UNDERLAY_BIND_FAILED, BAD_ARGUMENT, BAD_IDENTITY; then nothing is left open. */
+  static async start(options: OverlayHostOptions): Promise<OverlayHost> {
+    const inner = await UdpUnderlay.open({ ...options.underlayOptions, locals: options.locals });
+    try {
+      return new OverlayHost(options, inner);
+    } catch (error) {
+      await inner.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: OverlayHostOptions, inner: Underlay) {
+    const clock = options.clock ?? systemClock();
+    const seed = options.seed ?? readU32(options.entropy.bytes(4), 0);
+    this.onFatal = options.onFatal ?? dieOf;
+    this.underlay = new ImpairedUnderlay({
+      inner,
+      clock,
+      random: new Random(seed).split('impairments'),
+      isLab: () => this.driver.read((node, now) => node.status(now)).network.isLab,
+    });
+    let sockets: SocketTable | undefined;
+    this.driver = new NodeDriver({
+      underlay: this.underlay,
+      clock,
+      sink: (driver) => {
+        sockets = new SocketTable(driver);
+        return this.sink(driver, sockets);
+      },
+      createNode: (sink, now) => createNode(options, seed, sink, now),
+      onFatal: (error) => this.died(error),
+    });
+    assert(sockets !== undefined, 'the driver makes its sink');
+    this.sockets = sockets;
+    this.nameOf = nameIn(this.driver.node);
+    this.echoes = new EchoDesk({ driver: this.driver, nameOf: this.nameOf });
+    this.driver.start();
+  }
+
+  get name(): string {
+    return this.driver.node.name;
+  }
+
+  get address(): string {
+    return this.driver.node.address.toString(16).padStart(8, '0');
+  }
+
+  async datagram(options: DatagramOptions = {}): Promise<DatagramSocket> {
+    this.assertOpen();
+    return this.sockets.openDatagram(options);
+  }
+
+  async connect(to: Endpoint, options: ConnectOptions = {}): Promise<OverlayStream> {
+    this.assertOpen();
+    return this.sockets.connect(to, options);
+  }
+
+  async listen(
+    options: ListenOptions,
+    handler?: (stream: OverlayStream) => void,
+  ): Promise<StreamServer> {
+    this.assertOpen();
+    return this.sockets.listen(options, handler);
+  }
+
+  async ping(node: string, options: PingOptions = {}): Promise<PingResult> {
+    this.assertOpen();
+    const { hopLimit } = options;
+    if (hopLimit !== undefined && !(Number.isInteger(hopLimit) && hopLimit > 0 && hopLimit < 256))
+      throw failure('BAD_ARGUMENT', `hop limit ${hopLimit}`);
+    const request = this.echoRequest(node, options);
+    return this.echoes.ask({ ...request, ...(hopLimit === undefined ? {} : { hopLimit }) });
+  }
+
+  async trace(node: string, options: TraceOptions = {}): Promise<TraceResult> {
+    this.assertOpen();
+    const explanation = await this.explain(node, options);
+    const measured = await this.echoes.trace(this.echoRequest(node, options), {
+      hopsMax: options.hopsMax ?? 16,
+      probesPerHop: options.probesPerHop ?? 3,
+      hopsExpected: explanation.route?.path.length ?? 1,
+    });
+    return { destination: explanation.destination, ...measured, explanation };
+  }
+
+  async explain(node: string, options: SignalOption = {}): Promise<RouteExplanation> {
+    this.assertOpen();
+    if (options.signal?.aborted === true) throw abortFailure(options.signal);
+    const destination = this.sockets.resolve(node);
+    const explained = this.driver.read((core, now) => core.explainRoute(destination, now));
+    if (explained === undefined)
+      return { destination: this.nameOf(destination), route: undefined, candidates: [] };
+    return presentExplanation(explained, this.nameOf);
+  }
+
+  async status(options: SignalOption = {}): Promise<NodeStatus> {
+    this.assertOpen();
+    if (options.signal?.aborted === true) throw abortFailure(options.signal);
+    return this.statusNow();
+  }
+
+  watch(topic: 'links', options?: SignalOption): AsyncIterable<LinkUpdate>;
+  watch(topic: 'routes', options?: SignalOption): AsyncIterable<RouteUpdate>;
+  watch(topic: 'events', options?: SignalOption): AsyncIterable<EventUpdate>;
+  watch(topic: Watch['topic'], options: SignalOption = {}): AsyncIterable<Update> {
+    this.assertOpen();
+    if (this.watches.size >= WATCHES_MAX) throw failure('LIMIT_REACHED', 'watches');
+    const queue = new WatchQueue<Update>({
+      snapshot: (missed) => this.snapshot(topic, missed),
+      onEnd: () => this.watches.delete(watch),
+      signal: options.signal,
+    });
+    const watch: Watch = { topic, queue };
+    if (options.signal?.aborted !== true) this.watches.add(watch);
+    return queue;
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.shut();
+    return this.closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // For the owner.
+
+  /** Every event as the core states it, enrolment requests and manifests included. */
+  onEvent(listener: (event: CoreEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  setNeighbours(neighbours: readonly NeighbourOptions[]): void {
+    this.driver.handle({ kind: 'neighbours', neighbours });
+  }
+
+  setManifest(manifest: Uint8Array): void {
+    this.driver.handle({ kind: 'manifest', manifest });
+  }
+
+  setCertificate(chain: Uint8Array): void {
+    this.driver.handle({ kind: 'certificate', chain });
+  }
+
+  answerEnrolment(request: number, answer: EnrolAnswer): void {
+    this.driver.handle({ kind: 'enrol-answer', request, answer });
+  }
+
+  /** Tells the node the wall clock again; for an owner that knows it was set. */
+  wallClockChanged(): void {
+    this.driver.handle({ kind: 'wall-clock', wall: this.driver.wall() });
+  }
+
+  /** Impairs datagrams sent to `remote` (`host:port`). Fails with NOT_A_LAB, BAD_ARGUMENT. */
+  impair(remote: string, changes: Partial<Impairments>): Impairments {
+    return this.underlay.impair(remote, changes);
+  }
+
+  /** Takes the impairments towards `remote` off. Fails with NOT_A_LAB. */
+  restore(remote: string): void {
+    this.underlay.restore(remote);
+  }
+
+  impairments(): ReadonlyMap<string, Impairments> {
+    return this.underlay.impairments();
+  }
+
+  /** The status, without a promise: for metrics and the like. */
+  statusNow(): NodeStatus {
+    const status = this.driver.read((node, now) => node.status(now));
+    const counters: Record<string, number> = {};
+    for (const [name, value] of Object.entries(this.underlay.counters()))
+      counters[`underlay.${name}`] = value;
+    const host = { sockets: this.sockets.status(), underlay: this.underlayStatus() };
+    return presentStatus(status, this.nameOf, host, counters);
+  }
+
+  // Inside.
+
+  private sink(driver: NodeDriver, sockets: SocketTable): SinkAbove {
+    return {
+      datagram: (id, payload, meta) => sockets.datagram(id, payload, meta),
+      datagramDrain: (id) => sockets.datagramDrain(id),
+      streamIncoming: (listener, id, from, port) =>
+        sockets.streamIncoming(listener, id, from, port),
+      streamConnected: (id) => sockets.streamConnected(id),
+      streamData: (id, bytes) => sockets.streamData(id, bytes),
+      streamWritable: (id) => sockets.streamWritable(id),
+      streamEnded: (id) => sockets.streamEnded(id),
+      streamClosed: (id, reason) => sockets.streamClosed(id, reason),
+      echo: (id, outcome) => driver.effect(() => this.echoes.answered(id, outcome)),
+      event: (event) => driver.effect(() => this.publish(event)),
+    };
+  }
+
+  private publish(event: CoreEvent): void {
+    for (const listener of this.listeners) listener(event);
+    if (this.watches.size === 0) return;
+    const shown = presentEvent(event, this.nameOf, this.driver.wall());
+    if (shown === undefined) return;
+    for (const { topic, queue } of this.watches) if (concerns(shown, topic)) queue.push(shown);
+  }
+
+  private snapshot(topic: Watch['topic'], missed: number): Update {
+    if (topic === 'events') return { kind: 'snapshot', status: this.statusNow(), missed };
+    const status = this.driver.read((node, now) => node.status(now));
+    if (topic === 'links') {
+      const links = status.links.map((link) => presentLink(link, this.nameOf));
+      return { kind: 'snapshot', links, missed };
+    }
+    const routes = status.routes.map((route) => presentRoute(route, this.nameOf));
+    return { kind: 'snapshot', routes, missed };
+  }
+
+  private echoRequest(node: string, options: PingOptions | TraceOptions): EchoRequest {
+    const payloadBytes =
+      ('payloadBytes' in options ? options.payloadBytes : undefined) ?? PING_PAYLOAD_BYTES;
+    if (!(payloadBytes >= 0 && payloadBytes <= PING_PAYLOAD_BYTES_MAX))
+      throw failure('BAD_ARGUMENT', `payload of ${payloadBytes} bytes`);
+    return {
+      to: this.sockets.resolve(node),
+      timeoutMs: options.timeoutMs ?? PING_TIMEOUT_MS,
+      payloadBytes,
+      signal: options.signal,
+      ...(options.routing === undefined ? {} : { routing: this.sockets.routing(options.routing) }),
+    };
+  }
+
+  private underlayStatus(): UnderlayStatus {
+    const { kind, locals, buffers } = this.underlay;
+    return {
+      kind,
+      locals: locals.map((local) => local.key),
+      receiveBufferBytes: buffers.receiveBytes,
+      sendBufferBytes: buffers.sendBytes,
+    };
+  }
+
+  private assertOpen(): void {
+    if (this.closing !== undefined || !this.driver.isRunning) throw failure('CLOSED');
+  }
+
+  private async shut(): Promise<void> {
+    await this.sockets.finished(FINISH_MS);
+    this.driver.handle({ kind: 'stop' });
+    this.driver.flush();
+    await this.release();
+  }
+
+  private async release(): Promise<void> {
+    this.driver.stop();
+    await this.sockets.close();
+    this.echoes.close();
+    for (const { queue } of [...this.watches]) queue.end();
+    await this.underlay.close();
+  }
+
+  private died(error: unknown): void {
+    this.closing ??= this.release();
+    this.onFatal(error);
+  }
+}
+
+function createNode(
+  options: OverlayHostOptions,
+  seed: number,
+  sink: NodeSink,
+  now: Instant,
+): OverlayNodeApi {
+  try {
+    return options.createNode({ ...options, seed }, sink, now);
+  } catch (cause) {
+    if (cause instanceof OverlayError) throw cause;
+    throw failure('BAD_IDENTITY', undefined, { cause });
+  }
+}
+
+function concerns(event: NodeEvent, topic: Watch['topic']): boolean {
+  if (topic === 'events') return true;
+  if (topic === 'routes') return event.kind === 'route-changed';
+  return event.kind === 'link-up' || event.kind === 'link-down';
+}
+
+function dieOf(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}

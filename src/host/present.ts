@@ -1,0 +1,150 @@
+/** The node's own status types as the API shows them: names for addresses, milliseconds, shares. */
+import {
+  type Duration,
+  formatNodeAddress,
+  type NodeAddress,
+  parseNodeAddress,
+  type WallTime,
+} from '../kernel/index.ts';
+import type * as core from '../node/index.ts';
+import type * as api from './api.ts';
+
+/** The member's name, or its address in hexadecimal where the name is not known. */
+export type NameOf = (address: NodeAddress) => string;
+
+export const nameIn =
+  (node: core.OverlayNodeApi): NameOf =>
+  (address) =>
+    node.nameOf(address) ?? formatNodeAddress(address);
+
+/** A member by name, or any node by its address in hexadecimal. */
+export function resolveNode(node: core.OverlayNodeApi, name: string): NodeAddress | undefined {
+  if (name === node.name) return node.address;
+  return node.addressOf(name) ?? parseNodeAddress(name);
+}
+
+export const presentMs = (duration: Duration): number => duration / 1_000;
+/** ISO 8601; the empty string for a time no calendar has. */
+export function presentTime(wall: WallTime): string {
+  const date = new Date(wall / 1_000);
+  return Number.isNaN(date.getTime()) ? '' : date.toISOString();
+}
+
+const share = (ppm: number): number => ppm / 1_000_000;
+
+export function presentLink(link: core.LinkStatus, nameOf: NameOf): api.LinkStatus {
+  return {
+    neighbour: link.name ?? (link.neighbour === undefined ? undefined : nameOf(link.neighbour)),
+    state: link.state,
+    remote: link.remote.key,
+    sinceMs: presentMs(link.since),
+    rttMs: presentMs(link.rtt),
+    rttMinMs: presentMs(link.rttMin),
+    jitterMs: presentMs(link.jitter),
+    lossOut: share(link.lossOutPpm),
+    lossIn: share(link.lossInPpm),
+    mtu: link.mtu,
+    deadAfterMs: presentMs(link.deadAfter),
+    bytesOut: link.bytesOut,
+    bytesIn: link.bytesIn,
+    packetsOut: link.packetsOut,
+    packetsIn: link.packetsIn,
+    aead: link.aead,
+    reason: link.reason,
+  };
+}
+
+export function presentRoute(route: core.RouteStatus, nameOf: NameOf): api.RouteStatus {
+  return {
+    destination: route.name,
+    path: route.path.map(nameOf),
+    latencyMs: presentMs(route.latency),
+    loss: share(route.lossPpm),
+    costMs: presentMs(route.cost),
+    sinceMs: presentMs(route.since),
+    changes: route.changes,
+    cause: route.cause,
+  };
+}
+
+export function presentExplanation(
+  explanation: core.RouteExplanation,
+  nameOf: NameOf,
+): api.RouteExplanation {
+  return {
+    destination: explanation.name,
+    route: explanation.route === undefined ? undefined : presentRoute(explanation.route, nameOf),
+    candidates: explanation.candidates.map((candidate) => ({
+      path: candidate.path.map(nameOf),
+      latencyMs: presentMs(candidate.latency),
+      loss: share(candidate.lossPpm),
+      costMs: presentMs(candidate.cost),
+      isChosen: candidate.isChosen,
+      verdict: candidate.verdict,
+    })),
+  };
+}
+
+export function presentStatus(
+  status: core.NodeStatus,
+  nameOf: NameOf,
+  host: { readonly sockets: readonly api.SocketStatus[]; readonly underlay: api.UnderlayStatus },
+  counters: Readonly<Record<string, number>>,
+): api.NodeStatus {
+  return {
+    name: status.name,
+    address: formatNodeAddress(status.address),
+    network: status.network,
+    manifestVersion: status.manifestVersion,
+    epoch: status.epoch,
+    uptimeMs: presentMs(status.uptime),
+    certificateEnds: presentTime(status.certificateEnds),
+    links: status.links.map((link) => presentLink(link, nameOf)),
+    routes: status.routes.map((route) => presentRoute(route, nameOf)),
+    members: status.members.map((member) => ({
+      name: member.name,
+      address: formatNodeAddress(member.address),
+      isReachable: member.isReachable,
+      certificateEnds: presentTime(member.certificateEnds),
+    })),
+    sockets: host.sockets,
+    counters: { ...status.counters, ...counters },
+    underlay: host.underlay,
+  };
+}
+
+/** Undefined for what is the daemon's business alone: enrolment requests carry secrets. */
+export function presentEvent(
+  event: core.NodeEvent,
+  nameOf: NameOf,
+  wall: WallTime,
+): api.NodeEvent | undefined {
+  const at = presentTime(wall);
+  switch (event.kind) {
+    case 'link-up':
+      return { kind: 'link-up', at, neighbour: event.name, remote: event.remote.key };
+    case 'link-down': {
+      const { name: neighbour, reason } = event;
+      return { kind: 'link-down', at, neighbour, reason, silenceMs: presentMs(event.silence) };
+    }
+    case 'route-changed':
+      return {
+        kind: 'route-changed',
+        at,
+        destination: nameOf(event.destination),
+        before: event.before?.map(nameOf),
+        after: event.after?.map(nameOf),
+        cause: event.cause,
+      };
+    case 'member':
+      return { kind: 'member', at, name: event.name, address: formatNodeAddress(event.address) };
+    case 'manifest':
+      return { kind: 'manifest', at, version: event.version };
+    case 'refused': {
+      const { what, reason, remote } = event;
+      return { kind: 'refused', at, what, reason, remote };
+    }
+    case 'enrol-request':
+      return undefined;
+  }
+}

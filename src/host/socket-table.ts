@@ -1,0 +1,318 @@
+/**
+ * Every socket, listener and stream an application has open on one embedded node: from the core's
+ * numbers to the objects the application holds, and back. Bounded by the node's own limits.
+ */
+import type { NodeAddress, Result } from '../kernel/index.ts';
+import type {
+  BoundSocket,
+  DatagramMeta,
+  FlowOptions,
+  FlowRouting,
+  NodeRefusal,
+  SocketId,
+  StreamFault,
+  StreamId,
+} from '../node/index.ts';
+import type {
+  ConnectOptions,
+  DatagramOptions,
+  DatagramSocket,
+  Endpoint,
+  EndpointParts,
+  FlowChoice,
+  LaneName,
+  ListenOptions,
+  OverlayStream,
+  RoutingChoice,
+  SocketStatus,
+  StreamServer,
+} from './api.ts';
+import { EmbeddedDatagramSocket } from './embedded-datagram-socket.ts';
+import { EmbeddedStream } from './embedded-stream.ts';
+import { EmbeddedStreamServer } from './embedded-stream-server.ts';
+import { checkPort, formatEndpoint, parseEndpoint } from './endpoint.ts';
+import { abortFailure, failure, faultFailure, refusalFailure } from './failure.ts';
+import type { NodeDriver } from './node-driver.ts';
+import { nameIn, resolveNode } from './present.ts';
+
+interface OpenStream {
+  readonly stream: EmbeddedStream;
+  /** While the far end has not answered yet. */
+  opening: { accepted(): void; failed(error: Error): void } | undefined;
+}
+
+const CLOSED: Result<never, NodeRefusal> = { ok: false, reason: 'closed' };
+const CONNECT_TIMEOUT_MS = 10_000;
+const RECEIVE_QUEUE_MAX = 256;
+/** Lane numbers on the wire. */
+const LANES: readonly LaneName[] = ['default'];
+
+export class SocketTable {
+  private readonly driver: NodeDriver;
+  private readonly datagrams = new Map<SocketId, EmbeddedDatagramSocket>();
+  private readonly servers = new Map<SocketId, EmbeddedStreamServer>();
+  private readonly streams = new Map<StreamId, OpenStream>();
+  private onFinished: (() => void) | undefined;
+
+  constructor(driver: NodeDriver) {
+    this.driver = driver;
+  }
+
+  // What the application asks for.
+
+  openDatagram(options: DatagramOptions): DatagramSocket {
+    const { signal } = options;
+    if (signal?.aborted === true) throw abortFailure(signal);
+    if (options.port !== undefined) checkPort(options.port);
+    const bind = {
+      ...this.flowOptions(options),
+      ...(options.port === undefined ? {} : { port: options.port }),
+      ...(options.pendingMax === undefined ? {} : { pendingMax: options.pendingMax }),
+    };
+    const { socket: id, port } = this.bound(
+      this.driver.call((node, now) => node.datagramBind(bind, now), CLOSED),
+      options.port,
+    );
+    const socket = new EmbeddedDatagramSocket({
+      local: { node: this.driver.node.name, port },
+      receiveQueueMax: options.receiveQueueMax ?? RECEIVE_QUEUE_MAX,
+      signal,
+      port: {
+        send: (to, payload) => {
+          const address = this.driver.read((node) => resolveNode(node, to.node));
+          if (address === undefined) return 'unknown';
+          return this.driver.call(
+            (node, now) => node.datagramSend(id, address, to.port, payload, now),
+            'closed',
+          );
+        },
+        released: () => {
+          this.datagrams.delete(id);
+          this.driver.call((node, now) => node.socketClose(id, now), undefined);
+        },
+      },
+    });
+    this.datagrams.set(id, socket);
+    return socket;
+  }
+
+  listen(options: ListenOptions, handler?: (stream: OverlayStream) => void): StreamServer {
+    const { signal } = options;
+    if (signal?.aborted === true) throw abortFailure(signal);
+    const port = options.port === 0 ? undefined : options.port;
+    if (port !== undefined) checkPort(port);
+    const bind = port === undefined ? {} : { port };
+    const bound = this.bound(
+      this.driver.call((node, now) => node.streamListen(bind, now), CLOSED),
+      port,
+    );
+    const server = new EmbeddedStreamServer({
+      local: { node: this.driver.node.name, port: bound.port },
+      signal,
+      release: () => {
+        this.servers.delete(bound.socket);
+        this.driver.call((node, now) => node.socketClose(bound.socket, now), undefined);
+      },
+    });
+    if (handler !== undefined) server.on('connection', handler);
+    this.servers.set(bound.socket, server);
+    return server;
+  }
+
+  async connect(to: Endpoint, options: ConnectOptions): Promise<OverlayStream> {
+    const { signal } = options;
+    if (signal?.aborted === true) throw abortFailure(signal);
+    const remote = parseEndpoint(to);
+    const about = formatEndpoint(remote);
+    const address = this.resolve(remote.node);
+    const flow = this.flowOptions(options);
+    const opened = this.driver.call(
+      (node, now) => node.streamConnect(address, remote.port, flow, now),
+      CLOSED,
+    );
+    if (!opened.ok) throw refusalFailure(opened.reason, about);
+    const id = opened.value;
+    const local = { node: this.driver.node.name, port: 0 };
+    const entry: OpenStream = { stream: this.stream(id, local, remote), opening: undefined };
+    this.streams.set(id, entry);
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        entry.opening = undefined;
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', aborted);
+      };
+      const giveUp = (error: Error): void => {
+        settle();
+        entry.stream.destroy();
+        reject(error);
+      };
+      const aborted = (): void => giveUp(abortFailure(signal!));
+      const timer = setTimeout(
+        () => giveUp(failure('TIMED_OUT', about)),
+        options.timeoutMs ?? CONNECT_TIMEOUT_MS,
+      );
+      signal?.addEventListener('abort', aborted, { once: true });
+      entry.opening = {
+        accepted: (): void => {
+          settle();
+          resolve(entry.stream);
+        },
+        failed: (error): void => {
+          settle();
+          reject(error);
+        },
+      };
+    });
+  }
+
+  status(): readonly SocketStatus[] {
+    const streams = [...this.streams.values()].map(
+      ({ stream }): SocketStatus => ({
+        kind: 'stream',
+        port: stream.local.port,
+        remote: stream.remote,
+        dropped: 0,
+      }),
+    );
+    return [
+      ...[...this.datagrams.values()].map((socket) => socket.status),
+      ...[...this.servers.values()].map((server) => server.status),
+      ...streams,
+    ];
+  }
+
+  /** Throws UNKNOWN_DESTINATION. */
+  resolve(name: string): NodeAddress {
+    const address = this.driver.read((node) => resolveNode(node, name));
+    if (address === undefined) throw failure('UNKNOWN_DESTINATION', name);
+    return address;
+  }
+
+  routing(choice: RoutingChoice): FlowRouting {
+    if (typeof choice === 'string') return { scheme: choice };
+    return { scheme: 'explicit', route: choice.via.map((name) => this.resolve(name)) };
+  }
+
+  // What the node says. These run inside the node: they copy and defer.
+
+  datagram(id: SocketId, payload: Uint8Array, meta: DatagramMeta): void {
+    const own = payload.slice();
+    this.driver.effect(() => {
+      const from = { node: this.nameOf(meta.from), port: meta.fromPort };
+      const lane = LANES[meta.lane] ?? 'default';
+      this.datagrams.get(id)?.deliver({ payload: own, from, lane });
+    });
+  }
+
+  datagramDrain(id: SocketId): void {
+    this.driver.effect(() => this.datagrams.get(id)?.drained());
+  }
+
+  streamIncoming(listener: SocketId, id: StreamId, from: NodeAddress, fromPort: number): void {
+    const server = this.servers.get(listener);
+    const local = server?.address() ?? { node: this.driver.node.name, port: 0 };
+    const stream = this.stream(id, local, { node: this.nameOf(from), port: fromPort });
+    this.streams.set(id, { stream, opening: undefined });
+    this.driver.effect(() => (server === undefined ? stream.destroy() : server.accept(stream)));
+  }
+
+  streamConnected(id: StreamId): void {
+    this.driver.effect(() => this.streams.get(id)?.opening?.accepted());
+  }
+
+  streamData(id: StreamId, bytes: Uint8Array): void {
+    const stream = this.streams.get(id)?.stream;
+    if (stream?.stage(bytes) === true) this.driver.effect(() => stream.pushStaged());
+  }
+
+  streamWritable(id: StreamId): void {
+    this.driver.effect(() => this.streams.get(id)?.stream.becameWritable());
+  }
+
+  streamEnded(id: StreamId): void {
+    this.driver.effect(() => this.streams.get(id)?.stream.peerEnded());
+  }
+
+  streamClosed(id: StreamId, reason: StreamFault | undefined): void {
+    this.driver.effect(() => {
+      const entry = this.streams.get(id);
+      if (entry === undefined) return;
+      this.streams.delete(id);
+      this.dismiss(entry, reason);
+      this.onFinished?.();
+    });
+  }
+
+  // The end.
+
+  /** Resolves when no stream has bytes on their way any more, or after `limitMs`. */
+  async finished(limitMs: number): Promise<void> {
+    const isFinishing = (): boolean =>
+      [...this.streams.values()].some(({ stream }) => stream.isFinishing);
+    if (!isFinishing()) return;
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(resolve, limitMs);
+      this.onFinished = (): void => {
+        if (isFinishing()) return;
+        clearTimeout(limit);
+        resolve();
+      };
+    });
+  }
+
+  /** Closes everything that is still open. */
+  async close(): Promise<void> {
+    for (const socket of [...this.datagrams.values()]) await socket.close();
+    for (const server of [...this.servers.values()]) await server.close();
+    const left = [...this.streams.values()];
+    this.streams.clear();
+    for (const entry of left) this.dismiss(entry, 'node-stopped');
+  }
+
+  private dismiss({ stream, opening }: OpenStream, reason: StreamFault | undefined): void {
+    const error =
+      reason === undefined ? undefined : faultFailure(reason, formatEndpoint(stream.remote));
+    if (opening !== undefined) {
+      opening.failed(error ?? failure('RESET', formatEndpoint(stream.remote)));
+      stream.on('error', () => undefined);
+    } else if (reason === 'node-stopped' && stream.listenerCount('error') === 0) {
+      // The application itself stops the node; a stream it left lying about must not kill it.
+      stream.on('error', () => undefined);
+    }
+    stream.closedBelow(error);
+  }
+
+  private stream(id: StreamId, local: EndpointParts, remote: EndpointParts): EmbeddedStream {
+    const { driver } = this;
+    return new EmbeddedStream({
+      local,
+      remote,
+      port: {
+        write: (bytes) => driver.call((node, now) => node.streamWrite(id, bytes, now), 0),
+        consumed: (bytes) =>
+          driver.call((node, now) => node.streamConsumed(id, bytes, now), undefined),
+        finish: () => driver.call((node, now) => node.streamFinish(id, now), undefined),
+        reset: () => {
+          this.streams.delete(id);
+          driver.call((node, now) => node.streamReset(id, now), undefined);
+        },
+      },
+    });
+  }
+
+  private flowOptions(choice: FlowChoice): FlowOptions {
+    const lane = LANES.indexOf(choice.lane ?? 'default');
+    if (lane < 0) throw failure('BAD_ARGUMENT', `lane ${choice.lane}`);
+    if (choice.routing === undefined) return { lane };
+    return { lane, routing: this.routing(choice.routing) };
+  }
+
+  private bound(result: Result<BoundSocket, NodeRefusal>, port: number | undefined): BoundSocket {
+    if (result.ok) return result.value;
+    throw refusalFailure(result.reason, port === undefined ? undefined : `port ${port}`);
+  }
+
+  private nameOf(address: NodeAddress): string {
+    return nameIn(this.driver.node)(address);
+  }
+}
