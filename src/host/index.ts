@@ -2,5 +2,10 @@ export * from './api.ts';
 export { ECHOES_MAX } from './echo-desk.ts';
 export { checkPort, formatEndpoint, parseEndpoint } from './endpoint.ts';
 export { abortFailure, failure, faultFailure, refusalFailure } from './failure.ts';
-export { OverlayHost, type OverlayHostOptions, WATCHES_MAX } from './overlay-host.ts';
+export {
+  type CreateNode,
+  OverlayHost,
+  type OverlayHostOptions,
+  WATCHES_MAX,
+} from './overlay-host.ts';
 export { WatchQueue } from './watch-queue.ts';

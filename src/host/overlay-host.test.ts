@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
 import {
-  type Crypto,
+  fail,
   type Instant,
   InvariantError,
   type NodeAddress,
   OverlayError,
+  ok,
   Random,
 } from '../kernel/index.ts';
 import type { Datagram, EventUpdate, OverlayStream } from './api.ts';
@@ -30,12 +31,11 @@ async function started(
     rootKeys: [],
     epoch: 1,
     neighbours: [],
-    crypto: {} as Crypto,
-    entropy: { bytes: (count) => random.bytes(count) },
+    entropy: { bytes: (count: number) => random.bytes(count) },
     locals: [{ host: '127.0.0.1', port: 0 }],
     createNode: (_options, sink) => {
       node = new FakeNode(sink);
-      return node;
+      return ok(node);
     },
     ...changes,
   });
@@ -385,9 +385,7 @@ test(
 test('an identity that does not stand up opens nothing', bounded, async () => {
   await assert.rejects(
     started({
-      createNode: () => {
-        throw new OverlayError('BAD_IDENTITY', 'the chain is expired');
-      },
+      createNode: () => fail('expired'),
     }),
     code('BAD_IDENTITY'),
   );

@@ -3,7 +3,17 @@
  * `OverlayNodeHandle` of it. A daemon is this plus configuration, state and a control socket; what
  * such an owner needs beyond the handle is below `For the owner`.
  */
-import { assert, type Instant, OverlayError, Random, readU32 } from '../kernel/index.ts';
+import {
+  assert,
+  type Crypto,
+  type Entropy,
+  formatNodeAddress,
+  type Instant,
+  Random,
+  type Result,
+  readU32,
+  type WallTime,
+} from '../kernel/index.ts';
 import type {
   NodeEvent as CoreEvent,
   EnrolAnswer,
@@ -17,6 +27,8 @@ import {
   type Clock,
   ImpairedUnderlay,
   type LocalSocketOptions,
+  nodeCrypto,
+  nodeEntropy,
   systemClock,
   UdpUnderlay,
   type UdpUnderlayOptions,
@@ -59,12 +71,15 @@ import {
 import { SocketTable } from './socket-table.ts';
 import { WatchQueue } from './watch-queue.ts';
 
-export interface OverlayHostOptions extends Omit<NodeOptions, 'seed'> {
+export interface OverlayHostOptions extends Omit<NodeOptions, 'seed' | 'crypto' | 'entropy'> {
   /** UDP sockets to open; a neighbour's `local` is an index into them. */
   readonly locals: readonly LocalSocketOptions[];
   /** Seed of the non-secret draws; drawn from the entropy when absent. */
   readonly seed?: number;
-  readonly createNode: (options: NodeOptions, sink: NodeSink, now: Instant) => OverlayNodeApi;
+  /** Default: `node:crypto`, for both. */
+  readonly crypto?: Crypto;
+  readonly entropy?: Entropy;
+  readonly createNode: CreateNode;
   readonly underlayOptions?: Omit<UdpUnderlayOptions, 'locals'>;
   readonly clock?: Clock;
   /**
@@ -73,6 +88,14 @@ export interface OverlayHostOptions extends Omit<NodeOptions, 'seed'> {
    */
   readonly onFatal?: (error: unknown) => void;
 }
+
+/** Makes the core; a reason where nobody would believe what it was given. */
+export type CreateNode = (
+  options: NodeOptions,
+  sink: NodeSink,
+  now: Instant,
+  wall: WallTime,
+) => Result<OverlayNodeApi>;
 
 type Update = LinkUpdate | RouteUpdate | EventUpdate;
 interface Watch {
@@ -112,7 +135,9 @@ export class OverlayHost implements OverlayNodeHandle {
 
   private constructor(options: OverlayHostOptions, inner: Underlay) {
     const clock = options.clock ?? systemClock();
-    const seed = options.seed ?? readU32(options.entropy.bytes(4), 0);
+    const crypto = options.crypto ?? nodeCrypto();
+    const entropy = options.entropy ?? nodeEntropy();
+    const seed = options.seed ?? readU32(entropy.bytes(4), 0);
     this.onFatal = options.onFatal ?? dieOf;
     this.underlay = new ImpairedUnderlay({
       inner,
@@ -128,7 +153,16 @@ export class OverlayHost implements OverlayNodeHandle {
         sockets = new SocketTable(driver);
         return this.sink(driver, sockets);
       },
-      createNode: (sink, now) => createNode(options, seed, sink, now),
+      createNode: (sink, now) => {
+        const made = options.createNode(
+          { ...options, crypto, entropy, seed },
+          sink,
+          now,
+          clock.wall(),
+        );
+        if (made.ok) return made.value;
+        throw failure('BAD_IDENTITY', made.reason, { details: { reason: made.reason } });
+      },
       onFatal: (error) => this.died(error),
     });
     assert(sockets !== undefined, 'the driver makes its sink');
@@ -143,7 +177,7 @@ export class OverlayHost implements OverlayNodeHandle {
   }
 
   get address(): string {
-    return this.driver.node.address.toString(16).padStart(8, '0');
+    return formatNodeAddress(this.driver.node.address);
   }
 
   async datagram(options: DatagramOptions = {}): Promise<DatagramSocket> {
@@ -361,20 +395,6 @@ export class OverlayHost implements OverlayNodeHandle {
   private died(error: unknown): void {
     this.closing ??= this.release();
     this.onFatal(error);
-  }
-}
-
-function createNode(
-  options: OverlayHostOptions,
-  seed: number,
-  sink: NodeSink,
-  now: Instant,
-): OverlayNodeApi {
-  try {
-    return options.createNode({ ...options, seed }, sink, now);
-  } catch (cause) {
-    if (cause instanceof OverlayError) throw cause;
-    throw failure('BAD_IDENTITY', undefined, { cause });
   }
 }
 
