@@ -1,0 +1,5 @@
+export * from './forward-port.ts';
+export * from './tcp-expose.ts';
+export * from './tcp-forward.ts';
+export * from './udp-expose.ts';
+export * from './udp-forward.ts';
