@@ -56,7 +56,7 @@ export interface FloodingSink {
   ): Admission;
   /** A record of the version that is held, with another body. True: it replaces the one held. */
   conflict(record: FloodFrame, held: StoredRecord, from: NodeAddress, now: Instant): boolean;
-  /** Taken into the store. */
+  /** Taken into the store and on its way to the other neighbours. */
   accepted(record: StoredRecord, now: Instant): void;
   /** Its time is over; it has left the store. */
   expired(record: StoredRecord, now: Instant): void;
@@ -255,10 +255,10 @@ export class Flooding {
   private take(record: StoredRecord, now: Instant, except: NodeAddress | undefined): void {
     this.store.put(record);
     if (record.expiresAt !== undefined) this.sweepAt = soonest(this.sweepAt, record.expiresAt);
-    this.sink.accepted(record, now);
     const key = recordKey(record);
     for (const neighbour of this.neighbours.values())
       if (neighbour.address !== except) this.owe(neighbour, key, now);
+    this.sink.accepted(record, now);
   }
 
   private owe(neighbour: FloodNeighbour, key: RecordKey, now: Instant): void {

@@ -1,3 +1,4 @@
+export * from './contract.ts';
 export type { RouteCandidate, RouteExplanation } from './explain.ts';
 export type { Edge } from './graph.ts';
 export type { VanishedLink } from './link-changes.ts';

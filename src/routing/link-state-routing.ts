@@ -12,27 +12,9 @@
  *
  * It does not measure links and does not decide that one is dead; `link/` does. It sends no data.
  */
-import type {
-  Crypto,
-  Duration,
-  Instant,
-  NodeAddress,
-  Random,
-  Result,
-  Signer,
-  WallTime,
-} from '../kernel/index.ts';
-import {
-  between,
-  Counters,
-  compareBytes,
-  later,
-  readU32,
-  seconds,
-  soonest,
-  TokenBucket,
-} from '../kernel/index.ts';
-import type { ManifestRefusal, Member, TrustStore } from '../security/index.ts';
+import type { Instant, NodeAddress, Result, WallTime } from '../kernel/index.ts';
+import { Counters, compareBytes, later, soonest, TokenBucket } from '../kernel/index.ts';
+import type { ManifestRefusal, Member } from '../security/index.ts';
 import type { FloodFrame } from '../wire/index.ts';
 import {
   RECORD_CERTIFICATE,
@@ -40,101 +22,66 @@ import {
   RECORD_MANIFEST,
   recordKey,
 } from '../wire/index.ts';
+import type { RoutingOptions, RoutingSink, TopologySnapshot } from './contract.ts';
 import type { RouteExplanation } from './explain.ts';
 import { explainCandidates } from './explain.ts';
 import type { Admission } from './flooding.ts';
 import { Flooding } from './flooding.ts';
 import type { Edge } from './graph.ts';
-import type { LinkChange, VanishedLink } from './link-changes.ts';
+import type { LinkChange } from './link-changes.ts';
 import { LinkChanges } from './link-changes.ts';
 import { LinkStateJudge } from './link-state-judge.ts';
-import { ManifestAssembler, manifestRecords } from './manifest-parts.ts';
-import { MemberDirectory } from './members.ts';
+import type { MembershipSink } from './membership.ts';
+import { Membership } from './membership.ts';
 import type { AdjacencyMetrics, RoutingLimits, RoutingTimers } from './options.ts';
 import { ROUTING_LIMITS, ROUTING_TIMERS } from './options.ts';
 import { LinkStateOrigin } from './origin.ts';
 import type { StoredRecord } from './record-store.ts';
 import { RecordStore } from './record-store.ts';
-import type { RouteChange, RouteStatus } from './routes.ts';
+import type { RouteStatus } from './routes.ts';
 import { RouteTable } from './routes.ts';
 import { pathsFrom } from './shortest-paths.ts';
 import { Topology } from './topology.ts';
 
-export interface RoutingSink {
-  /** False when the link would not take the frame; it is sent again later. */
-  sendFrame(neighbour: NodeAddress, frameType: number, body: Uint8Array): boolean;
-  routeChanged(change: RouteChange): void;
-  /** A member that was not known, or whose certificate was renewed. */
-  memberLearned(member: Member): void;
-  /** Its certificate ended or was revoked, or a newer manifest does not cover it. */
-  memberForgotten(member: Member, reason: string): void;
-  /** Keep it; links have to be judged by it again. */
-  manifestAdopted(manifest: Uint8Array, version: number): void;
-  /** At most a few a second; `counters` have every one. */
-  refused(reason: string, from: NodeAddress): void;
-}
-
-export interface RoutingOptions {
-  readonly self: Member;
-  /** The node's incarnation, u32. */
-  readonly epoch: number;
-  readonly crypto: Crypto;
-  readonly signer: Signer;
-  readonly trust: TrustStore;
-  readonly random: Random;
-  readonly sink: RoutingSink;
-  readonly timers?: Partial<RoutingTimers>;
-  readonly limits?: Partial<RoutingLimits>;
-}
-
-/** One link as all of the network knows it. */
-export interface TopologySnapshot {
-  /** Both ends report these; they carry traffic. */
-  readonly links: readonly Edge[];
-  readonly gone: readonly VanishedLink[];
-}
-
-/** A clock that is further off than this from what was expected has stepped. */
-const CLOCK_STEP = seconds(1);
 const REFUSALS_PER_SECOND = 2;
 
 export class LinkStateRouting {
   readonly counters: Counters = new Counters();
   private readonly sink: RoutingSink;
-  private readonly trust: TrustStore;
   private readonly timers: RoutingTimers;
   private readonly limits: RoutingLimits;
   private readonly store: RecordStore;
   private readonly flooding: Flooding;
   private readonly origin: LinkStateOrigin;
   private readonly judge: LinkStateJudge;
-  private readonly assembler: ManifestAssembler;
-  private readonly directory: MemberDirectory;
+  private readonly membership: Membership;
   private readonly topologyOf = new Topology();
   private readonly table: RouteTable;
   private readonly links: LinkChanges;
   private readonly refusals = new TokenBucket({ perSecond: REFUSALS_PER_SECOND, burst: 10 });
   /** Of this node's own links. */
   private readonly downReasons = new Map<NodeAddress, string>();
-  private self: Member;
-  private wall: WallTime | undefined;
-  private wallAt = 0 as Instant;
-  private membersDueAt: Instant | undefined;
+  private readonly self: NodeAddress;
   private recomputeAt: Instant | undefined;
 
   constructor(options: RoutingOptions) {
     const { crypto, trust, random } = options;
-    this.self = options.self;
+    this.self = options.self.address;
     this.sink = options.sink;
-    this.trust = trust;
     this.timers = { ...ROUTING_TIMERS, ...options.timers };
     this.limits = { ...ROUTING_LIMITS, ...options.limits };
     const { timers, limits, counters } = this;
     const networkId = trust.manifest.networkId;
-    const nameOf = (address: NodeAddress): string | undefined => this.directory.get(address)?.name;
-    this.directory = new MemberDirectory(limits.membersMax);
-    this.assembler = new ManifestAssembler(limits.manifestPartsMax);
-    this.table = new RouteTable(options.self.address, nameOf);
+    const nameOf = (address: NodeAddress): string | undefined =>
+      this.membership.directory.get(address)?.name;
+    this.membership = new Membership({
+      self: options.self,
+      trust,
+      limits,
+      counters,
+      sink: this.membershipSink(),
+    });
+    this.table = new RouteTable(this.self, nameOf);
     this.links = new LinkChanges({ timers, limits, nameOf });
     this.store = new RecordStore(limits.recordsMax);
     this.judge = new LinkStateJudge({
@@ -142,7 +89,7 @@ export class LinkStateRouting {
       networkId,
       limits,
       counters,
-      memberAt: (address) => this.directory.get(address),
+      memberAt: (address) => this.membership.directory.get(address),
       refused: (reason, from, now) => this.refused(reason, from, now),
     });
     this.flooding = new Flooding({
@@ -166,10 +113,7 @@ export class LinkStateRouting {
         this.flooding.announce(record, now);
       },
     });
-    this.directory.put(this.self);
-    // Certificates and manifest do not age, so it does not matter when they are put in.
-    this.announceCertificate(this.self, 0 as Instant);
-    this.announceManifest(0 as Instant);
+    this.membership.begin(0 as Instant);
   }
 
   /** What a link of this node's measures; `metrics` undefined: it is down, `reason` says why. */
@@ -181,9 +125,9 @@ export class LinkStateRouting {
   ): void {
     if (metrics === undefined) {
       this.flooding.neighbourDown(neighbour);
-      this.assembler.forget(neighbour);
+      this.membership.neighbourDown(neighbour);
       this.judge.forgetNeighbour(neighbour);
-      this.downReasons.set(neighbour, reason);
+      this.rememberReason(neighbour, reason);
     } else {
       if (!this.flooding.neighbourUp(neighbour, metrics, now)) return;
       this.downReasons.delete(neighbour);
@@ -206,38 +150,28 @@ export class LinkStateRouting {
   timeout(now: Instant): void {
     this.origin.timeout(now);
     this.flooding.timeout(now);
-    if (this.membersDueAt !== undefined && this.membersDueAt <= now) this.judgeMembers(now);
+    this.membership.timeout(now);
     if (this.recomputeAt !== undefined && this.recomputeAt <= now) this.recompute(now);
   }
 
   nextTimeout(): Instant | undefined {
     const own = soonest(this.origin.nextTimeout(), this.flooding.nextTimeout());
-    return soonest(own, soonest(this.membersDueAt, this.recomputeAt));
+    return soonest(own, soonest(this.membership.nextTimeout(), this.recomputeAt));
   }
 
   /** State: a clock that stepped sets all certificates on trial again, and asks for refused ones. */
   setWallClock(now: Instant, wall: WallTime): void {
-    const expected = this.wallNow(now);
-    this.wall = wall;
-    this.wallAt = now;
-    if (expected !== undefined && Math.abs(wall - expected) < CLOCK_STEP) return;
-    this.judgeMembers(now);
-    if (expected !== undefined) this.flooding.resynchronise(now);
+    this.membership.setWallClock(now, wall);
   }
 
   /** From this node's own administrator. State: a newer one is adopted and flooded. */
   setManifest(bytes: Uint8Array, now: Instant): Result<'newer' | 'same-or-older', ManifestRefusal> {
-    const outcome = this.trust.adoptManifest(bytes);
-    if (outcome.ok) this.manifestMayBeNewer(now, outcome.value === 'newer');
-    return outcome;
+    return this.membership.setManifest(bytes, now);
   }
 
   /** This node's renewed certificate, as verified by the caller. */
   setSelf(member: Member, now: Instant): void {
-    this.self = member;
-    this.learn(member);
-    this.announceCertificate(member, now);
-    this.scheduleMembers(now);
+    this.membership.setSelf(member, now);
   }
 
   /** Leaves in good order. Own link state says so; nothing more is originated. */
@@ -266,18 +200,18 @@ export class LinkStateRouting {
 
   /** Undefined for this node itself and for addresses that belong to no known member. */
   explain(destination: NodeAddress, now: Instant): RouteExplanation | undefined {
-    const member = this.directory.get(destination);
-    if (member === undefined || destination === this.self.address) return undefined;
+    const member = this.membership.directory.get(destination);
+    if (member === undefined || destination === this.self) return undefined;
     const route = this.table.status(destination, now);
     const candidates = explainCandidates({
-      self: this.self.address,
+      self: this.self,
       destination,
       graph: this.topologyOf.graph,
       reports: this.topologyOf.reports,
       gone: this.links.gone(now),
       route,
       links: this.links,
-      nameOf: (address) => this.directory.get(address)?.name,
+      nameOf: (address) => this.membership.directory.get(address)?.name,
       candidatesMax: this.limits.candidatesMax,
       now,
     });
@@ -286,15 +220,15 @@ export class LinkStateRouting {
 
   /** This node included, ascending by address. */
   members(): Member[] {
-    return this.directory.all();
+    return this.membership.directory.all();
   }
 
   memberAt(address: NodeAddress): Member | undefined {
-    return this.directory.get(address);
+    return this.membership.directory.get(address);
   }
 
   addressOf(name: string): NodeAddress | undefined {
-    return this.directory.named(name)?.address;
+    return this.membership.directory.named(name)?.address;
   }
 
   topology(now: Instant): TopologySnapshot {
@@ -312,6 +246,7 @@ export class LinkStateRouting {
       admit: (record, _held, from, now) => this.admit(record, from, now),
       conflict: (record, held, from, now) => this.conflict(record, held, from, now),
       accepted: (record, now) => {
+        if (record.type === RECORD_CERTIFICATE) this.readmitHeld(record.origin, now);
         if (record.type !== RECORD_LINK_STATE) return;
         this.topologyOf.put(record);
         this.scheduleRecompute(now);
@@ -324,15 +259,32 @@ export class LinkStateRouting {
     };
   }
 
+  private membershipSink(): MembershipSink {
+    return {
+      announce: (record, now, except) => {
+        this.flooding.announce(record, now, except);
+      },
+      held: (key) => this.store.get(key),
+      remove: (key) => {
+        this.flooding.remove(key);
+      },
+      resynchronise: (now) => this.flooding.resynchronise(now),
+      learned: (member) => this.sink.memberLearned(member),
+      forgotten: (member, reason, now) => this.forget(member, reason, now),
+      adopted: (manifest, version) => this.sink.manifestAdopted(manifest, version),
+      refused: (reason, from, now) => this.refused(reason, from, now),
+    };
+  }
+
   private admit(record: FloodFrame, from: NodeAddress, now: Instant): Admission {
     switch (record.type) {
       case RECORD_LINK_STATE:
-        if (record.origin === this.self.address) return this.hearOwn(record, from, now);
+        if (record.origin === this.self) return this.hearOwn(record, from, now);
         return this.judge.judge(record, from, now);
       case RECORD_CERTIFICATE:
-        return this.admitCertificate(record, from, now);
+        return this.membership.admitCertificate(record, from, now);
       case RECORD_MANIFEST:
-        return this.admitManifest(record, from, now);
+        return this.membership.admitManifest(record, from, now);
       default:
         this.refused('unknown-record-type', from, now);
         return 'refuse';
@@ -347,7 +299,7 @@ export class LinkStateRouting {
     now: Instant,
   ): boolean {
     if (record.type === RECORD_MANIFEST) {
-      this.admitManifest(record, from, now);
+      this.membership.admitManifest(record, from, now);
       return false;
     }
     if (record.type !== RECORD_LINK_STATE) return false;
@@ -356,7 +308,7 @@ export class LinkStateRouting {
       return false;
     }
     this.refused('equivocation', from, now);
-    if (record.origin === this.self.address) {
+    if (record.origin === this.self) {
       this.origin.outrun(record, now);
       return false;
     }
@@ -371,140 +323,26 @@ export class LinkStateRouting {
     return 'refuse';
   }
 
-  private admitCertificate(record: FloodFrame, from: NodeAddress, now: Instant): Admission {
-    const wall = this.wallNow(now);
-    if (wall === undefined) {
-      this.counters.add('certificate-before-clock');
-      return 'ignore';
+  /** Link state that waited for the certificate that has just come. */
+  private readmitHeld(origin: NodeAddress, now: Instant): void {
+    for (const { record, from } of this.judge.release(origin, now)) {
+      if (this.store.get(recordKey(record)) !== undefined) continue;
+      if (this.judge.judge(record, from, now) === 'accept')
+        this.flooding.announce(record, now, from);
     }
-    const outcome = this.trust.verifyChain(record.body, wall);
-    if (!outcome.ok) {
-      this.refused(`certificate-${outcome.reason}`, from, now);
-      return 'refuse';
-    }
-    const member = outcome.value;
-    const version = certificateVersion(member);
-    const isHonest =
-      record.origin === member.address &&
-      record.part === 0 &&
-      record.epoch === version.epoch &&
-      record.sequence === version.sequence;
-    if (!isHonest) {
-      this.refused('certificate-mislabelled', from, now);
-      return 'refuse';
-    }
-    if (!this.directory.hasRoomFor(member.address)) {
-      this.counters.add('members-full');
-      return 'refuse';
-    }
-    this.learn(member);
-    this.scheduleMembers(now);
-    for (const held of this.judge.release(member.address, now))
-      this.readmit(held.record, held.from, now);
-    return 'accept';
   }
 
-  /** A record that waited for the certificate that has just come. */
-  private readmit(record: FloodFrame, from: NodeAddress, now: Instant): void {
-    const newest = this.store.get(recordKey(record));
-    if (newest !== undefined) return;
-    if (this.judge.judge(record, from, now) === 'accept') this.flooding.announce(record, now, from);
-  }
-
-  private admitManifest(record: FloodFrame, from: NodeAddress, now: Instant): Admission {
-    const held = (part: number): Uint8Array | undefined => {
-      const mine = this.store.get(recordKey({ ...record, part }));
-      return mine?.sequence === record.sequence && mine.epoch === record.epoch
-        ? mine.body
-        : undefined;
-    };
-    const whole = this.assembler.add(record, from, held);
-    if (whole === 'incomplete') return 'hold';
-    if (whole === 'malformed') {
-      this.refused('malformed-manifest', from, now);
-      return 'refuse';
-    }
-    const outcome = this.trust.adoptManifest(whole);
-    if (!outcome.ok) {
-      this.refused(`manifest-${outcome.reason}`, from, now);
-      return 'refuse';
-    }
-    this.manifestMayBeNewer(now, outcome.value === 'newer');
-    return 'hold';
-  }
-
-  private manifestMayBeNewer(now: Instant, isNewer: boolean): void {
-    if (!isNewer) return;
-    this.announceManifest(now);
-    this.judgeMembers(now);
-    this.sink.manifestAdopted(this.trust.manifestBytes, this.trust.manifest.version);
-    // Certificates by a root that was unknown until now had been refused.
-    this.flooding.resynchronise(now);
-  }
-
-  private announceManifest(now: Instant): void {
-    const records = manifestRecords(this.trust.manifest.version, this.trust.manifestBytes);
-    for (const record of records) this.flooding.announce(record, now);
-    for (let part = records.length; part < this.limits.manifestPartsMax; part++)
-      this.flooding.remove(recordKey({ type: RECORD_MANIFEST, origin: 0, part }));
-  }
-
-  private announceCertificate(member: Member, now: Instant): void {
-    this.flooding.announce(
-      {
-        type: RECORD_CERTIFICATE,
-        part: 0,
-        origin: member.address,
-        ...certificateVersion(member),
-        age: 0,
-        body: member.chain,
-      },
-      now,
-    );
-  }
-
-  private learn(member: Member): void {
-    this.directory.put(member);
-    if (this.directory.isNameTaken(member)) this.counters.add('name-taken');
-    if (member.address === this.self.address) this.self = member;
-    this.sink.memberLearned(member);
-  }
-
-  /** Drops members whose certificates do not hold now, with all they said. */
-  private judgeMembers(now: Instant): void {
-    const wall = this.wallNow(now);
-    if (wall === undefined) return;
-    for (const member of this.directory.all()) {
-      if (member.address === this.self.address) continue;
-      const outcome = this.trust.verifyChain(member.chain, wall);
-      if (!outcome.ok) this.forget(member, outcome.reason, now);
-    }
-    this.scheduleMembers(now);
-  }
-
+  /** Takes back all that a former member said. */
   private forget(member: Member, reason: string, now: Instant): void {
     const { address } = member;
-    this.counters.add(`member-${reason}`);
-    this.directory.delete(address);
     this.judge.forgetOrigin(address);
-    this.flooding.remove(recordKey({ type: RECORD_CERTIFICATE, origin: address, part: 0 }));
     for (let part = 0; part < this.limits.linkStatePartsMax; part++) {
       this.flooding.remove(recordKey({ type: RECORD_LINK_STATE, origin: address, part }));
       this.topologyOf.delete(address, part);
     }
+    if (this.table.path(address) === undefined) this.table.forget(address);
     this.scheduleRecompute(now);
     this.sink.memberForgotten(member, reason);
-  }
-
-  /** When the next certificate ends. At least a second away, so that it always moves on. */
-  private scheduleMembers(now: Instant): void {
-    const wall = this.wallNow(now);
-    if (wall === undefined) return;
-    let wait = Number.POSITIVE_INFINITY;
-    for (const member of this.directory.all())
-      if (member.address !== this.self.address) wait = Math.min(wait, member.notAfter - wall);
-    if (wait === Number.POSITIVE_INFINITY) this.membersDueAt = undefined;
-    else this.membersDueAt = later(now, Math.max(1_000_000, wait) as Duration);
   }
 
   private scheduleRecompute(now: Instant): void {
@@ -515,8 +353,8 @@ export class LinkStateRouting {
     this.recomputeAt = undefined;
     this.counters.add('recomputed');
     const topology = this.topologyOf;
-    const changes = this.links.apply(topology.rebuild(this.self.address), this.reasonOf, now);
-    const number = topology.graph.numberOf.get(this.self.address)!;
+    const changes = this.links.apply(topology.rebuild(this.self), this.reasonOf, now);
+    const number = topology.graph.numberOf.get(this.self)!;
     this.updateRoutes(pathsFrom(topology.graph, number), changes, now);
   }
 
@@ -529,19 +367,22 @@ export class LinkStateRouting {
       this.counters.add('route-changed');
       this.sink.routeChanged(change);
       const { destination, after } = change;
-      if (after === undefined && this.directory.get(destination) === undefined)
+      if (after === undefined && this.membership.directory.get(destination) === undefined)
         this.table.forget(destination);
     }
   }
 
   private readonly reasonOf = ({ a, b }: Edge): string | undefined => {
-    if (a === this.self.address) return this.downReasons.get(b);
-    return b === this.self.address ? this.downReasons.get(a) : undefined;
+    if (a === this.self) return this.downReasons.get(b);
+    return b === this.self ? this.downReasons.get(a) : undefined;
   };
 
-  private wallNow(now: Instant): WallTime | undefined {
-    if (this.wall === undefined) return undefined;
-    return (this.wall + between(this.wallAt, now)) as WallTime;
+  /** For as many former neighbours as there may be neighbours. */
+  private rememberReason(neighbour: NodeAddress, reason: string): void {
+    this.downReasons.delete(neighbour);
+    this.downReasons.set(neighbour, reason);
+    if (this.downReasons.size > this.limits.neighboursMax)
+      this.downReasons.delete(this.downReasons.keys().next().value!);
   }
 
   private refused(reason: string, from: NodeAddress, now: Instant): void {
@@ -549,9 +390,3 @@ export class LinkStateRouting {
     if (this.refusals.take(now)) this.sink.refused(reason, from);
   }
 }
-
-/** Taken from the certificate itself, so nobody can make an old one look new. */
-const certificateVersion = (member: Member): { epoch: number; sequence: number } => ({
-  epoch: Math.floor(member.notBefore / 1_000_000),
-  sequence: readU32(member.serial, 0),
-});
