@@ -6,6 +6,6 @@ export {
   type CreateNode,
   OverlayHost,
   type OverlayHostOptions,
-  WATCHES_MAX,
 } from './overlay-host.ts';
+export { WATCHES_MAX } from './watch-desk.ts';
 export { WatchQueue } from './watch-queue.ts';

@@ -42,7 +42,6 @@ import type {
   EventUpdate,
   LinkUpdate,
   ListenOptions,
-  NodeEvent,
   NodeStatus,
   OverlayNodeHandle,
   OverlayStream,
@@ -59,17 +58,9 @@ import type {
 import { EchoDesk, type EchoRequest } from './echo-desk.ts';
 import { abortFailure, failure } from './failure.ts';
 import { NodeDriver, type SinkAbove } from './node-driver.ts';
-import {
-  type NameOf,
-  nameIn,
-  presentEvent,
-  presentExplanation,
-  presentLink,
-  presentRoute,
-  presentStatus,
-} from './present.ts';
+import { type NameOf, nameIn, presentExplanation, presentStatus } from './present.ts';
 import { SocketTable } from './socket-table.ts';
-import { WatchQueue } from './watch-queue.ts';
+import { WatchDesk, type WatchTopic, type WatchUpdate } from './watch-desk.ts';
 
 export interface OverlayHostOptions extends Omit<NodeOptions, 'seed' | 'crypto' | 'entropy'> {
   /** UDP sockets to open; a neighbour's `local` is an index into them. */
@@ -97,14 +88,6 @@ export type CreateNode = (
   wall: WallTime,
 ) => Result<OverlayNodeApi>;
 
-type Update = LinkUpdate | RouteUpdate | EventUpdate;
-interface Watch {
-  readonly topic: 'links' | 'routes' | 'events';
-  readonly queue: WatchQueue<Update>;
-}
-
-/** Watches a node may have open; more fail with LIMIT_REACHED. */
-export const WATCHES_MAX = 256;
 /** How long `close` lets finished streams deliver what was written. */
 const FINISH_MS = 1_000;
 const PING_TIMEOUT_MS = 2_000;
@@ -117,7 +100,7 @@ export class OverlayHost implements OverlayNodeHandle {
   private readonly sockets: SocketTable;
   private readonly echoes: EchoDesk;
   private readonly nameOf: NameOf;
-  private readonly watches = new Set<Watch>();
+  private readonly watches: WatchDesk;
   private readonly listeners = new Set<(event: CoreEvent) => void>();
   private readonly onFatal: (error: unknown) => void;
   private closing: Promise<void> | undefined;
@@ -169,6 +152,11 @@ export class OverlayHost implements OverlayNodeHandle {
     this.sockets = sockets;
     this.nameOf = nameIn(this.driver.node);
     this.echoes = new EchoDesk({ driver: this.driver, nameOf: this.nameOf });
+    this.watches = new WatchDesk({
+      driver: this.driver,
+      nameOf: this.nameOf,
+      status: () => this.statusNow(),
+    });
     this.driver.start();
   }
 
@@ -237,17 +225,9 @@ export class OverlayHost implements OverlayNodeHandle {
   watch(topic: 'links', options?: SignalOption): AsyncIterable<LinkUpdate>;
   watch(topic: 'routes', options?: SignalOption): AsyncIterable<RouteUpdate>;
   watch(topic: 'events', options?: SignalOption): AsyncIterable<EventUpdate>;
-  watch(topic: Watch['topic'], options: SignalOption = {}): AsyncIterable<Update> {
+  watch(topic: WatchTopic, options: SignalOption = {}): AsyncIterable<WatchUpdate> {
     this.assertOpen();
-    if (this.watches.size >= WATCHES_MAX) throw failure('LIMIT_REACHED', 'watches');
-    const queue = new WatchQueue<Update>({
-      snapshot: (missed) => this.snapshot(topic, missed),
-      onEnd: () => this.watches.delete(watch),
-      signal: options.signal,
-    });
-    const watch: Watch = { topic, queue };
-    if (options.signal?.aborted !== true) this.watches.add(watch);
-    return queue;
+    return this.watches.open(topic, options.signal);
   }
 
   close(): Promise<void> {
@@ -332,21 +312,7 @@ export class OverlayHost implements OverlayNodeHandle {
 
   private publish(event: CoreEvent): void {
     for (const listener of this.listeners) listener(event);
-    if (this.watches.size === 0) return;
-    const shown = presentEvent(event, this.nameOf, this.driver.wall());
-    if (shown === undefined) return;
-    for (const { topic, queue } of this.watches) if (concerns(shown, topic)) queue.push(shown);
-  }
-
-  private snapshot(topic: Watch['topic'], missed: number): Update {
-    if (topic === 'events') return { kind: 'snapshot', status: this.statusNow(), missed };
-    const status = this.driver.read((node, now) => node.status(now));
-    if (topic === 'links') {
-      const links = status.links.map((link) => presentLink(link, this.nameOf));
-      return { kind: 'snapshot', links, missed };
-    }
-    const routes = status.routes.map((route) => presentRoute(route, this.nameOf));
-    return { kind: 'snapshot', routes, missed };
+    this.watches.publish(event);
   }
 
   private echoRequest(node: string, options: PingOptions | TraceOptions): EchoRequest {
@@ -388,7 +354,7 @@ export class OverlayHost implements OverlayNodeHandle {
     this.driver.stop();
     await this.sockets.close();
     this.echoes.close();
-    for (const { queue } of [...this.watches]) queue.end();
+    this.watches.close();
     await this.underlay.close();
   }
 
@@ -396,12 +362,6 @@ export class OverlayHost implements OverlayNodeHandle {
     this.closing ??= this.release();
     this.onFatal(error);
   }
-}
-
-function concerns(event: NodeEvent, topic: Watch['topic']): boolean {
-  if (topic === 'events') return true;
-  if (topic === 'routes') return event.kind === 'route-changed';
-  return event.kind === 'link-up' || event.kind === 'link-down';
 }
 
 function dieOf(error: unknown): void {

@@ -14,14 +14,13 @@ export class WatchQueue<T> implements AsyncIterableIterator<T> {
   private isEnded = false;
   private waiting: ((result: IteratorResult<T>) => void)[] = [];
 
-  constructor(options: {
-    snapshot: (missed: number) => T;
-    onEnd: () => void;
-    signal?: AbortSignal | undefined;
-  }) {
+  constructor(options: { snapshot: (missed: number) => T; onEnd: () => void }) {
     this.snapshot = options.snapshot;
     this.onEnd = options.onEnd;
-    const { signal } = options;
+  }
+
+  /** Ends when the signal is aborted, at once if it was before. */
+  endWith(signal: AbortSignal | undefined): void {
     if (signal?.aborted === true) this.end();
     else signal?.addEventListener('abort', this.end, { once: true });
   }

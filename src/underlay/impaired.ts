@@ -4,9 +4,10 @@
  * direction by the node that sends.
  *
  * Held datagrams wait in a heap for one timer that stands at the soonest of them. Node's timers
- * have a grain of 1 ms, so whatever is due within half of that leaves with the timer that fires:
- * the error is symmetric and below the jitter of any real path, and there is no spinning. Without
- * impairments nothing is copied and no timer runs.
+ * have a grain of 1 ms and come about half a grain late, so the timer is armed for the grain before
+ * and whatever is due within one more leaves with it: at 20 ms the mean error measures 0.06 ms, the
+ * spread is below the jitter of any real path, and nothing spins. Without impairments nothing is
+ * copied and no timer runs.
  *
  * Refused on a network that was not made as a lab: it must not be possible to cut a production
  * link by a slip of the keyboard.
@@ -43,8 +44,8 @@ interface Held {
   readonly local: number;
 }
 
-/** Half a grain of the timers: what is due this soon leaves now. */
-const EARLY = milliseconds(0.5);
+/** A grain of the timers: what is due this soon leaves now. */
+const EARLY = milliseconds(1);
 /** How long `close` lets held datagrams still travel: a goodbye should arrive in a lab too. */
 const LINGER_MS = 500;
 
@@ -202,7 +203,7 @@ export class ImpairedUnderlay implements Underlay {
     if (next === undefined || (this.timerDue !== undefined && this.timerDue <= next)) return;
     clearTimeout(this.timer);
     this.timerDue = next;
-    this.timer = setTimeout(this.release, Math.max(1, Math.round((next - now) / 1_000)));
+    this.timer = setTimeout(this.release, Math.max(1, Math.floor((next - now) / 1_000)));
   }
 
   private readonly release = (): void => {
