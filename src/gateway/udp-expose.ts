@@ -89,7 +89,10 @@ class ExposeClient {
       if (!overlay.send(payload, { to: from })) counters.refuse('back-pressure');
     });
     // Connected, so that only the target can answer.
-    this.udp.connect(target.port, target.host, () => this.connected());
+    this.udp.connect(target.port, target.host, (cause?: Error) => {
+      if (cause === undefined) this.connected();
+      else counters.refuse('target-unreachable');
+    });
   }
 
   send(payload: Uint8Array): void {
