@@ -1,0 +1,119 @@
+/** `overlane forward add|list|remove`: ports of this host that lead behind another node. */
+import { isIP } from 'node:net';
+import { OverlayError } from '../../kernel/index.ts';
+import { defineCommand } from '../command.ts';
+import { endpointArgument, parsePort } from '../parameters.ts';
+import { forwardsView } from '../views/operation-views.ts';
+
+interface AddFlags {
+  readonly pinned: boolean;
+}
+
+const FORWARD_FIELDS = {
+  id: 'name of the forward, for overlane forward remove',
+  protocol: 'tcp or udp',
+  listen: 'address and port of this host; the real port where 0 was asked for',
+  to: 'node it leads to',
+  port: 'overlay port there',
+  routing: 'best or pinned',
+  connections: 'TCP connections or UDP clients at the moment',
+  bytesIn: 'from the other node',
+  bytesOut: 'to the other node',
+};
+
+export const forwardAddCommand = defineCommand<
+  AddFlags,
+  [protocol: 'tcp' | 'udp', listen: string, to: { node: string; port: number }]
+>({
+  path: 'forward add',
+  brief: 'Lead a TCP or UDP port of this host to a port behind another node',
+  description:
+    'Programs that connect to LISTEN reach what the other node exposes under the overlay port: an expose: rule in its configuration says what that is. Lasts until the daemon ends; put it under forwards: to keep it.',
+  usesDaemon: true,
+  examples: [
+    { line: 'overlane forward add tcp 8080 LAX:80', note: "LAX's web server on localhost:8080" },
+    { line: 'overlane forward add udp 0.0.0.0:5004 LAX:5004', note: 'a media stream' },
+  ],
+  fields: FORWARD_FIELDS,
+  flags: {
+    pinned: {
+      kind: 'boolean',
+      default: false,
+      withNegated: false,
+      brief: 'Stay on the first route, as an unprotected path would',
+    },
+  },
+  positional: {
+    kind: 'tuple',
+    parameters: [
+      {
+        brief: 'tcp or udp',
+        placeholder: 'tcp|udp',
+        parse: parseProtocol,
+        proposeCompletions: () => ['tcp', 'udp'],
+      },
+      { brief: 'PORT or ADDRESS:PORT of this host', placeholder: 'LISTEN', parse: parseListen },
+      endpointArgument,
+    ],
+  },
+  async run(context, flags, protocol, listen, to) {
+    const socket = context.daemons.socketPath(flags.socket);
+    await using daemon = await context.daemons.connect(socket, context.signal);
+    const forward = await daemon.addForward({
+      protocol,
+      listen,
+      to: to.node,
+      port: to.port,
+      routing: flags.pinned ? 'pinned' : 'best',
+    });
+    return { data: { ...forward }, text: forwardsView([forward], context.paint) };
+  },
+});
+
+export const forwardListCommand = defineCommand({
+  path: 'forward list',
+  brief: 'Show the forwards of this node and what passes through them',
+  usesDaemon: true,
+  examples: [{ line: 'overlane forward list', note: 'those of the configuration too' }],
+  fields: { forwards: `list of { ${Object.keys(FORWARD_FIELDS).join(', ')} }` },
+  async run(context, flags) {
+    const socket = context.daemons.socketPath(flags.socket);
+    await using daemon = await context.daemons.connect(socket, context.signal);
+    const forwards = await daemon.forwards();
+    return { data: { forwards }, text: forwardsView(forwards, context.paint) };
+  },
+});
+
+export const forwardRemoveCommand = defineCommand<Record<never, never>, [id: string]>({
+  path: 'forward remove',
+  brief: 'End a forward; its connections are closed',
+  usesDaemon: true,
+  examples: [{ line: 'overlane forward remove tcp-127.0.0.1:8080', note: 'id from forward list' }],
+  fields: FORWARD_FIELDS,
+  positional: {
+    kind: 'tuple',
+    parameters: [{ brief: 'Id, as overlane forward list shows it', placeholder: 'ID', parse: String }],
+  },
+  async run(context, flags, id) {
+    const socket = context.daemons.socketPath(flags.socket);
+    await using daemon = await context.daemons.connect(socket, context.signal);
+    const forward = await daemon.removeForward(id);
+    return { data: { ...forward }, text: `${id} removed` };
+  },
+});
+
+function parseProtocol(text: string): 'tcp' | 'udp' {
+  if (text === 'tcp' || text === 'udp') return text;
+  throw new OverlayError('USAGE', `'${text}' is neither tcp nor udp`);
+}
+
+/** `8080` is `127.0.0.1:8080`: nothing is opened to other hosts unless somebody says so. */
+export function parseListen(text: string): string {
+  const match = /^(?:(.*):)?(\d{1,5})$/.exec(text);
+  if (match === null) throw new OverlayError('USAGE', `'${text}' is not PORT or ADDRESS:PORT`);
+  const host = match[1] ?? '127.0.0.1';
+  const port = match[2] === '0' ? 0 : parsePort(match[2]!);
+  if (isIP(host.replace(/^\[(.*)\]$/, '$1')) === 0)
+    throw new OverlayError('USAGE', `'${host}' is not an address of this host`);
+  return `${host}:${port}`;
+}

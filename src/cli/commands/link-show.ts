@@ -1,0 +1,38 @@
+import { defineCommand } from '../command.ts';
+import { EXIT } from '../exit-codes.ts';
+import { neighbourArgument } from '../parameters.ts';
+import { impairmentsView } from '../views/operation-views.ts';
+import { linksView } from '../views/status-view.ts';
+
+export const linkShowCommand = defineCommand<Record<never, never>, [neighbour?: string]>({
+  path: 'link show',
+  brief: 'Show links as measured, and how the lab mistreats them',
+  usesDaemon: true,
+  examples: [
+    { line: 'overlane link show', note: 'all links of this node' },
+    { line: 'overlane link show DFW', note: 'one' },
+  ],
+  fields: {
+    links: 'LinkStatus of the SDK',
+    impairments: 'list of { neighbour, impairments }; empty outside labs',
+  },
+  exits: [[EXIT.negative, 'NEIGHBOUR was given and there is no link to it']],
+  positional: { kind: 'tuple', parameters: [{ ...neighbourArgument, optional: true }] },
+  async run(context, flags, neighbour) {
+    const socket = context.daemons.socketPath(flags.socket);
+    await using daemon = await context.daemons.connect(socket, context.signal);
+    const status = await daemon.status({ signal: context.signal });
+    const wanted = (name: string | undefined): boolean =>
+      neighbour === undefined || name === neighbour;
+    const links = status.links.filter((l) => wanted(l.neighbour));
+    const all = status.network.isLab ? await daemon.impairments() : [];
+    const impairments = all.filter((i) => wanted(i.neighbour));
+    const { paint } = context;
+    const lab = impairments.length > 0 ? `\n\n${impairmentsView(impairments, paint)}` : '';
+    return {
+      data: { links, impairments },
+      text: linksView(links, paint) + lab,
+      exit: neighbour !== undefined && links.length === 0 ? EXIT.negative : EXIT.ok,
+    };
+  },
+});

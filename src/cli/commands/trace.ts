@@ -1,0 +1,51 @@
+import { defineCommand } from '../command.ts';
+import { EXIT } from '../exit-codes.ts';
+import { durationMs, nodeArgument, wholeNumber } from '../parameters.ts';
+import { traceView } from '../views/route-view.ts';
+
+interface Flags {
+  readonly probes: number;
+  readonly timeout: number;
+}
+
+export const traceCommand = defineCommand<Flags, [node: string]>({
+  path: 'trace',
+  brief: 'Measure the way to a node hop by hop, and say why it is the way',
+  description:
+    'Sends echoes that run out of hops one node further each time, and shows beside the answers what this node computed: the route, every other way through a neighbour, and why each lost.',
+  usesDaemon: true,
+  examples: [
+    { line: 'overlane trace LAX', note: 'three probes a hop' },
+    { line: 'overlane trace LAX --json | jq .result.explanation', note: 'only the reasons' },
+  ],
+  fields: {
+    from: 'name of this node',
+    result: 'TraceResult of the SDK: hops, isReached, explanation with candidates and verdicts',
+  },
+  exits: [[EXIT.negative, 'the destination did not answer']],
+  flags: {
+    probes: {
+      kind: 'parsed',
+      parse: wholeNumber(1, 10),
+      default: '3',
+      brief: 'Probes a hop',
+      placeholder: 'n',
+    },
+    timeout: { kind: 'parsed', parse: durationMs, default: '2s', brief: 'Wait for each probe' },
+  },
+  positional: { kind: 'tuple', parameters: [nodeArgument] },
+  async run(context, flags, node) {
+    const socket = context.daemons.socketPath(flags.socket);
+    await using daemon = await context.daemons.connect(socket, context.signal);
+    const result = await daemon.trace(node, {
+      probesPerHop: flags.probes,
+      timeoutMs: flags.timeout,
+      signal: context.signal,
+    });
+    return {
+      data: { from: daemon.name, result },
+      text: traceView(daemon.name, result, context.paint),
+      exit: result.isReached ? EXIT.ok : EXIT.negative,
+    };
+  },
+});

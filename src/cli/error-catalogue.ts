@@ -1,0 +1,199 @@
+/**
+ * Every error code a caller can meet: what it means and what to do. `overlane explain CODE`,
+ * docs/errors.md and the hint under a failed command are made from here; a test holds the list
+ * against the codes that the source throws. Codes are append-only.
+ */
+
+export type ErrorArea = 'usage' | 'daemon' | 'configuration' | 'operation' | 'refusal';
+
+export interface CatalogueEntry {
+  readonly area: ErrorArea;
+  readonly meaning: string;
+  /** What a person can do about it, as an instruction. */
+  readonly remedy: string;
+  /** Whether the same call may work later without anybody changing anything. */
+  readonly isRetryable?: boolean;
+}
+
+export const ERROR_CATALOGUE = {
+  ABORTED: {
+    area: 'operation',
+    meaning: "The caller's AbortSignal was aborted, or the command was interrupted.",
+    remedy: 'Nothing to do: somebody asked for it.',
+  },
+  BAD_ARGUMENT: {
+    area: 'usage',
+    meaning: 'An argument cannot mean anything: a malformed endpoint, a port out of range.',
+    remedy: 'Write endpoints as NAME:port, with a port from 1 to 65535.',
+  },
+  BAD_IDENTITY: {
+    area: 'configuration',
+    meaning: 'The keys, the certificate or the manifest given at the start do not belong together.',
+    remedy:
+      'Run overlane doctor. If files of the state directory were mixed, restore them from a backup or join again.',
+  },
+  CLOSED: {
+    area: 'operation',
+    meaning: 'The socket, server or node was closed before the call.',
+    remedy: 'Open a new one.',
+  },
+  LIMIT_REACHED: {
+    area: 'operation',
+    meaning: 'A bound of this node is reached: sockets, streams, flows, connections.',
+    remedy: 'Close what is not needed, or raise the bound under limits: in the configuration.',
+    isRetryable: true,
+  },
+  MESSAGE_TOO_BIG: {
+    area: 'operation',
+    meaning: 'A datagram is longer than the 65,000 bytes a datagram socket takes.',
+    remedy: 'Send it in parts, or use a stream.',
+  },
+  NODE_STOPPED: {
+    area: 'operation',
+    meaning: 'The node stopped while this was open.',
+    remedy: 'Start it again with overlane up; its log says why it stopped.',
+  },
+  NOT_A_LAB: {
+    area: 'operation',
+    meaning: 'Impairments were asked for in a network that is not marked as a lab.',
+    remedy:
+      'Impair links only in a network made with overlane init --lab; a real one cannot be turned into one.',
+  },
+  PEER_RESTARTED: {
+    area: 'operation',
+    meaning: 'The other node was started again; its ends of all streams are gone.',
+    remedy: 'Connect again.',
+    isRetryable: true,
+  },
+  PORT_IN_USE: {
+    area: 'operation',
+    meaning: 'Another socket of this node has the overlay port.',
+    remedy: 'Choose another port or leave it out; overlane status --sockets lists those in use.',
+  },
+  REFUSED: {
+    area: 'operation',
+    meaning: 'The other node has no listener on this port, or turned the stream away.',
+    remedy: 'Check the port, and that the program or expose: rule behind it is running there.',
+    isRetryable: true,
+  },
+  RESET: {
+    area: 'operation',
+    meaning: 'The other end gave the stream up before it was finished.',
+    remedy: 'See the log of the program at the other end.',
+    isRetryable: true,
+  },
+  STREAM_ABORTED: {
+    area: 'operation',
+    meaning: 'This side gave the stream up.',
+    remedy: 'Nothing to do: the local program destroyed it.',
+  },
+  TIMED_OUT: {
+    area: 'operation',
+    meaning: 'Nothing came back within the time allowed.',
+    remedy: 'Run overlane trace NODE to see how far packets get.',
+    isRetryable: true,
+  },
+  UNDERLAY_BIND_FAILED: {
+    area: 'configuration',
+    meaning: 'A UDP address of listen: cannot be opened.',
+    remedy:
+      'EADDRINUSE: another program has the port, ss -ulpn names it. EADDRNOTAVAIL: this host has no such address.',
+  },
+  UNKNOWN_DESTINATION: {
+    area: 'operation',
+    meaning: 'No member of this name is known here.',
+    remedy:
+      'Check the spelling with overlane status; a node that joined a moment ago may not be known yet.',
+    isRetryable: true,
+  },
+  UNREACHABLE: {
+    area: 'operation',
+    meaning: 'The member is known, and there is no route to it at the moment.',
+    remedy: 'Run overlane status NODE for the reason; the route returns by itself with the links.',
+    isRetryable: true,
+  },
+  CONFIG_INVALID: {
+    area: 'configuration',
+    meaning: 'The configuration file has mistakes; each is named with its line.',
+    remedy: 'Mend the lines named, then run overlane config check.',
+  },
+  CONFIG_UNREADABLE: {
+    area: 'configuration',
+    meaning: 'The configuration file cannot be read.',
+    remedy: 'Check the path and its permissions.',
+  },
+  USAGE: {
+    area: 'usage',
+    meaning: 'Options contradict each other, or a value is not of the kind asked for.',
+    remedy: 'See the command with --help.',
+  },
+  UNKNOWN_CODE: {
+    area: 'usage',
+    meaning: 'There is no error code or refusal reason of this name.',
+    remedy: 'overlane explain without a code lists all of them.',
+  },
+  INTERNAL: {
+    area: 'operation',
+    meaning: 'A defect in overlane: something happened that must not.',
+    remedy: 'Report it, with the trace.',
+  },
+} as const satisfies Readonly<Record<string, CatalogueEntry>>;
+
+export type ErrorCode = keyof typeof ERROR_CATALOGUE;
+
+/** Entry of an error code or a refusal reason. */
+export function catalogueEntry(code: string): CatalogueEntry | undefined {
+  return Object.hasOwn(ERROR_CATALOGUE, code)
+    ? (ERROR_CATALOGUE as Readonly<Record<string, CatalogueEntry>>)[code]
+    : Object.hasOwn(REFUSAL_REASONS, code)
+      ? { area: 'refusal', ...(REFUSAL_REASONS as Readonly<Record<string, RefusalReason>>)[code]! }
+      : undefined;
+}
+
+export interface RefusalReason {
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+/**
+ * Why something from the network was refused. These are no errors of a call: they are counted
+ * (`overlane status --counters`) and shown as `refused` events.
+ */
+export const REFUSAL_REASONS = {
+  malformed: {
+    meaning: 'Bytes that cannot be what they claim to be: cut short, too long, not canonical.',
+    remedy: 'A few are scans from the Internet. Many from one member: its version differs.',
+  },
+  'bad-signature': {
+    meaning: 'A certificate, manifest or link state is not signed by who it names.',
+    remedy: 'Somebody forges, or a state directory was mixed up. Look at the address it came from.',
+  },
+  'not-yet-valid': {
+    meaning: "A certificate's validity begins in the future.",
+    remedy: 'One of the two clocks is wrong: run overlane doctor on both hosts.',
+  },
+  expired: {
+    meaning: 'A certificate, or an invite, is past its end.',
+    remedy: 'Invite the node again. Certificates renew themselves while a node can reach its issuer.',
+  },
+  revoked: {
+    meaning: 'The certificate was revoked with overlane revoke.',
+    remedy: 'Intended. To let the node in again, invite it: it gets a new certificate.',
+  },
+  'foreign-network': {
+    meaning: 'A certificate or manifest of another network.',
+    remedy: 'Check the addresses under neighbours: they lead to a node of another network.',
+  },
+  'unknown-issuer': {
+    meaning: 'A certificate was issued by a key that is no root of this network.',
+    remedy: 'If the root was rotated, the node missed the manifest that says so: join again.',
+  },
+  'issuer-not-allowed': {
+    meaning: 'A certificate was issued by a member without the role of an issuer.',
+    remedy: 'Issue it from the root, or give that member the role.',
+  },
+  'bad-address': {
+    meaning: 'An overlay address does not follow from the key of the node that claims it.',
+    remedy: 'Somebody forges, or a certificate was made by another program.',
+  },
+} as const satisfies Readonly<Record<string, RefusalReason>>;

@@ -1,0 +1,121 @@
+/** Parameters that several commands share, with their completions. */
+import { OverlayError } from '../kernel/index.ts';
+import type { CliContext } from './context.ts';
+
+const usage = (message: string): OverlayError => new OverlayError('USAGE', message);
+
+/** Names of all members the daemon knows; none when it does not answer quickly. */
+export async function memberNames(context: CliContext): Promise<readonly string[]> {
+  try {
+    const socket = context.daemons.socketPath(undefined);
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(1_000)]);
+    await using daemon = await context.daemons.connect(socket, signal);
+    const { members } = await daemon.status({ signal });
+    return members.map((m) => m.name).sort();
+  } catch {
+    return [];
+  }
+}
+
+export async function neighbourNames(context: CliContext): Promise<readonly string[]> {
+  try {
+    const socket = context.daemons.socketPath(undefined);
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(1_000)]);
+    await using daemon = await context.daemons.connect(socket, signal);
+    const { links } = await daemon.status({ signal });
+    return links.flatMap((l) => l.neighbour ?? []).sort();
+  } catch {
+    return [];
+  }
+}
+
+export const nodeArgument = {
+  brief: 'Name of a node (or its overlay address)',
+  placeholder: 'NODE',
+  parse: String,
+  proposeCompletions(this: CliContext, _partial: string): Promise<readonly string[]> {
+    return memberNames(this);
+  },
+} as const;
+
+export const neighbourArgument = {
+  brief: 'Name of the neighbour at the other end of the link',
+  placeholder: 'NEIGHBOUR',
+  parse: String,
+  proposeCompletions(this: CliContext, _partial: string): Promise<readonly string[]> {
+    return neighbourNames(this);
+  },
+} as const;
+
+/** `LAX:7000`. */
+export const endpointArgument = {
+  brief: 'Node and overlay port, NODE:PORT',
+  placeholder: 'NODE:PORT',
+  parse: parseEndpoint,
+  async proposeCompletions(this: CliContext, _partial: string): Promise<readonly string[]> {
+    return (await memberNames(this)).map((name) => `${name}:`);
+  },
+} as const;
+
+export function parseEndpoint(text: string): { node: string; port: number } {
+  const match = /^([^:\s]+):(\d{1,5})$/.exec(text);
+  if (match === null) throw usage(`'${text}' is not of the form NODE:PORT`);
+  return { node: match[1]!, port: parsePort(match[2]!) };
+}
+
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65_535)
+    throw usage(`'${text}' is not a port: 1 to 65535`);
+  return port;
+}
+
+/** A whole number within bounds. */
+export const wholeNumber =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw usage(`'${text}' is not a whole number from ${least} to ${most}`);
+    return value;
+  };
+
+const DURATIONS: Readonly<Record<string, number>> = {
+  us: 0.001,
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+const RATES: Readonly<Record<string, number>> = { bit: 1, kbit: 1e3, Mbit: 1e6, Gbit: 1e9 };
+const SIZES: Readonly<Record<string, number>> = {
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  KiB: 1024,
+  MiB: 1024 * 1024,
+};
+
+/** `300ms`, `5s`, `2m`, `24h`, `90d`, in milliseconds. */
+export const durationMs = (text: string): number => scaled(text, DURATIONS, 'a duration, as 300ms');
+/** `20Mbit`, in bits a second. */
+export const rate = (text: string): number => scaled(text, RATES, 'a rate, as 20Mbit');
+/** `256KiB`, in bytes. */
+export const size = (text: string): number => scaled(text, SIZES, 'a size, as 256KiB');
+
+/** `1.5%`, as a share from 0 to 1. */
+export function share(text: string): number {
+  const value = scaled(text, { '%': 0.01 }, 'a share, as 1.5%');
+  if (value > 1) throw usage(`'${text}' is more than 100%`);
+  return value;
+}
+
+function scaled(text: string, units: Readonly<Record<string, number>>, wanted: string): number {
+  const match = /^(\d+(?:\.\d+)?)([A-Za-z%]+)$/.exec(text);
+  const unit = match?.[2] ?? '';
+  if (match === null || !Object.hasOwn(units, unit))
+    throw usage(`'${text}' is not ${wanted} (units: ${Object.keys(units).join(', ')})`);
+  return Number(match[1]) * units[unit]!;
+}

@@ -1,0 +1,28 @@
+import type { NodeEvent } from '../../host/index.ts';
+import type { Paint } from './paint.ts';
+import { showPath, showSpan } from './quantities.ts';
+
+/** One event on one line: when, what, why. */
+export function eventLine(event: NodeEvent, paint: Paint): string {
+  return `${paint('dim', event.at.slice(11, 23))}  ${eventText(event, paint)}`;
+}
+
+function eventText(event: NodeEvent, paint: Paint): string {
+  switch (event.kind) {
+    case 'link-up':
+      return `${paint('green', 'link up')}    ${event.neighbour} at ${event.remote}`;
+    case 'link-down':
+      return `${paint('red', 'link down')}  ${event.neighbour}: ${event.reason}, silent for ${showSpan(event.silenceMs)}`;
+    case 'route-changed': {
+      const after = event.after === undefined ? 'unreachable' : showPath(event.after);
+      const before = event.before === undefined ? 'unreachable' : showPath(event.before);
+      return `${paint('yellow', 'route')}      ${event.destination}: ${before} -> ${paint('bold', after)}, because ${event.cause}`;
+    }
+    case 'member':
+      return `${paint('cyan', 'member')}     ${event.name} (${event.address})`;
+    case 'manifest':
+      return `${paint('cyan', 'manifest')}   version ${event.version}`;
+    case 'refused':
+      return `${paint('red', 'refused')}    ${event.what} from ${event.remote}: ${event.reason}`;
+  }
+}

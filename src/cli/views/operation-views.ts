@@ -1,0 +1,75 @@
+/** Views of what commands changed: reload, log levels, impairments, forwards. */
+import type { ForwardReport, LinkImpairment, LogLevels, ReloadReport } from '../daemon-port.ts';
+import type { Paint } from './paint.ts';
+import { countOf, showBytes, showMs, showShare } from './quantities.ts';
+import { type Cell, facts, table } from './table.ts';
+
+export function reloadView({ changes }: ReloadReport, paint: Paint): string {
+  if (changes.length === 0) return 'nothing changed';
+  const rows = changes.map((change): Cell[] => [
+    change.key,
+    showValue(change.before),
+    showValue(change.after),
+    change.effect === 'now'
+      ? { text: 'in force', style: 'green' }
+      : { text: 'needs a restart', style: 'yellow' },
+  ]);
+  const waiting = changes.filter((c) => c.effect === 'restart').length;
+  const list = table({ paint, columns: ['KEY', 'BEFORE', 'AFTER', 'EFFECT'], rows });
+  if (waiting === 0) return list;
+  return `${list}\n\n${countOf(waiting, 'change')} wait for a restart: overlane down, overlane up`;
+}
+
+/** Short values as they are, long ones cut. */
+function showValue(value: unknown): string {
+  if (value === undefined || value === null) return '-';
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.length > 48 ? `${text.slice(0, 45)}...` : text;
+}
+
+export function logLevelsView({ level, subsystems }: LogLevels, paint: Paint): string {
+  const others = Object.entries(subsystems).sort(([a], [b]) => (a < b ? -1 : 1));
+  return facts([['all', level], ...others], paint);
+}
+
+const IMPAIRMENTS = {
+  cut: () => 'cut',
+  delayMs: (v: number) => `delay ${showMs(v)}`,
+  jitterMs: (v: number) => `jitter ${showMs(v)}`,
+  loss: (v: number) => `loss ${showShare(v)}`,
+  burst: (v: number) => `burst ${showShare(v)}`,
+  rate: (v: number) => `rate ${v / 1e6} Mbit/s`,
+  queueBytes: (v: number) => `queue ${showBytes(v)}`,
+  reorder: (v: number) => `reorder ${showShare(v)}`,
+  duplicate: (v: number) => `duplicate ${showShare(v)}`,
+  mtu: (v: number) => `mtu ${v}`,
+} as const;
+
+export function impairmentsView(links: readonly LinkImpairment[], paint: Paint): string {
+  const rows = links.map(({ neighbour, impairments }): Cell[] => {
+    const parts = Object.entries(IMPAIRMENTS).flatMap(([key, show]) => {
+      const value = impairments[key as keyof typeof impairments];
+      return value === undefined || value === false || value === 0 ? [] : [show(value as number)];
+    });
+    const style = impairments.cut === true ? 'red' : 'yellow';
+    return [neighbour, parts.length === 0 ? 'none' : { text: parts.join(', '), style }];
+  });
+  return `${paint('bold', 'IMPAIRED')}\n${table({ paint, columns: ['TO', 'BY'], rows })}`;
+}
+
+export function forwardsView(forwards: readonly ForwardReport[], paint: Paint): string {
+  if (forwards.length === 0) return 'no forwards: add one with overlane forward add';
+  const rows = forwards.map((f): Cell[] => [
+    f.id,
+    f.protocol,
+    f.listen,
+    `${f.to}:${f.port}`,
+    f.routing,
+    String(f.connections),
+    showBytes(f.bytesOut),
+    showBytes(f.bytesIn),
+  ]);
+  const columns = ['ID', 'PROTOCOL', 'HERE', 'THERE', 'ROUTING', '>OPEN', '>SENT', '>RECEIVED'];
+  return table({ paint, columns, rows });
+}
+

@@ -1,0 +1,153 @@
+/** `overlane status`: links, routes with their runners-up, members, on one screen. */
+import type {
+  LinkStatus,
+  MemberStatus,
+  NodeStatus,
+  RouteExplanation,
+  RouteStatus,
+} from '../../host/index.ts';
+import type { Paint, Style } from './paint.ts';
+import { countOf, showBytes, showDay, showMs, showPath, showShare, showSpan } from './quantities.ts';
+import { type Cell, facts, table } from './table.ts';
+
+export interface StatusViewOptions {
+  readonly paint: Paint;
+  readonly now: Date;
+  /** By destination; where absent the runner-up column stays empty. */
+  readonly explanations: ReadonlyMap<string, RouteExplanation>;
+  readonly withSockets?: boolean;
+  readonly withCounters?: boolean;
+}
+
+export function statusView(status: NodeStatus, options: StatusViewOptions): string {
+  const { paint } = options;
+  const parts = [headline(status, options), linksView(status.links, paint)];
+  parts.push(routesView(status, options));
+  const unreachable = status.members.filter((m) => !m.isReachable && m.name !== status.name);
+  if (unreachable.length > 0) parts.push(unreachableView(unreachable, paint));
+  if (options.withSockets === true) parts.push(socketsView(status, paint));
+  if (options.withCounters === true) parts.push(countersView(status.counters, paint));
+  return parts.join('\n\n');
+}
+
+function headline(status: NodeStatus, { paint, now }: StatusViewOptions): string {
+  const { network } = status;
+  const lab = network.isLab ? ' (lab)' : '';
+  const daysLeft = (Date.parse(status.certificateEnds) - now.getTime()) / 86_400_000;
+  const ends = showDay(status.certificateEnds, now);
+  return [
+    `${paint('bold', status.name)}  ${paint('dim', status.address)}  in ${paint('bold', network.name)}${lab}`,
+    facts(
+      [
+        ['up', `${showSpan(status.uptimeMs)}, epoch ${status.epoch}`],
+        ['certificate', `ends ${daysLeft < 30 ? paint(urgency(daysLeft), ends) : ends}`],
+        ['manifest', `version ${status.manifestVersion}`],
+        ['underlay', `${status.underlay.kind}, ${status.underlay.locals.join(', ')}`],
+      ],
+      paint,
+    ),
+  ].join('\n');
+}
+
+/** Expiry warns at 30, 7 and 1 days. */
+export const urgency = (daysLeft: number): Style => (daysLeft < 7 ? 'red' : 'yellow');
+
+const STATE_STYLES: Readonly<Record<LinkStatus['state'], Style>> = {
+  up: 'green',
+  suspect: 'yellow',
+  connecting: 'yellow',
+  down: 'red',
+};
+
+export function linksView(links: readonly LinkStatus[], paint: Paint): string {
+  const up = links.filter((l) => l.state === 'up').length;
+  const title = `${paint('bold', 'LINKS')}  ${up} of ${links.length} up`;
+  if (links.length === 0)
+    return `${title}\n  none: name neighbours in the configuration, or wait to be called`;
+  const rows = [...links].sort(byNeighbour).map((link): Cell[] => {
+    const isMeasured = link.state === 'up' || link.state === 'suspect';
+    const measured = (text: string): string => (isMeasured ? text : '-');
+    return [
+      link.neighbour ?? '?',
+      { text: link.state, style: STATE_STYLES[link.state] },
+      measured(showMs(link.rttMs)),
+      measured(showMs(link.jitterMs)),
+      lossCell(measured(showShare(link.lossOut)), link.lossOut),
+      lossCell(measured(showShare(link.lossIn)), link.lossIn),
+      measured(String(link.mtu)),
+      measured(showBytes(link.bytesOut)),
+      measured(showBytes(link.bytesIn)),
+      showSpan(link.sinceMs),
+      link.remote,
+      { text: link.state === 'up' ? '' : (link.reason ?? ''), style: 'yellow' },
+    ];
+  });
+  const columns = ['TO', 'STATE', '>RTT', '>JITTER', '>LOSS OUT', '>LOSS IN', '>MTU', '>SENT'];
+  const more = ['>RECEIVED', '>FOR', 'REMOTE', isAnyReason(links) ? 'BECAUSE' : ''];
+  return `${title}\n${table({ paint, columns: [...columns, ...more], rows })}`;
+}
+
+const isAnyReason = (links: readonly LinkStatus[]): boolean =>
+  links.some((l) => l.state !== 'up' && l.reason !== undefined);
+
+const byNeighbour = (a: LinkStatus, b: LinkStatus): number =>
+  (a.neighbour ?? '~') < (b.neighbour ?? '~') ? -1 : 1;
+
+export const lossCell = (text: string, loss: number): Cell =>
+  loss >= 0.02 ? { text, style: loss >= 0.1 ? 'red' : 'yellow' } : text;
+
+function routesView(status: NodeStatus, { paint, explanations }: StatusViewOptions): string {
+  const routes = status.routes.filter((r) => r.path.length > 0);
+  const others = status.members.filter((m) => m.name !== status.name).length;
+  const title = `${paint('bold', 'ROUTES')}  to ${routes.length} of ${countOf(others, 'node')}`;
+  if (routes.length === 0) return `${title}\n  none`;
+  const rows = [...routes]
+    .sort((a, b) => (a.destination < b.destination ? -1 : 1))
+    .map((route) => routeRow(route, explanations.get(route.destination)));
+  const columns = ['TO', 'ROUTE', '>LATENCY', '>LOSS', '>FOR', '>CHANGES', 'NEXT BEST'];
+  return `${title}\n${table({ paint, columns, rows })}`;
+}
+
+function routeRow(route: RouteStatus, explanation: RouteExplanation | undefined): Cell[] {
+  const next = explanation?.candidates.find((c) => !c.isChosen);
+  return [
+    route.destination,
+    showPath(route.path),
+    showMs(route.latencyMs),
+    lossCell(showShare(route.loss), route.loss),
+    showSpan(route.sinceMs),
+    String(route.changes),
+    { text: next === undefined ? '' : runnerUp(next), style: 'dim' },
+  ];
+}
+
+const runnerUp = (c: RouteExplanation['candidates'][number]): string =>
+  c.path.length === 0 ? c.verdict : `${showPath(c.path)}: ${c.verdict}`;
+
+function unreachableView(members: readonly MemberStatus[], paint: Paint): string {
+  const names = members.map((m) => m.name).sort();
+  return `${paint('bold', 'UNREACHABLE')}  ${paint('red', names.join(', '))}`;
+}
+
+function socketsView(status: NodeStatus, paint: Paint): string {
+  const title = `${paint('bold', 'SOCKETS')}  ${status.sockets.length}`;
+  if (status.sockets.length === 0) return title;
+  const rows = status.sockets.map((s): Cell[] => [
+    s.kind,
+    String(s.port),
+    s.remote === undefined ? '' : `${s.remote.node}:${s.remote.port}`,
+    s.dropped === 0 ? '0' : { text: String(s.dropped), style: 'yellow' },
+  ]);
+  return `${title}\n${table({ paint, columns: ['KIND', '>PORT', 'REMOTE', '>DROPPED'], rows })}`;
+}
+
+function countersView(counters: NodeStatus['counters'], paint: Paint): string {
+  const rows = Object.entries(counters)
+    .filter(([, count]) => count > 0)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, count]): Cell[] => [name, String(count)]);
+  const title = `${paint('bold', 'COUNTERS')}  those above zero`;
+  return rows.length === 0
+    ? `${title}\n  none`
+    : `${title}\n${table({ paint, columns: ['NAME', '>COUNT'], rows })}`;
+}
