@@ -49,6 +49,8 @@ export interface CommandDescription {
   readonly schemaVersion?: number;
   /** Exit codes that mean something special here. */
   readonly exits?: readonly (readonly [ExitCode, string])[];
+  /** Where the outcome goes; `stderr` where standard output is data. Default `stdout`. */
+  readonly reportsTo?: 'stderr';
   /** Adds `--socket`. */
   readonly usesDaemon?: boolean;
 }
@@ -94,23 +96,23 @@ const SOCKET_FLAG = {
   brief: 'Control socket of the daemon (default: $OVERLANE_SOCKET, or that of the state directory)',
 } as const;
 
-export function defineCommand<
-  FLAGS extends object = NoFlags,
-  ARGS extends readonly unknown[] = [],
->(spec: CommandSpec<FLAGS, ARGS>): DefinedCommand {
+export function defineCommand<FLAGS extends object = NoFlags, ARGS extends readonly unknown[] = []>(
+  spec: CommandSpec<FLAGS, ARGS>,
+): DefinedCommand {
   const flags = {
     ...spec.flags,
     ...(spec.usesDaemon ? { socket: SOCKET_FLAG } : {}),
     json: JSON_FLAG,
   };
+  const shown = Object.fromEntries(Object.entries(flags).map(([k, f]) => [k, quietDefault(f)]));
   const positional = spec.positional ?? { kind: 'tuple', parameters: [] };
   // The builder wants literal flag types; ours are assembled, and checked at `flags` above.
-  const parameters = { flags, positional, aliases: spec.aliases ?? {} } as unknown;
+  const parameters = { flags: shown, positional, aliases: spec.aliases ?? {} } as unknown;
   const command = buildCommand<Flags, readonly unknown[], CliContext>({
     parameters: parameters as TypedCommandParameters<Flags, readonly unknown[], CliContext>,
     docs: { brief: spec.brief, fullDescription: fullDescription(spec) },
     async func(this: CliContext, given: Flags, ...args: readonly unknown[]) {
-      const typed = given as unknown as FLAGS & CommonFlags;
+      const typed = { ...switchedOff(flags), ...given } as unknown as FLAGS & CommonFlags;
       this.process.exitCode = await runCommand(this, spec, typed, args as unknown as ARGS);
     },
   });
@@ -122,23 +124,37 @@ export function defineCommand<
   };
 }
 
+/** A switch is off by default; help need not say so of every one. */
+function quietDefault(flag: object): object {
+  const { default: preset, ...rest } = flag as { kind?: string; default?: unknown };
+  return rest.kind === 'boolean' && preset === false ? { ...rest, optional: true } : flag;
+}
+
+const switchedOff = (flags: object): Flags =>
+  Object.fromEntries(
+    Object.entries(flags as Record<string, { kind?: string; default?: unknown }>).flatMap(
+      ([name, flag]) => (flag.kind === 'boolean' && flag.default === false ? [[name, false]] : []),
+    ),
+  );
+
 async function runCommand<FLAGS extends object, ARGS extends readonly unknown[]>(
   context: CliContext,
   spec: CommandSpec<FLAGS, ARGS>,
   flags: FLAGS & CommonFlags,
   args: ARGS,
 ): Promise<ExitCode> {
+  const say = spec.reportsTo === 'stderr' ? complain : print;
   try {
     const outcome = await spec.run(context, flags, ...args);
     if (flags.json) {
       for (const key of Object.keys(outcome.data))
         assert(key in spec.fields, `JSON field '${key}' of '${spec.path}' is not documented`);
-      print(context, JSON.stringify({ schema: schemaOf(spec), ...outcome.data }));
-    } else if (outcome.text !== '') print(context, outcome.text);
+      say(context, JSON.stringify({ schema: schemaOf(spec), ...outcome.data }));
+    } else if (outcome.text !== '') say(context, outcome.text);
     return outcome.exit ?? EXIT.ok;
   } catch (error) {
     const failure = describeFailure(error, context);
-    if (flags.json) print(context, JSON.stringify({ schema: 'overlane.error/1', ...failure.data }));
+    if (flags.json) say(context, JSON.stringify({ schema: 'overlane.error/1', ...failure.data }));
     else complain(context, failure.text);
     return failure.exit;
   }
@@ -153,11 +169,23 @@ function fullDescription(spec: CommandDescription): string {
   const examples = spec.examples.map((e) => `  ${e.line.padEnd(widest)}  ${e.note}`);
   const exits = (spec.exits ?? []).map(([code, meaning]) => `  ${code}  ${meaning}`);
   return [
-    `${spec.description ?? `${spec.brief}.`}\n`,
+    `${wrap(spec.description ?? `${spec.brief}.`)}\n`,
     'EXAMPLES',
     ...examples,
     ...(exits.length > 0 ? ['\nEXIT CODES (all others: docs/cli.md)', ...exits] : []),
   ].join('\n');
+}
+
+const HELP_COLUMNS = 88;
+
+function wrap(text: string): string {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)!;
+    if (last !== '' && last.length + word.length >= HELP_COLUMNS) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines.join('\n');
 }
 
 function argumentNotes(positional: object): ParameterNote[] {

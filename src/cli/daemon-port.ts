@@ -20,6 +20,8 @@ export interface DaemonPort {
   checkConfig(file: string): Promise<ConfigReport>;
   configSchema(): Promise<Record<string, unknown>>;
   stateDirectory(given: string | undefined): string;
+  /** UDP addresses opened without a configuration. */
+  readonly listenDefault: readonly string[];
   configFile(given: string | undefined, state: string | undefined): string;
 }
 
@@ -41,7 +43,8 @@ export interface InitReport {
 
 export interface JoinOptions {
   readonly token: string;
-  readonly name: string;
+  /** Where the invite does not say it. */
+  readonly name: string | undefined;
   readonly state: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -66,6 +69,8 @@ export interface StartReport {
 
 export interface ConfigReport {
   readonly file: string;
+  /** UDP addresses it wants opened, `host:port`. */
+  readonly listen: readonly string[];
   /** What the file means, defaults filled in. */
   readonly config: Readonly<Record<string, unknown>>;
 }

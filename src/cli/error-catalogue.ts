@@ -122,6 +122,17 @@ export const ERROR_CATALOGUE = {
     meaning: 'The configuration file cannot be read.',
     remedy: 'Check the path and its permissions.',
   },
+  DAEMON_UNREACHABLE: {
+    area: 'daemon',
+    meaning: 'No daemon answers on the control socket.',
+    remedy: 'Start it with overlane up, or name its socket with --socket.',
+    isRetryable: true,
+  },
+  NOT_BUILT: {
+    area: 'operation',
+    meaning: 'The command exists, and this build does not have what it needs.',
+    remedy: 'Use a complete build: npm ci and npm run build in a clone.',
+  },
   USAGE: {
     area: 'usage',
     meaning: 'Options contradict each other, or a value is not of the kind asked for.',
@@ -137,17 +148,17 @@ export const ERROR_CATALOGUE = {
     meaning: 'A defect in overlane: something happened that must not.',
     remedy: 'Report it, with the trace.',
   },
-} as const satisfies Readonly<Record<string, CatalogueEntry>>;
+} as const;
 
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;
 
 /** Entry of an error code or a refusal reason. */
 export function catalogueEntry(code: string): CatalogueEntry | undefined {
-  return Object.hasOwn(ERROR_CATALOGUE, code)
-    ? (ERROR_CATALOGUE as Readonly<Record<string, CatalogueEntry>>)[code]
-    : Object.hasOwn(REFUSAL_REASONS, code)
-      ? { area: 'refusal', ...(REFUSAL_REASONS as Readonly<Record<string, RefusalReason>>)[code]! }
-      : undefined;
+  const errors: Readonly<Record<string, CatalogueEntry>> = ERROR_CATALOGUE;
+  const refusals: Readonly<Record<string, RefusalReason>> = REFUSAL_REASONS;
+  if (Object.hasOwn(errors, code)) return errors[code];
+  if (Object.hasOwn(refusals, code)) return { area: 'refusal', ...refusals[code]! };
+  return undefined;
 }
 
 export interface RefusalReason {
@@ -174,7 +185,8 @@ export const REFUSAL_REASONS = {
   },
   expired: {
     meaning: 'A certificate, or an invite, is past its end.',
-    remedy: 'Invite the node again. Certificates renew themselves while a node can reach its issuer.',
+    remedy:
+      'Invite the node again. Certificates renew themselves while a node can reach its issuer.',
   },
   revoked: {
     meaning: 'The certificate was revoked with overlane revoke.',
@@ -196,4 +208,4 @@ export const REFUSAL_REASONS = {
     meaning: 'An overlay address does not follow from the key of the node that claims it.',
     remedy: 'Somebody forges, or a certificate was made by another program.',
   },
-} as const satisfies Readonly<Record<string, RefusalReason>>;
+} as const;

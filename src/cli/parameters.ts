@@ -2,6 +2,17 @@
 import { OverlayError } from '../kernel/index.ts';
 import type { CliContext } from './context.ts';
 
+/** A positional parameter in the library's shape. */
+export interface ArgumentParameter<T> {
+  readonly brief: string;
+  readonly placeholder: string;
+  readonly parse: (text: string) => T;
+  readonly proposeCompletions?: (
+    this: CliContext,
+    partial: string,
+  ) => readonly string[] | Promise<readonly string[]>;
+}
+
 const usage = (message: string): OverlayError => new OverlayError('USAGE', message);
 
 /** Names of all members the daemon knows; none when it does not answer quickly. */
@@ -29,33 +40,33 @@ export async function neighbourNames(context: CliContext): Promise<readonly stri
   }
 }
 
-export const nodeArgument = {
+export const nodeArgument: ArgumentParameter<string> = {
   brief: 'Name of a node (or its overlay address)',
   placeholder: 'NODE',
   parse: String,
   proposeCompletions(this: CliContext, _partial: string): Promise<readonly string[]> {
     return memberNames(this);
   },
-} as const;
+};
 
-export const neighbourArgument = {
+export const neighbourArgument: ArgumentParameter<string> = {
   brief: 'Name of the neighbour at the other end of the link',
   placeholder: 'NEIGHBOUR',
   parse: String,
   proposeCompletions(this: CliContext, _partial: string): Promise<readonly string[]> {
     return neighbourNames(this);
   },
-} as const;
+};
 
 /** `LAX:7000`. */
-export const endpointArgument = {
+export const endpointArgument: ArgumentParameter<{ node: string; port: number }> = {
   brief: 'Node and overlay port, NODE:PORT',
   placeholder: 'NODE:PORT',
   parse: parseEndpoint,
   async proposeCompletions(this: CliContext, _partial: string): Promise<readonly string[]> {
     return (await memberNames(this)).map((name) => `${name}:`);
   },
-} as const;
+};
 
 export function parseEndpoint(text: string): { node: string; port: number } {
   const match = /^([^:\s]+):(\d{1,5})$/.exec(text);

@@ -1,8 +1,11 @@
 import { OverlayError } from '../../kernel/index.ts';
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { COMPLETION_SCRIPTS, SHELLS, type Shell } from '../completion-scripts.ts';
 
-export const completionCommand = defineCommand<Record<never, never>, [shell: Shell]>({
+export const completionCommand: DefinedCommand = defineCommand<
+  Record<never, never>,
+  [shell: Shell]
+>({
   path: 'completion',
   brief: 'Print the completion script for bash, zsh or fish',
   description:

@@ -1,5 +1,5 @@
 /** `overlane config check|show|schema`. */
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 
 interface Flags {
   readonly state?: string;
@@ -20,7 +20,7 @@ const fileArgument = {
   optional: true,
 } as const;
 
-export const configCheckCommand = defineCommand<Flags, [file?: string]>({
+export const configCheckCommand: DefinedCommand = defineCommand<Flags, [file?: string]>({
   path: 'config check',
   brief: 'Check a configuration: every mistake with its line and the nearest right spelling',
   examples: [
@@ -37,7 +37,7 @@ export const configCheckCommand = defineCommand<Flags, [file?: string]>({
   },
 });
 
-export const configShowCommand = defineCommand<Flags, [file?: string]>({
+export const configShowCommand: DefinedCommand = defineCommand<Flags, [file?: string]>({
   path: 'config show',
   brief: 'Show what a configuration means, with all defaults filled in',
   examples: [{ line: 'overlane config show', note: 'what overlane up would use' }],
@@ -47,11 +47,12 @@ export const configShowCommand = defineCommand<Flags, [file?: string]>({
   async run(context, flags, file) {
     const path = context.daemons.configFile(file, flags.state);
     const report = await context.daemons.checkConfig(path);
-    return { data: { ...report }, text: JSON.stringify(report.config, null, 2) };
+    const { config } = report;
+    return { data: { file: path, config }, text: JSON.stringify(config, null, 2) };
   },
 });
 
-export const configSchemaCommand = defineCommand({
+export const configSchemaCommand: DefinedCommand = defineCommand({
   path: 'config schema',
   brief: 'Print the JSON Schema of the configuration, for editors',
   examples: [{ line: 'overlane config schema > overlane.schema.json', note: 'save it' }],

@@ -1,6 +1,6 @@
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 
-export const downCommand = defineCommand({
+export const downCommand: DefinedCommand = defineCommand({
   path: 'down',
   brief: 'Stop the daemon: withdraw, drain, end',
   description:

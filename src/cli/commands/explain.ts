@@ -1,6 +1,5 @@
-import { OverlayError } from '../../kernel/index.ts';
-import { nearestWords } from '../nearest-words.ts';
-import { defineCommand } from '../command.ts';
+import { nearestSpelling, OverlayError } from '../../kernel/index.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { catalogueEntry, ERROR_CATALOGUE, REFUSAL_REASONS } from '../error-catalogue.ts';
 import { facts, table } from '../views/table.ts';
 
@@ -9,7 +8,7 @@ const allCodes = (): string[] => [
   ...Object.keys(REFUSAL_REASONS).sort(),
 ];
 
-export const explainCommand = defineCommand<Record<never, never>, [code?: string]>({
+export const explainCommand: DefinedCommand = defineCommand<Record<never, never>, [code?: string]>({
   path: 'explain',
   brief: 'Say what an error code or a refusal reason means, and what to do',
   examples: [
@@ -54,14 +53,12 @@ export const explainCommand = defineCommand<Record<never, never>, [code?: string
 
 /** `unreachable` and `not_yet_valid` find their codes too. */
 function canonical(given: string): string {
-  const forms = [
-    given,
-    given.toUpperCase().replaceAll('-', '_'),
-    given.toLowerCase().replaceAll('_', '-'),
-  ];
-  const found = forms.find((form) => catalogueEntry(form) !== undefined);
-  if (found !== undefined) return found;
-  const near = nearestWords(forms[1]!, allCodes());
-  const hint = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
+  if (catalogueEntry(given) !== undefined) return given;
+  const near = nearestSpelling(given, allCodes());
+  const isSame = near !== undefined && folded(near) === folded(given);
+  if (isSame) return near;
+  const hint = near === undefined ? '' : `; did you mean ${near}?`;
   throw new OverlayError('UNKNOWN_CODE', `there is no code '${given}'${hint}`);
 }
+
+const folded = (code: string): string => code.toLowerCase().replaceAll('_', '-');

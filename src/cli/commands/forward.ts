@@ -1,7 +1,7 @@
 /** `overlane forward add|list|remove`: ports of this host that lead behind another node. */
 import { isIP } from 'node:net';
 import { OverlayError } from '../../kernel/index.ts';
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { endpointArgument, parsePort } from '../parameters.ts';
 import { forwardsView } from '../views/operation-views.ts';
 
@@ -21,7 +21,7 @@ const FORWARD_FIELDS = {
   bytesOut: 'to the other node',
 };
 
-export const forwardAddCommand = defineCommand<
+export const forwardAddCommand: DefinedCommand = defineCommand<
   AddFlags,
   [protocol: 'tcp' | 'udp', listen: string, to: { node: string; port: number }]
 >({
@@ -70,7 +70,7 @@ export const forwardAddCommand = defineCommand<
   },
 });
 
-export const forwardListCommand = defineCommand({
+export const forwardListCommand: DefinedCommand = defineCommand({
   path: 'forward list',
   brief: 'Show the forwards of this node and what passes through them',
   usesDaemon: true,
@@ -84,7 +84,10 @@ export const forwardListCommand = defineCommand({
   },
 });
 
-export const forwardRemoveCommand = defineCommand<Record<never, never>, [id: string]>({
+export const forwardRemoveCommand: DefinedCommand = defineCommand<
+  Record<never, never>,
+  [id: string]
+>({
   path: 'forward remove',
   brief: 'End a forward; its connections are closed',
   usesDaemon: true,
@@ -92,7 +95,9 @@ export const forwardRemoveCommand = defineCommand<Record<never, never>, [id: str
   fields: FORWARD_FIELDS,
   positional: {
     kind: 'tuple',
-    parameters: [{ brief: 'Id, as overlane forward list shows it', placeholder: 'ID', parse: String }],
+    parameters: [
+      { brief: 'Id, as overlane forward list shows it', placeholder: 'ID', parse: String },
+    ],
   },
   async run(context, flags, id) {
     const socket = context.daemons.socketPath(flags.socket);

@@ -1,6 +1,6 @@
-import { defineCommand } from '../command.ts';
-import { facts } from '../views/table.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { showDay } from '../views/quantities.ts';
+import { facts } from '../views/table.ts';
 
 interface Flags {
   readonly name: string;
@@ -8,7 +8,7 @@ interface Flags {
   readonly state?: string;
 }
 
-export const initCommand = defineCommand<Flags, [network: string]>({
+export const initCommand: DefinedCommand = defineCommand<Flags, [network: string]>({
   path: 'init',
   brief: 'Make a network, with this host as its first node',
   description:

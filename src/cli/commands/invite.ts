@@ -1,5 +1,5 @@
 import { OverlayError } from '../../kernel/index.ts';
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { durationMs } from '../parameters.ts';
 
 interface Flags {
@@ -8,7 +8,7 @@ interface Flags {
   readonly label?: readonly (readonly [string, string])[];
 }
 
-export const inviteCommand = defineCommand<Flags, [name?: string]>({
+export const inviteCommand: DefinedCommand = defineCommand<Flags, [name?: string]>({
   path: 'invite',
   brief: 'Print a token with which one host can join',
   description:

@@ -1,5 +1,5 @@
 import { OverlayError } from '../../kernel/index.ts';
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import type { CliContext } from '../context.ts';
 import { durationMs } from '../parameters.ts';
 import { showDay } from '../views/quantities.ts';
@@ -14,7 +14,7 @@ interface Flags {
 /** A token is a few hundred characters; more on standard input is something else. */
 const TOKEN_BYTES_MAX = 4_096;
 
-export const joinCommand = defineCommand<Flags, [token: string]>({
+export const joinCommand: DefinedCommand = defineCommand<Flags, [token: string]>({
   path: 'join',
   brief: 'Join a network with a token from overlane invite',
   description:

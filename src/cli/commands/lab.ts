@@ -1,7 +1,7 @@
 import { OverlayError } from '../../kernel/index.ts';
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 
-export const labCommand = defineCommand({
+export const labCommand: DefinedCommand = defineCommand({
   path: 'lab',
   brief: 'Run a twelve-city overlay on this machine and watch it reroute',
   examples: [{ line: 'overlane lab', note: 'what npm start runs' }],

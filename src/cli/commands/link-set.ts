@@ -1,5 +1,5 @@
 import { OverlayError } from '../../kernel/index.ts';
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import type { Impairments } from '../daemon-port.ts';
 import { durationMs, neighbourArgument, rate, share, size, wholeNumber } from '../parameters.ts';
 import { impairmentsView } from '../views/operation-views.ts';
@@ -21,7 +21,7 @@ interface Flags {
 const part = <T>(parse: (text: string) => T, placeholder: string, brief: string) =>
   ({ kind: 'parsed', parse, optional: true, placeholder, brief }) as const;
 
-export const linkSetCommand = defineCommand<Flags, [neighbour: string]>({
+export const linkSetCommand: DefinedCommand = defineCommand<Flags, [neighbour: string]>({
   path: 'link set',
   brief: 'In a lab: impair packets to a neighbour',
   description:
@@ -62,7 +62,10 @@ export const linkSetCommand = defineCommand<Flags, [neighbour: string]>({
     await using daemon = await context.daemons.connect(socket, context.signal);
     let now = flags.clear ? await daemon.impair(neighbour, 'none') : undefined;
     if (!isEmpty) now = await daemon.impair(neighbour, change);
-    return { data: { ...now }, text: impairmentsView(now === undefined ? [] : [now], context.paint) };
+    return {
+      data: { ...now },
+      text: impairmentsView(now === undefined ? [] : [now], context.paint),
+    };
   },
 });
 

@@ -1,10 +1,13 @@
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { neighbourArgument } from '../parameters.ts';
 import { impairmentsView } from '../views/operation-views.ts';
 import { linksView } from '../views/status-view.ts';
 
-export const linkShowCommand = defineCommand<Record<never, never>, [neighbour?: string]>({
+export const linkShowCommand: DefinedCommand = defineCommand<
+  Record<never, never>,
+  [neighbour?: string]
+>({
   path: 'link show',
   brief: 'Show links as measured, and how the lab mistreats them',
   usesDaemon: true,

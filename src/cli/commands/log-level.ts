@@ -1,4 +1,4 @@
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { logLevelsView } from '../views/operation-views.ts';
 
 interface Flags {
@@ -7,7 +7,10 @@ interface Flags {
 
 const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const;
 
-export const logLevelCommand = defineCommand<Flags, [level?: (typeof LEVELS)[number]]>({
+export const logLevelCommand: DefinedCommand = defineCommand<
+  Flags,
+  [level?: (typeof LEVELS)[number]]
+>({
   path: 'log level',
   brief: 'Show or change what the daemon logs, while it runs',
   description:

@@ -1,5 +1,5 @@
 import type { PingResult } from '../../host/index.ts';
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { print } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { durationMs, nodeArgument, wholeNumber } from '../parameters.ts';
@@ -13,7 +13,7 @@ interface Flags {
   readonly pinned: boolean;
 }
 
-export const pingCommand = defineCommand<Flags, [node: string]>({
+export const pingCommand: DefinedCommand = defineCommand<Flags, [node: string]>({
   path: 'ping',
   brief: 'Measure the round trip to a node over the overlay',
   usesDaemon: true,

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import type { DatagramSocket, OverlayNodeHandle, OverlayStream } from '../../host/index.ts';
 import { OverlayError } from '../../kernel/index.ts';
-import { type CommonFlags, defineCommand } from '../command.ts';
+import { type CommonFlags, type DefinedCommand, defineCommand } from '../command.ts';
 import type { CliContext } from '../context.ts';
 import { durationMs, endpointArgument, parsePort } from '../parameters.ts';
 import { showBytes } from '../views/quantities.ts';
@@ -26,7 +26,7 @@ interface Carried {
   remote: string;
 }
 
-export const pipeCommand = defineCommand<Flags, [to?: Endpoint]>({
+export const pipeCommand: DefinedCommand = defineCommand<Flags, [to?: Endpoint]>({
   path: 'pipe',
   brief: 'Connect standard input and output to another node (netcat on the overlay)',
   description:

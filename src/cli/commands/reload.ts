@@ -1,7 +1,7 @@
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { reloadView } from '../views/operation-views.ts';
 
-export const reloadCommand = defineCommand({
+export const reloadCommand: DefinedCommand = defineCommand({
   path: 'reload',
   brief: 'Read the configuration again, and say what changed',
   description:

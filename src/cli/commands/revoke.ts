@@ -1,8 +1,8 @@
-import { defineCommand } from '../command.ts';
-import { countOf } from '../views/quantities.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { nodeArgument } from '../parameters.ts';
+import { countOf } from '../views/quantities.ts';
 
-export const revokeCommand = defineCommand<Record<never, never>, [node: string]>({
+export const revokeCommand: DefinedCommand = defineCommand<Record<never, never>, [node: string]>({
   path: 'revoke',
   brief: "Take a node's certificate back",
   description:

@@ -1,5 +1,5 @@
 import type { NodeStatus, OverlayNodeHandle, RouteExplanation } from '../../host/index.ts';
-import { type CommonFlags, defineCommand, type Outcome } from '../command.ts';
+import { type CommonFlags, type DefinedCommand, defineCommand, type Outcome } from '../command.ts';
 import { type CliContext, print } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { durationMs, nodeArgument } from '../parameters.ts';
@@ -16,7 +16,7 @@ interface Flags {
 /** Runners-up are asked for one destination each; beyond this many the column stays empty. */
 const EXPLAINED_MAX = 64;
 
-export const statusCommand = defineCommand<Flags, [node?: string]>({
+export const statusCommand: DefinedCommand = defineCommand<Flags, [node?: string]>({
   path: 'status',
   brief: 'Show links, routes and what lost against them',
   description:

@@ -1,4 +1,4 @@
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { durationMs, nodeArgument, wholeNumber } from '../parameters.ts';
 import { traceView } from '../views/route-view.ts';
@@ -8,7 +8,7 @@ interface Flags {
   readonly timeout: number;
 }
 
-export const traceCommand = defineCommand<Flags, [node: string]>({
+export const traceCommand: DefinedCommand = defineCommand<Flags, [node: string]>({
   path: 'trace',
   brief: 'Measure the way to a node hop by hop, and say why it is the way',
   description:

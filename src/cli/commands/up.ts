@@ -1,4 +1,4 @@
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 
 interface Flags {
@@ -7,7 +7,7 @@ interface Flags {
   readonly detach: boolean;
 }
 
-export const upCommand = defineCommand<Flags>({
+export const upCommand: DefinedCommand = defineCommand<Flags>({
   path: 'up',
   brief: 'Run the daemon of this node',
   description:

@@ -1,8 +1,8 @@
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { packageFacts } from '../package-facts.ts';
 import { facts } from '../views/table.ts';
 
-export const versionCommand = defineCommand({
+export const versionCommand: DefinedCommand = defineCommand({
   path: 'version',
   brief: 'Print the version of overlane and of what it runs on',
   examples: [{ line: 'overlane version', note: 'for a bug report' }],

@@ -1,9 +1,9 @@
 import type { NodeEvent } from '../../host/index.ts';
-import { defineCommand } from '../command.ts';
+import { type DefinedCommand, defineCommand } from '../command.ts';
 import { print } from '../context.ts';
 import { eventLine } from '../views/event-view.ts';
 
-export const watchCommand = defineCommand({
+export const watchCommand: DefinedCommand = defineCommand({
   path: 'watch',
   brief: 'Print links, routes and refusals as they change',
   usesDaemon: true,

@@ -17,7 +17,7 @@ export interface Finding {
 }
 
 /** Underlay sockets ask for this much: a batch from every neighbour fits while the process is busy. */
-export const SOCKET_BUFFER_WANTED = 4 * 1024 * 1024;
+export const SOCKET_BUFFER_WANTED: number = 4 * 1024 * 1024;
 /** Datagrams of this size pass an ordinary path, tunnels over PPPoE and IPv6 included. */
 export const MTU_WANTED = 1400;
 /** A clock before this day is not set: nothing of ours was built earlier. */
@@ -50,13 +50,12 @@ export interface ClockFacts {
   readonly driftMs: number;
   /** Whether the system says its clock follows a time server; undefined where it does not say. */
   readonly isSynchronized: boolean | undefined;
-  /** Beginning of validity of our certificate, where there is one. */
-  readonly certificateBegins: string | undefined;
 }
 
 export function clockFinding(clock: ClockFacts): Finding {
   const shown = clock.now.toISOString().slice(0, 19).replace('T', ' ');
-  const fix = 'Set the clock and keep it set: systemctl enable --now systemd-timesyncd (or chrony).';
+  const fix =
+    'Set the clock and keep it set: systemctl enable --now systemd-timesyncd (or chrony).';
   const at = (severity: Severity, text: string): Finding => ({
     check: 'clock',
     severity,
@@ -65,9 +64,6 @@ export function clockFinding(clock: ClockFacts): Finding {
   });
   if (clock.now.getTime() < Date.parse(CLOCK_FLOOR))
     return at('problem', `the clock says ${shown} UTC, which is in the past`);
-  const begins = clock.certificateBegins;
-  if (begins !== undefined && clock.now.getTime() < Date.parse(begins))
-    return at('problem', `the clock says ${shown} UTC, before our certificate begins (${begins})`);
   if (Math.abs(clock.driftMs) > CLOCK_DRIFT_MS_MAX)
     return at('warning', `the clock was stepped by ${showMs(clock.driftMs)} while we looked`);
   if (clock.isSynchronized === false)
@@ -95,7 +91,8 @@ export function socketBufferFinding({ receiveMax, sendMax }: BufferFacts): Findi
     ...(receiveMax < SOCKET_BUFFER_WANTED ? [['rmem_max', receiveMax] as const] : []),
     ...(sendMax < SOCKET_BUFFER_WANTED ? [['wmem_max', sendMax] as const] : []),
   ];
-  if (low.length === 0) return ok(check, `up to ${showBytes(receiveMax)} in, ${showBytes(sendMax)} out`);
+  if (low.length === 0)
+    return ok(check, `up to ${showBytes(receiveMax)} in, ${showBytes(sendMax)} out`);
   const settings = low.map(([name]) => `net.core.${name}=${SOCKET_BUFFER_WANTED}`);
   return {
     check,
@@ -213,6 +210,15 @@ export interface ModeFacts {
 /** Keys are for nobody else: directories 0700, files 0600, owned by who runs the daemon. */
 export function permissionFindings(files: readonly ModeFacts[]): Finding[] {
   const check = 'state-permissions';
+  if (files.length === 0)
+    return [
+      {
+        check,
+        severity: 'note',
+        text: 'there is no state directory yet',
+        fix: 'overlane init makes a network, overlane join TOKEN joins one.',
+      },
+    ];
   const bad = files.filter((f) => !f.isOwn || (f.mode & 0o077) !== 0);
   if (bad.length === 0)
     return [ok(check, `${files.length} files of the state directory are private`)];

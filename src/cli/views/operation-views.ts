@@ -72,4 +72,3 @@ export function forwardsView(forwards: readonly ForwardReport[], paint: Paint): 
   const columns = ['ID', 'PROTOCOL', 'HERE', 'THERE', 'ROUTING', '>OPEN', '>SENT', '>RECEIVED'];
   return table({ paint, columns, rows });
 }
-

@@ -7,7 +7,15 @@ import type {
   RouteStatus,
 } from '../../host/index.ts';
 import type { Paint, Style } from './paint.ts';
-import { countOf, showBytes, showDay, showMs, showPath, showShare, showSpan } from './quantities.ts';
+import {
+  countOf,
+  showBytes,
+  showDay,
+  showMs,
+  showPath,
+  showShare,
+  showSpan,
+} from './quantities.ts';
 import { type Cell, facts, table } from './table.ts';
 
 export interface StatusViewOptions {

@@ -36,7 +36,9 @@ export function table(options: TableOptions): string {
 export function facts(rows: readonly (readonly [string, string])[], paint: Paint): string {
   const widest = Math.max(...rows.map(([name]) => width(name)));
   return rows
-    .map(([name, value]) => `  ${paint('dim', name)}${' '.repeat(widest - width(name) + 2)}${value}`)
+    .map(
+      ([name, value]) => `  ${paint('dim', name)}${' '.repeat(widest - width(name) + 2)}${value}`,
+    )
     .join('\n');
 }
 
