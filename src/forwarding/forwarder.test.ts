@@ -16,10 +16,10 @@ function bench(options: { up?: readonly number[]; routes?: Record<number, number
   const up = options.up ?? [2, 3];
   const links = {
     outgoingSlab: new Uint8Array(4096),
-    lastRefusal: 'not-up' as 'not-up' | 'too-big',
+    lastRefusal: 'link-down' as 'link-down' | 'too-big',
     reserveData(neighbour: NodeAddress, bytes: number): number {
       if (!up.includes(neighbour)) {
-        links.lastRefusal = 'not-up';
+        links.lastRefusal = 'link-down';
         return -1;
       }
       if (bytes > 1200) {

@@ -31,7 +31,7 @@ export interface LinkOutlet {
   /** Offset for a data frame of `bytes` towards the neighbour, or -1. */
   reserveData(neighbour: NodeAddress, bytes: number, now: Instant): number;
   /** Why the last `reserveData` returned -1. */
-  readonly lastRefusal: 'not-up' | 'too-big';
+  readonly lastRefusal: 'link-down' | 'too-big';
 }
 
 export interface RouteLookup {
@@ -141,7 +141,7 @@ export class Forwarder {
     if (at < 0) {
       return links.lastRefusal === 'too-big'
         ? this.refuseLocal('too-big', 'too-big')
-        : this.refuseLocal('unreachable', 'link-not-up');
+        : this.refuseLocal('unreachable', 'link-down');
     }
     encodeDataHeader(links.outgoingSlab, at, header, route);
     links.outgoingSlab.set(payload, at + headerBytes);
@@ -202,7 +202,7 @@ export class Forwarder {
     if (next === from) return this.drop(header, 'would-return');
     const out = links.reserveData(next, end - at, now);
     if (out < 0)
-      return this.drop(header, links.lastRefusal === 'too-big' ? 'too-big' : 'link-not-up');
+      return this.drop(header, links.lastRefusal === 'too-big' ? 'too-big' : 'link-down');
     const slab = links.outgoingSlab;
     copyInto(slab, out, bytes, at, end);
     slab[out + 1] = header.hopLimit - 1;

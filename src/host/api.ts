@@ -405,6 +405,7 @@ export type NodeEvent =
   | LinkDownEvent
   | RouteChangedEvent
   | MemberEvent
+  | MemberGoneEvent
   | ManifestEvent
   | RefusedEvent;
 
@@ -440,6 +441,15 @@ export interface MemberEvent {
   readonly at: string;
   readonly name: string;
   readonly address: string;
+}
+
+export interface MemberGoneEvent {
+  readonly kind: 'member-gone';
+  readonly at: string;
+  readonly name: string;
+  readonly address: string;
+  /** `expired`, `revoked`, or what else a certificate is refused for. */
+  readonly reason: string;
 }
 
 export interface ManifestEvent {

@@ -144,7 +144,12 @@ export function presentEvent(
       const { what, reason, remote } = event;
       return { kind: 'refused', at, what, reason, remote };
     }
+    case 'member-gone': {
+      const { name, reason } = event;
+      return { kind: 'member-gone', at, name, address: formatNodeAddress(event.address), reason };
+    }
     case 'enrol-request':
+    case 'renewal':
       return undefined;
   }
 }

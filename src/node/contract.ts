@@ -94,6 +94,8 @@ export type NodeInput =
       readonly request: number;
       readonly answer: EnrolAnswer;
     }
+  /** Ask a neighbour for the next certificate; answered by the event `renewal`. */
+  | { readonly kind: 'renew'; readonly neighbour: NodeAddress }
   /** Withdraw: tell neighbours, flood empty link state. No links are made afterwards. */
   | { readonly kind: 'stop' };
 
@@ -204,8 +206,19 @@ export type NodeEvent =
       readonly cause: string;
     }
   | { readonly kind: 'member'; readonly address: NodeAddress; readonly name: string }
+  | {
+      readonly kind: 'member-gone';
+      readonly address: NodeAddress;
+      readonly name: string;
+      readonly reason: string;
+    }
   /** A newer manifest was adopted: keep it. */
   | { readonly kind: 'manifest'; readonly manifest: Uint8Array; readonly version: number }
+  | {
+      readonly kind: 'renewal';
+      readonly neighbour: NodeAddress;
+      readonly answer: EnrolAnswer;
+    }
   /** Somebody or something was refused. Rate limited; the counters have every one. */
   | {
       readonly kind: 'refused';
@@ -216,7 +229,7 @@ export type NodeEvent =
   | {
       readonly kind: 'enrol-request';
       readonly request: number;
-      /** Renewal by a member that holds a valid certificate has no token. */
+      /** Absent when a member renews. */
       readonly tokenSecret: Uint8Array | undefined;
       readonly name: string;
       readonly identityKey: Uint8Array;

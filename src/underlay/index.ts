@@ -4,4 +4,3 @@ export * from './crypto.ts';
 export * from './impaired.ts';
 export * from './udp.ts';
 export * from './underlay.ts';
-export * from './crypto.ts';

@@ -8,7 +8,6 @@ export * from './hello.ts';
 export * from './invite-token.ts';
 export * from './link-control.ts';
 export * from './link-state.ts';
-export * from './invite-token.ts';
 export * from './manifest.ts';
 export * from './packet-types.ts';
 export * from './sealed-packet.ts';

@@ -20,6 +20,8 @@ function eventText(event: NodeEvent, paint: Paint): string {
     }
     case 'member':
       return `${paint('cyan', 'member')}     ${event.name} (${event.address})`;
+    case 'member-gone':
+      return `${paint('red', 'gone')}       ${event.name} (${event.address}): ${event.reason}`;
     case 'manifest':
       return `${paint('cyan', 'manifest')}   version ${event.version}`;
     case 'refused':
