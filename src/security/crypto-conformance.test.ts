@@ -115,6 +115,7 @@ function agreement(crypto: Crypto): void {
   it('a key of low order or of the wrong length has no shared secret', () => {
     const near = crypto.keyAgreement(new Random(6).bytes(32));
     assert.equal(near.agree(new Uint8Array(32)), undefined);
+    assert.equal(near.agree(new Uint8Array(0)), undefined);
     assert.equal(near.agree(new Uint8Array(31).fill(9)), undefined);
     assert.equal(near.agree(new Uint8Array(33).fill(9)), undefined);
   });

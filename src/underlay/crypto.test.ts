@@ -54,6 +54,21 @@ describe('node crypto: known answers', () => {
     );
   });
 
+  it('X25519 refuses every point of low order, in each of its encodings', () => {
+    const key = crypto.keyAgreement(new Uint8Array(32).fill(7));
+    const prime = `ed${'ff'.repeat(30)}7f`;
+    const lowOrder = [
+      '00'.repeat(32),
+      `01${'00'.repeat(31)}`,
+      'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+      '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+      `ec${prime.slice(2)}`,
+      prime,
+      `ee${prime.slice(2)}`,
+    ];
+    for (const point of lowOrder) assert.equal(key.agree(bytes(point)), undefined, point);
+  });
+
   it('AES-128-GCM case 2 of the GCM specification', () => {
     const key = crypto.aeadKey('aes-128-gcm', new Uint8Array(16));
     const sealed = key.seal(new Uint8Array(12), new Uint8Array(16), new Uint8Array(0));
