@@ -10,9 +10,9 @@
  *   answer text, granted   | 1 (u8) | chain length (u16) | chain | manifest, to the end |
  *   answer text, refused   | 0 (u8) | code: UTF-8, to the end |
  *
- * The signature is by the identity key over "overlane/enrol" and the session's handshake hash, so
- * nobody can enrol a key that it does not hold. The key agreement key is the session's own. An
- * answer comes again whenever the request does; the requester repeats until it has all parts.
+ * The signature is by the identity key over the session's handshake hash (`proveIdentity`), so nobody
+ * can enrol a key that it does not hold. The key agreement key is the session's own. An answer comes
+ * again whenever the request does; the requester repeats until it has all parts.
  */
 import { ByteReader, ByteWriter, concatBytes, utf8Decode, utf8Encode } from '../kernel/index.ts';
 
@@ -39,10 +39,6 @@ export interface EnrolAnswerPart {
   readonly parts: number;
   readonly piece: Uint8Array;
 }
-
-/** What an enrolment request signs. */
-export const enrolSignedText = (handshakeHash: Uint8Array): Uint8Array =>
-  concatBytes(utf8Encode('overlane/enrol'), handshakeHash);
 
 export function encodeEnrolRequest(request: EnrolRequest): Uint8Array {
   const secret = request.secret ?? new Uint8Array(0);

@@ -1,0 +1,64 @@
+/**
+ * Whether the peer of a handshake may have a link. Everything here is about what it showed; that it
+ * holds the keys it showed, the handshake has proved.
+ */
+import type { NodeAddress, Result, WallTime } from '../kernel/index.ts';
+import { bytesEqual, fail, ok } from '../kernel/index.ts';
+import type { Member, TrustStore } from '../security/index.ts';
+import type { Dialer, Slot } from './dialer.ts';
+import type { PeerClaim } from './handshakes.ts';
+import { Link } from './link.ts';
+
+/** What opened a handshake: a configured neighbour's slot, or a link that renews its keys. */
+export type Owner = Slot | Link;
+
+export interface AdmissionState {
+  readonly wall: WallTime | undefined;
+  readonly trust: TrustStore;
+  readonly self: NodeAddress;
+  readonly links: ReadonlyMap<NodeAddress, Link>;
+  readonly dialer: Dialer;
+  readonly neighboursMax: number;
+  readonly acceptLinks: 'members' | 'configured';
+  readonly canEnrol: boolean;
+}
+
+/** The member; undefined for a joiner that may ask for a certificate; or why not, in words. */
+export function judgePeer(
+  claim: PeerClaim<Owner>,
+  state: AdmissionState,
+): Result<Member | undefined, string> {
+  const { payload, owner } = claim;
+  if (payload.intent === 'enrol') {
+    if (owner !== undefined) return fail('not a member');
+    return state.canEnrol ? ok(undefined) : fail('too many enrolments');
+  }
+  if (state.wall === undefined) return fail('clock not known yet');
+  const verdict = state.trust.verifyChain(payload.chain, state.wall);
+  if (!verdict.ok) return fail(`certificate ${verdict.reason}`);
+  const member = verdict.value;
+  const { address } = member;
+  if (!bytesEqual(member.agreementKey, claim.remoteStatic)) return fail('key mismatch');
+  if (address === state.self) return fail('own identity');
+  const link = state.links.get(address);
+  if (link !== undefined && payload.epoch < link.peerEpoch) return fail('stale epoch');
+  if (link === undefined && state.links.size >= state.neighboursMax)
+    return fail('too many neighbours');
+  const fault = expectationFault(member, claim, state);
+  return fault === undefined ? ok(member) : fail(fault);
+}
+
+function expectationFault(
+  member: Member,
+  claim: PeerClaim<Owner>,
+  state: AdmissionState,
+): string | undefined {
+  const { owner, remote } = claim;
+  const { name, address } = member;
+  if (owner instanceof Link) return owner.neighbour === address ? undefined : 'wrong member';
+  if (owner !== undefined)
+    return owner.spec.name === undefined || owner.spec.name === name ? undefined : 'wrong member';
+  if (state.acceptLinks === 'members') return undefined;
+  const slot = state.dialer.slotFor({ name, address, remote });
+  return slot === undefined ? 'not configured' : undefined;
+}

@@ -1,0 +1,211 @@
+/**
+ * Takes opened packets apart. Who may say what: under a link's session everything; under a joiner's
+ * only a request to enrol; under keys that wait to be confirmed, anything confirms them except the
+ * goodbye by which the peer refuses.
+ */
+import type { Counters, DatagramBatch, Instant } from '../kernel/index.ts';
+import { AEAD_TAG_BYTES, readU16 } from '../kernel/index.ts';
+import type { Goodbye } from '../wire/index.ts';
+import {
+  blankHello,
+  CONTROL_FRAME_HEADER_BYTES,
+  decodeGoodbye,
+  decodeHello,
+  decodeMtuMessage,
+  encodeMtuMessage,
+  FRAME_DATA,
+  FRAME_ENROL_ANSWER,
+  FRAME_ENROL_REQUEST,
+  FRAME_FLOOD,
+  FRAME_FLOOD_ACK,
+  FRAME_GOODBYE,
+  FRAME_HELLO,
+  FRAME_MTU_ACK,
+  FRAME_MTU_PROBE,
+  FRAME_PADDING,
+  FRAME_SYNC,
+  HELLO_ANSWER_AT_ONCE,
+  HELLO_HURRY,
+  SEALED_HEADER_BYTES,
+} from '../wire/index.ts';
+import type { LinkSink } from './contract.ts';
+import type { FrameWriter } from './frame-writer.ts';
+import type { Link } from './link.ts';
+import type { Session } from './session.ts';
+
+export interface FrameReaderOptions {
+  readonly counters: Counters;
+  readonly sink: LinkSink;
+  readonly writer: FrameWriter;
+  /** The first packet under keys that this end opened and the peer now uses. */
+  readonly confirmed: (session: Session, now: Instant) => void;
+  readonly refusedByPeer: (session: Session, detail: string, now: Instant) => void;
+  readonly enrolRequest: (session: Session, frame: Frame, now: Instant) => void;
+  readonly enrolAnswer: (link: Link, frame: Frame, now: Instant) => void;
+  readonly goodbye: (link: Link, goodbye: Goodbye, now: Instant) => void;
+  /** Measurements have changed: the link may come up or have news. */
+  readonly measured: (link: Link, now: Instant) => void;
+  /** A deadline may have moved to an earlier time. */
+  readonly hastened: () => void;
+  readonly refused: (reason: string, remote: string, now: Instant) => void;
+}
+
+/** A frame's body at [at, end) of a slab. */
+export interface Frame {
+  readonly slab: Uint8Array;
+  readonly at: number;
+  readonly end: number;
+  /** Of the datagram it came in. */
+  readonly datagramBytes: number;
+}
+
+export class FrameReader {
+  private readonly options: FrameReaderOptions;
+  private readonly hello = blankHello();
+  /** Links whose neighbour wants an answer at once. */
+  private readonly owing: Link[] = [];
+
+  constructor(options: FrameReaderOptions) {
+    this.options = options;
+  }
+
+  /** An authentic packet: datagram `i` of the batch, opened in place. `gap` as in `incoming.ts`. */
+  packet(session: Session, batch: DatagramBatch, i: number, gap: number, now: Instant): void {
+    session.lastHeardAt = now;
+    const { slab } = batch;
+    const start = batch.offsets[i]!;
+    const datagramBytes = batch.lengths[i]!;
+    const at = start + SEALED_HEADER_BYTES;
+    const end = start + datagramBytes - AEAD_TAG_BYTES;
+    if (session.link === undefined) this.firstPacket(session, slab, at, end, now);
+    const { link } = session;
+    if (link === undefined) {
+      if (session.member === undefined)
+        this.guestPacket(session, { slab, at, end, datagramBytes }, now);
+      return;
+    }
+    link.heard(session, datagramBytes, now);
+    this.count(link, gap, now);
+    const remote = batch.remotes[i]!;
+    const { path } = link;
+    if (gap >= 0 && remote !== path.remote && remote.key !== path.remote.key) {
+      path.move({ remote, local: batch.locals[i]! }, now);
+      this.options.counters.add('link.roamed');
+      this.options.hastened();
+    }
+    this.frames(link, session, slab, at, end, datagramBytes, now);
+  }
+
+  /** Sends the answers that the last packets asked for. */
+  answer(now: Instant): void {
+    if (this.owing.length === 0) return;
+    for (const link of this.owing)
+      if (link.mayAnswer(now) && link.state !== 'closed') this.options.writer.hello(link, now);
+    this.owing.length = 0;
+    this.options.hastened();
+  }
+
+  private count(link: Link, gap: number, now: Instant): void {
+    const { loss } = link.path;
+    if (gap < 0) return loss.arrivedLate(now);
+    loss.arrived(gap, now);
+    if (gap === 0) return;
+    link.urge(now);
+    this.options.hastened();
+  }
+
+  private firstPacket(
+    session: Session,
+    slab: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+  ): void {
+    if (slab[at] !== FRAME_GOODBYE) return this.options.confirmed(session, now);
+    const goodbye = decodeGoodbye(slab, at + CONTROL_FRAME_HEADER_BYTES, bodyEnd(slab, at, end));
+    this.options.refusedByPeer(session, goodbye?.detail ?? '', now);
+  }
+
+  private guestPacket(session: Session, packet: Frame, now: Instant): void {
+    const { slab, at, end } = packet;
+    const stop = bodyEnd(slab, at, end);
+    if (slab[at] !== FRAME_ENROL_REQUEST || stop < 0)
+      return this.refuse('frame-not-allowed', session.remote.key, now);
+    const frame = { ...packet, at: at + CONTROL_FRAME_HEADER_BYTES, end: stop };
+    this.options.enrolRequest(session, frame, now);
+  }
+
+  private frames(
+    link: Link,
+    session: Session,
+    slab: Uint8Array,
+    from: number,
+    end: number,
+    datagramBytes: number,
+    now: Instant,
+  ): void {
+    const { sink } = this.options;
+    let at = from;
+    while (at < end && link.state !== 'closed') {
+      const type = slab[at]!;
+      if (type === FRAME_PADDING) return;
+      if (type === FRAME_DATA) return sink.data(link, slab, at, end, now);
+      const stop = bodyEnd(slab, at, end);
+      if (stop < 0) return this.refuse('frame-truncated', link.path.remote.key, now);
+      const body = at + CONTROL_FRAME_HEADER_BYTES;
+      if (type === FRAME_HELLO) this.receiveHello(link, slab, body, stop, now);
+      else if (type === FRAME_FLOOD || type === FRAME_FLOOD_ACK || type === FRAME_SYNC)
+        sink.control(link, type, slab, body, stop, now);
+      else this.control(link, session, type, { slab, at: body, end: stop, datagramBytes }, now);
+      at = stop;
+    }
+  }
+
+  private receiveHello(link: Link, slab: Uint8Array, at: number, end: number, now: Instant): void {
+    const { hello } = this;
+    if (!decodeHello(hello, slab, at, end))
+      return this.refuse('hello-malformed', link.path.remote.key, now);
+    link.path.receiveHello(hello, now);
+    if ((hello.flags & HELLO_HURRY) !== 0) link.hurry(now);
+    if ((hello.flags & HELLO_ANSWER_AT_ONCE) !== 0 && !link.owesAnswer) {
+      link.owesAnswer = true;
+      this.owing.push(link);
+    }
+    this.options.hastened();
+    this.options.measured(link, now);
+  }
+
+  private control(link: Link, session: Session, type: number, frame: Frame, now: Instant): void {
+    const { slab, at, end, datagramBytes } = frame;
+    const { options } = this;
+    options.hastened();
+    if (type === FRAME_GOODBYE) {
+      const goodbye = decodeGoodbye(slab, at, end);
+      if (goodbye !== undefined) options.goodbye(link, goodbye, now);
+    } else if (type === FRAME_MTU_PROBE) {
+      const probe = decodeMtuMessage(slab, at, end);
+      if (probe === undefined) return;
+      const body = encodeMtuMessage({ id: probe.id, datagramBytes });
+      options.writer.control(link, FRAME_MTU_ACK, body);
+    } else if (type === FRAME_MTU_ACK) {
+      const ack = decodeMtuMessage(slab, at, end);
+      if (ack !== undefined) link.path.mtu.acknowledged(ack, now);
+      options.measured(link, now);
+    } else if (type === FRAME_ENROL_REQUEST) options.enrolRequest(session, frame, now);
+    else if (type === FRAME_ENROL_ANSWER) options.enrolAnswer(link, frame, now);
+    else options.counters.add('link.packet.unknown-frame');
+  }
+
+  private refuse(reason: string, remote: string, now: Instant): void {
+    this.options.counters.add(`link.packet.${reason}`);
+    this.options.refused(reason, remote, now);
+  }
+}
+
+/** Where the control frame at `at` ends; -1 when that is past the end of the packet. */
+function bodyEnd(slab: Uint8Array, at: number, end: number): number {
+  const body = at + CONTROL_FRAME_HEADER_BYTES;
+  if (body > end) return -1;
+  const stop = body + readU16(slab, at + 1);
+  return stop > end ? -1 : stop;
+}

@@ -1,0 +1,91 @@
+/** Writes the link room's own frames, and the packets around all frames, into the outgoing slab. */
+import type { Instant } from '../kernel/index.ts';
+import { writeU16 } from '../kernel/index.ts';
+import {
+  CONTROL_FRAME_HEADER_BYTES,
+  encodeGoodbye,
+  encodeHello,
+  encodeMtuMessage,
+  FRAME_GOODBYE,
+  FRAME_MTU_PROBE,
+  HELLO_FRAME_BYTES,
+  SEALED_OVERHEAD_BYTES,
+} from '../wire/index.ts';
+import type { Link } from './link.ts';
+import type { Outgoing } from './outgoing.ts';
+import type { Session } from './session.ts';
+
+export class FrameWriter {
+  private readonly outgoing: Outgoing;
+  /** Datagrams above this are worth an MTU probe. */
+  private readonly mtuMin: number;
+
+  constructor(options: { outgoing: Outgoing; mtuMin: number }) {
+    this.outgoing = options.outgoing;
+    this.mtuMin = options.mtuMin;
+  }
+
+  /** A packet of its own; returns where its frames go. */
+  packet(link: Link, frameBytes: number, now: Instant): number {
+    const size = frameBytes + SEALED_OVERHEAD_BYTES;
+    if (size > this.mtuMin) link.path.mtu.noteLarge(now);
+    link.packetsOut++;
+    link.bytesOut += size;
+    return this.outgoing.packet(link.current, frameBytes, link.path);
+  }
+
+  /** Writes a hello at `at`, where `HELLO_FRAME_BYTES` have been claimed. */
+  helloAt(link: Link, at: number, now: Instant): void {
+    const flags = link.helloLeaves(now);
+    encodeHello(this.outgoing.slab, at, link.path.hello(flags, now));
+  }
+
+  hello(link: Link, now: Instant, session: Session = link.current): void {
+    const at = this.joinOrOpen(link, session, HELLO_FRAME_BYTES);
+    this.helloAt(link, at, now);
+  }
+
+  control(link: Link, type: number, body: Uint8Array): void {
+    const at = this.joinOrOpen(link, link.current, CONTROL_FRAME_HEADER_BYTES + body.length);
+    this.frame(at, type, body);
+  }
+
+  goodbye(session: Session, code: number, detail: string): void {
+    this.alone(session, FRAME_GOODBYE, encodeGoodbye({ code, detail }));
+  }
+
+  /** One frame in a packet of its own, whatever the session is for. */
+  alone(session: Session, type: number, body: Uint8Array): void {
+    if (session.isClosed) return;
+    const to = session.link?.path ?? session;
+    const at = this.outgoing.packet(session, CONTROL_FRAME_HEADER_BYTES + body.length, to);
+    this.frame(at, type, body);
+  }
+
+  /** A probe padded to the size it asks about, when one is due. */
+  mtuProbe(link: Link, now: Instant): void {
+    const { mtu, rtt } = link.path;
+    const probe = mtu.probe(rtt.rtt, now);
+    if (probe === undefined) return;
+    const frameBytes = probe.datagramBytes - SEALED_OVERHEAD_BYTES;
+    const at = this.packet(link, frameBytes, now);
+    this.outgoing.slab.fill(0, at, at + frameBytes);
+    this.frame(at, FRAME_MTU_PROBE, encodeMtuMessage(probe));
+  }
+
+  private frame(at: number, type: number, body: Uint8Array): void {
+    const { slab } = this.outgoing;
+    slab[at] = type;
+    writeU16(slab, at + 1, body.length);
+    slab.set(body, at + CONTROL_FRAME_HEADER_BYTES);
+  }
+
+  private joinOrOpen(link: Link, session: Session, frameBytes: number): number {
+    const before = session.nextCounter;
+    const at = this.outgoing.controlFrames(session, frameBytes, link.path, link.mtu);
+    const isNew = session.nextCounter !== before;
+    if (isNew) link.packetsOut++;
+    link.bytesOut += isNew ? frameBytes + SEALED_OVERHEAD_BYTES : frameBytes;
+    return at;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Opens what the underlay delivers: every sealed packet of a batch in one call, in place. What is
+ * not authentic, not new or not for a session of ours is counted and nothing else: no answer, no
+ * memory. Packets reach the sink in the order they came, authentic and for the first time.
+ */
+import type { AeadBatch, Counters, Crypto, DatagramBatch, Instant } from '../kernel/index.ts';
+import { AEAD_NONCE_BYTES, createAeadBatch } from '../kernel/index.ts';
+import {
+  isSealedPacket,
+  PACKET_SEALED,
+  SEALED_HEADER_BYTES,
+  SEALED_OVERHEAD_BYTES,
+  sealedCounter,
+  sealedReceiver,
+  writeNonce,
+} from '../wire/index.ts';
+import type { Session } from './session.ts';
+
+export interface IncomingSink {
+  /** Datagram `i` of the batch is not a sealed packet. */
+  handshake(batch: DatagramBatch, i: number, now: Instant): void;
+  /**
+   * Datagram `i`, opened: frames at [at, end) of its slab. `gap`: counters skipped before it, -1 when
+   * it is behind one that came earlier.
+   */
+  packet(session: Session, batch: DatagramBatch, i: number, gap: number, now: Instant): void;
+}
+
+export interface IncomingOptions {
+  readonly crypto: Crypto;
+  readonly counters: Counters;
+  readonly packets: number;
+  readonly sessions: ReadonlyMap<number, Session>;
+  readonly sink: IncomingSink;
+}
+
+export class Incoming {
+  private readonly options: IncomingOptions;
+  private readonly opening: AeadBatch;
+  private readonly sessions: Session[] = [];
+  private readonly places: Uint32Array;
+  private readonly counters: Float64Array;
+
+  constructor(options: IncomingOptions) {
+    this.options = options;
+    this.opening = createAeadBatch(options.packets);
+    this.places = new Uint32Array(options.packets);
+    this.counters = new Float64Array(options.packets);
+  }
+
+  receive(batch: DatagramBatch, now: Instant): void {
+    const { slab, offsets, lengths } = batch;
+    for (let i = 0; i < batch.count; i++) {
+      const at = offsets[i]!;
+      const length = lengths[i]!;
+      if (length > 0 && slab[at] !== PACKET_SEALED) this.options.sink.handshake(batch, i, now);
+      else this.gather(batch, i, now);
+    }
+    this.open(batch, now);
+  }
+
+  private gather(batch: DatagramBatch, i: number, now: Instant): void {
+    const { slab } = batch;
+    const at = batch.offsets[i]!;
+    const length = batch.lengths[i]!;
+    if (!isSealedPacket(slab, at, length))
+      return this.options.counters.add('link.packet.malformed');
+    const session = this.options.sessions.get(sealedReceiver(slab, at));
+    if (session === undefined) return this.options.counters.add('link.packet.unknown-session');
+    const counter = sealedCounter(slab, at);
+    if (counter < 0) return this.options.counters.add('link.packet.malformed');
+    if (!session.replay.check(counter)) return this.options.counters.add('link.packet.replayed');
+    if (this.opening.count === this.places.length) this.open(batch, now);
+    const { opening } = this;
+    const n = opening.count++;
+    opening.keys[n] = session.receive;
+    opening.slabs[n] = slab;
+    writeNonce(opening.nonces, n * AEAD_NONCE_BYTES, counter);
+    opening.aadOffsets[n] = at;
+    opening.aadLengths[n] = SEALED_HEADER_BYTES;
+    opening.offsets[n] = at + SEALED_HEADER_BYTES;
+    opening.lengths[n] = length - SEALED_OVERHEAD_BYTES;
+    this.sessions[n] = session;
+    this.places[n] = i;
+    this.counters[n] = counter;
+  }
+
+  private open(batch: DatagramBatch, now: Instant): void {
+    const { opening, options } = this;
+    const { count } = opening;
+    if (count === 0) return;
+    options.crypto.openBatch(opening);
+    opening.count = 0;
+    for (let n = 0; n < count; n++) {
+      const session = this.sessions[n]!;
+      if (opening.results[n] !== 1) {
+        options.counters.add('link.packet.bad-tag');
+        continue;
+      }
+      const counter = this.counters[n]!;
+      const before = session.replay.greatest;
+      if (session.isClosed || !session.replay.accept(counter)) {
+        options.counters.add(session.isClosed ? 'link.packet.closed' : 'link.packet.replayed');
+        continue;
+      }
+      const gap = counter > before ? counter - before - 1 : -1;
+      options.sink.packet(session, batch, this.places[n]!, gap, now);
+    }
+  }
+}

@@ -1,0 +1,569 @@
+/**
+ * All links of a node: opens them, keeps them measured, seals and opens what they carry, says when
+ * they die. The rooms above see neighbours, frames and metrics, never keys or datagrams.
+ *
+ *   datagrams -> Incoming -> session -> Link -> frames -> data / control sinks
+ *                   \-> Handshakes -> judge (certificates) -> Link
+ *   reserveData / sendControl / hello -> Outgoing -> one sealing call -> transmit
+ *
+ * `receive`, `timeout` and the senders only gather what is to leave; `flush` seals and transmits it,
+ * and does so by itself when the batch is full. Sinks must not call `receive` or `timeout`; they may
+ * call the senders, which is how packets are forwarded within one batch.
+ *
+ * Anything a peer sends that will not do is counted under `link.` and, rate limited, reported to
+ * `refused`. See `handshakes.ts`, `failure-detector.ts` and `loss-estimator.ts` for the reasoning.
+ */
+import type {
+  DatagramBatch,
+  Duration,
+  Instant,
+  NodeAddress,
+  Random,
+  WallTime,
+} from '../kernel/index.ts';
+import { Counters, soonest } from '../kernel/index.ts';
+import type { EnrolAnswerText, Goodbye } from '../wire/index.ts';
+import {
+  CONTROL_FRAME_HEADER_BYTES,
+  FRAME_ENROL_ANSWER,
+  FRAME_ENROL_REQUEST,
+  GOODBYE_LEAVING,
+  GOODBYE_REFUSED,
+  GOODBYE_SILENCE,
+  GOODBYE_UNWANTED,
+  HELLO_FRAME_BYTES,
+  SEALED_OVERHEAD_BYTES,
+} from '../wire/index.ts';
+import type { Owner } from './admission.ts';
+import { judgePeer } from './admission.ts';
+import type { LinkLayerOptions, LinkSink } from './contract.ts';
+import type { NeighbourSpec, Slot } from './dialer.ts';
+import { Dialer } from './dialer.ts';
+import { EnrolmentDesk } from './enrolment-desk.ts';
+import { FrameReader } from './frame-reader.ts';
+import { FrameWriter } from './frame-writer.ts';
+import type { Attempt } from './handshakes.ts';
+import { HANDSHAKE_TIMED_OUT, Handshakes } from './handshakes.ts';
+import { Incoming } from './incoming.ts';
+import { Link } from './link.ts';
+import type { LinkStatus } from './link-status.ts';
+import { linkStatus, slotStatus } from './link-status.ts';
+import type { LinkMetrics } from './metrics-damper.ts';
+import type { LinkLimits, LinkTimers } from './options.ts';
+import { LINK_LIMITS, LINK_TIMERS } from './options.ts';
+import { Outgoing } from './outgoing.ts';
+import { enrolRequestBody, Renewals } from './renewals.ts';
+import type { Session } from './session.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+export type SendRefusal = 'link-down' | 'too-big';
+
+const TRUST_AGAIN = 60_000_000;
+/** A timeout this late means that the process did not run; what was not heard proves nothing. */
+const STALL = 50_000;
+const KEY_AGES_MAX = 3;
+const KEY_AGE_GRACE = 60_000_000;
+const REFUSED_EVENTS_PER_SECOND = 5;
+const GOODBYE_COPIES = 2;
+
+export class LinkLayer {
+  readonly counters: Counters = new Counters();
+  /** Why the last `reserveData` or `sendControl` said no. */
+  lastRefusal: SendRefusal = 'link-down';
+  private readonly options: LinkLayerOptions;
+  private readonly timers: LinkTimers;
+  private readonly limits: LinkLimits;
+  private readonly sink: LinkSink;
+  private readonly random: Random;
+  private readonly sessions = new Map<number, Session>();
+  private readonly links = new Map<NodeAddress, Link>();
+  private readonly handshakes: Handshakes<Owner>;
+  private readonly dialer: Dialer;
+  private readonly desk: EnrolmentDesk;
+  private readonly renewals = new Renewals();
+  private readonly incoming: Incoming;
+  private readonly outgoing: Outgoing;
+  private readonly reader: FrameReader;
+  private readonly writer: FrameWriter;
+  private readonly refusedEvents: TokenBucket;
+  private chain: Uint8Array;
+  private wall: { at: Instant; time: WallTime } | undefined;
+  private trustAt: Instant | undefined;
+  private isStopped = false;
+  /** Cached `nextTimeout`; may be early, never late, unless stale. */
+  private wakeAt: Instant | undefined;
+  private isWakeStale = true;
+  /** The latest `now` of a call that may have moved deadlines. */
+  private latest: Instant;
+
+  constructor(options: LinkLayerOptions, now: Instant) {
+    this.options = options;
+    this.latest = now;
+    this.timers = { ...LINK_TIMERS, ...options.timers };
+    this.limits = { ...LINK_LIMITS, ...options.limits };
+    this.sink = options.sink;
+    this.random = options.random.split('link');
+    this.chain = options.identity.chain;
+    const { crypto } = options;
+    const { counters } = this;
+    this.refusedEvents = new TokenBucket({
+      perSecond: REFUSED_EVENTS_PER_SECOND,
+      burst: 2 * REFUSED_EVENTS_PER_SECOND,
+    });
+    this.outgoing = new Outgoing({
+      crypto,
+      packets: this.limits.outgoingBatchPackets,
+      datagramBytesMax: this.limits.mtuMax,
+      transmit: (batch) => this.sink.transmit(batch),
+    });
+    this.incoming = new Incoming({
+      crypto,
+      counters,
+      packets: this.limits.incomingBatchPackets,
+      sessions: this.sessions,
+      sink: {
+        handshake: (batch, i, at) => this.receiveHandshake(batch, i, at),
+        packet: (session, batch, i, gap, at) => this.reader.packet(session, batch, i, gap, at),
+      },
+    });
+    this.dialer = new Dialer({ timers: this.timers, random: this.random.split('dialer') });
+    this.desk = new EnrolmentDesk({
+      crypto,
+      counters,
+      enrolmentsMax: this.limits.enrolmentsMax,
+      ask: (event, at) => this.sink.enrolRequest(event, at),
+      send: (session, body) => this.writer.alone(session, FRAME_ENROL_ANSWER, body),
+      refused: (reason, remote, at) => this.report('enrolment', reason, remote, at),
+      drop: (session) => this.drop(session),
+    });
+    this.handshakes = this.createHandshakes();
+    this.writer = new FrameWriter({ outgoing: this.outgoing, mtuMin: this.limits.mtuMin });
+    this.reader = this.createReader();
+    this.dialer.configure(options.neighbours, now);
+  }
+
+  // ---------------------------------------------------------------- packet path
+
+  /** The slab that `reserveData` gives room in. */
+  get outgoingSlab(): Uint8Array {
+    return this.outgoing.slab;
+  }
+
+  /** Applies a batch of datagrams from the underlay; the slab is opened in place. */
+  receive(batch: DatagramBatch, now: Instant): void {
+    if (this.isStopped) return;
+    this.latest = now;
+    this.incoming.receive(batch, now);
+    this.reader.answer(now);
+  }
+
+  /**
+   * Claims room for a data frame of `bytes` in a new packet to the neighbour and returns its offset
+   * in `outgoingSlab`; -1, with `lastRefusal` set, when the link is not up or the frame too big. The
+   * frame must be written before the next call.
+   */
+  reserveData(neighbour: NodeAddress, bytes: number, now: Instant): number {
+    const link = this.links.get(neighbour);
+    if (link === undefined || !link.isUsable) return this.refuseSend('link-down');
+    const room = link.mtu - SEALED_OVERHEAD_BYTES - bytes;
+    if (room < 0) return this.refuseSend('too-big');
+    const isHelloDue = room >= HELLO_FRAME_BYTES && link.isHelloNear(now);
+    const size = isHelloDue ? bytes + HELLO_FRAME_BYTES : bytes;
+    const at = this.writer.packet(link, size, now);
+    if (!isHelloDue) return at;
+    this.writer.helloAt(link, at, now);
+    return at + HELLO_FRAME_BYTES;
+  }
+
+  /** Sends a routing frame; false, with `lastRefusal` set, when the link cannot take it. */
+  sendControl(neighbour: NodeAddress, frameType: number, body: Uint8Array, now: Instant): boolean {
+    const link = this.links.get(neighbour);
+    const size = SEALED_OVERHEAD_BYTES + CONTROL_FRAME_HEADER_BYTES + body.length;
+    if (link === undefined || !link.isUsable) this.lastRefusal = 'link-down';
+    else if (size > link.mtu) this.lastRefusal = 'too-big';
+    else {
+      this.writer.control(link, frameType, body);
+      if (link.isHelloNear(now)) this.writer.hello(link, now);
+      return true;
+    }
+    return false;
+  }
+
+  /** Seals and transmits everything gathered. */
+  flush(_now: Instant): void {
+    this.outgoing.flush();
+  }
+
+  // ---------------------------------------------------------------- time and configuration
+
+  timeout(now: Instant): void {
+    const due = this.nextTimeout();
+    if (this.isStopped || due === undefined || due > now) return;
+    this.latest = now;
+    if (now - due > STALL) this.forgive((now - due) as Duration, now);
+    this.isWakeStale = true;
+    this.handshakes.timeout(now);
+    this.desk.timeout(now);
+    for (const slot of this.dialer.slots) if (this.dialer.due(slot, now)) this.dial(slot, now);
+    for (const link of [...this.links.values()]) this.serve(link, now);
+    if (this.trustAt !== undefined && this.trustAt <= now) this.recheckTrust(now);
+    const renewFrom = this.renewals.take(now);
+    if (renewFrom !== undefined) this.sendRenewal(renewFrom);
+  }
+
+  nextTimeout(): Instant | undefined {
+    if (this.isStopped) return undefined;
+    if (this.isWakeStale) this.planWake();
+    return this.wakeAt;
+  }
+
+  /** Replaces the configured neighbours; links to those no longer configured are closed. */
+  setNeighbours(neighbours: readonly NeighbourSpec[], now: Instant): void {
+    this.isWakeStale = true;
+    const { removed } = this.dialer.configure(neighbours, now);
+    for (const slot of removed) {
+      if (slot.attempt !== undefined) this.handshakes.cancel(slot.attempt);
+      const link = slot.address === undefined ? undefined : this.links.get(slot.address);
+      if (link === undefined || this.slotOf(link) !== undefined) continue;
+      this.takeDown(link, 'no longer configured', now, { code: GOODBYE_UNWANTED, detail: '' });
+    }
+    for (const link of this.links.values()) {
+      const slot = this.slotOf(link);
+      if (slot !== undefined) this.dialer.rest(slot, link.neighbour);
+    }
+  }
+
+  /** What people's clocks say now. Until the first call every certificate is refused. */
+  setWallClock(now: Instant, wall: WallTime): void {
+    this.wall = { at: now, time: wall };
+    this.trustAt = now;
+    this.isWakeStale = true;
+  }
+
+  /** The node's own new certificate: shown from now on, and to present neighbours by a rekey. */
+  certificate(chain: Uint8Array, now: Instant): void {
+    this.chain = chain;
+    for (const link of this.links.values()) link.rekeyAt = now;
+    this.isWakeStale = true;
+  }
+
+  /** Checks all neighbours against the manifest and the clock; those that fail are dropped. */
+  recheckTrust(now: Instant): void {
+    this.trustAt = (now + TRUST_AGAIN) as Instant;
+    this.isWakeStale = true;
+    const wall = this.wallAt(now);
+    if (wall === undefined) return;
+    for (const link of [...this.links.values()]) {
+      const verdict = this.options.trust.verifyChain(link.member.chain, wall);
+      if (verdict.ok) continue;
+      const reason = `certificate ${verdict.reason}`;
+      this.report('handshake', reason, link.path.remote.key, now);
+      this.takeDown(link, reason, now, { code: GOODBYE_REFUSED, detail: reason });
+    }
+  }
+
+  /** Says goodbye to all and ends. What is to leave still needs `flush`. */
+  stop(now: Instant): void {
+    for (const link of [...this.links.values()])
+      this.takeDown(link, 'stopped', now, { code: GOODBYE_LEAVING, detail: '' });
+    this.handshakes.clear();
+    this.isStopped = true;
+  }
+
+  // ---------------------------------------------------------------- enrolment
+
+  /** The decision on an `enrolRequest`. False when the joiner is gone. */
+  enrolAnswer(request: number, answer: EnrolAnswerText, now: Instant): boolean {
+    return this.desk.answer(request, answer, now);
+  }
+
+  /** Asks a neighbour for this node's next certificate; answered through `LinkSink.renewal`. */
+  renew(neighbour: NodeAddress, now: Instant): void {
+    this.renewals.ask(neighbour, now);
+    this.isWakeStale = true;
+  }
+
+  // ---------------------------------------------------------------- state
+
+  metrics(neighbour: NodeAddress): LinkMetrics | undefined {
+    const link = this.links.get(neighbour);
+    return link?.isUsable === true ? link.metrics : undefined;
+  }
+
+  /** Neighbours whose links are up, in order of address. */
+  neighbours(): NodeAddress[] {
+    const up = [...this.links.values()].filter((link) => link.isUsable);
+    return up.map((link) => link.neighbour).sort((a, b) => a - b);
+  }
+
+  status(now: Instant): LinkStatus[] {
+    const rows: LinkStatus[] = [];
+    for (const link of this.links.values()) rows.push(linkStatus(link, this.slotOf(link), now));
+    for (const slot of this.dialer.slots)
+      if (slot.address === undefined || !this.links.has(slot.address))
+        rows.push(slotStatus(slot, now));
+    const named = (row: LinkStatus): string => `${row.name ?? ''} ${row.remote.key}`;
+    return rows.sort((a, b) => (named(a) < named(b) ? -1 : 1));
+  }
+
+  // ---------------------------------------------------------------- receiving
+
+  private receiveHandshake(batch: DatagramBatch, i: number, now: Instant): void {
+    const from = { remote: batch.remotes[i]!, local: batch.locals[i]! };
+    this.isWakeStale = true;
+    this.handshakes.receive(batch.view(i), from, now);
+  }
+
+  private receiveGoodbye(link: Link, goodbye: Goodbye, now: Instant): void {
+    const { code, detail } = goodbye;
+    const reason =
+      code === GOODBYE_LEAVING
+        ? 'neighbour left'
+        : code === GOODBYE_SILENCE
+          ? 'not heard by the neighbour'
+          : code === GOODBYE_UNWANTED
+            ? 'not wanted by the neighbour'
+            : `refused by the neighbour: ${detail}`;
+    const slot = this.slotOf(link);
+    this.takeDown(link, reason, now);
+    const isFinal = code === GOODBYE_REFUSED || code === GOODBYE_UNWANTED;
+    if (isFinal && slot !== undefined) this.dialer.refused(slot, reason, now);
+  }
+
+  private createReader(): FrameReader {
+    return new FrameReader({
+      counters: this.counters,
+      sink: this.sink,
+      writer: this.writer,
+      confirmed: (session, now) => this.handshakes.confirm(session, now),
+      refusedByPeer: (session, detail, now) => this.handshakes.refusedByPeer(session, detail, now),
+      enrolRequest: (session, { slab, at, end }, now) => {
+        this.isWakeStale = true;
+        this.desk.request(session, slab, at, end, now);
+      },
+      enrolAnswer: (link, { slab, at, end }, now) => {
+        const answer = this.renewals.answer(link.neighbour, slab, at, end);
+        if (answer !== undefined) this.sink.renewal(link.neighbour, answer, now);
+      },
+      goodbye: (link, goodbye, now) => this.receiveGoodbye(link, goodbye, now),
+      measured: (link, now) => this.measured(link, now),
+      hastened: () => {
+        this.isWakeStale = true;
+      },
+      refused: (reason, remote, now) => this.report('packet', reason, remote, now),
+    });
+  }
+
+  private measured(link: Link, now: Instant): void {
+    if (link.comesUp(now)) {
+      this.counters.add('link.up');
+      this.sink.linkUp(link.neighbour, link.member, link.metrics, now);
+    } else this.tellNews(link, now);
+  }
+
+  // ---------------------------------------------------------------- handshakes
+
+  private createHandshakes(): Handshakes<Owner> {
+    const { crypto, entropy, identity, trust } = this.options;
+    return new Handshakes<Owner>({
+      crypto,
+      entropy,
+      counters: this.counters,
+      networkId: trust.manifest.networkId,
+      localStatic: crypto.keyAgreement(identity.agreementKey),
+      pendingHandshakesMax: this.limits.pendingHandshakesMax,
+      handshakesPerSecond: this.limits.handshakesPerSecond,
+      credentials: () => ({ intent: 'member', chain: this.chain, epoch: this.options.epoch }),
+      isIndexTaken: (index) => this.sessions.has(index),
+      send: (bytes, to) => this.outgoing.plain(bytes, to),
+      judge: (claim, at) =>
+        judgePeer(claim, {
+          wall: this.wallAt(at),
+          trust,
+          self: this.options.self.address,
+          links: this.links,
+          dialer: this.dialer,
+          neighboursMax: this.limits.neighboursMax,
+          acceptLinks: this.options.acceptLinks ?? 'members',
+          canEnrol: this.desk.hasRoom,
+        }),
+      unconfirmed: (session) => this.sessions.set(session.localIndex, session),
+      established: (session, owner, at) => this.established(session, owner, at),
+      failed: (reason, at, owner, now) => this.handshakeFailed(reason, at, owner, now),
+      sayRefused: (session, reason) => this.writer.goodbye(session, GOODBYE_REFUSED, reason),
+      abandoned: (session) => this.drop(session),
+    });
+  }
+
+  private established(session: Session, owner: Owner | undefined, now: Instant): void {
+    this.isWakeStale = true;
+    this.sessions.set(session.localIndex, session);
+    const { member } = session;
+    if (member === undefined) {
+      this.desk.admit(session, now);
+      return;
+    }
+    let link = this.links.get(member.address);
+    if (link !== undefined && link.peerEpoch !== session.peerEpoch) {
+      this.takeDown(link, 'neighbour restarted', now);
+      link = undefined;
+    }
+    if (link === undefined) {
+      const { timers, limits, random } = this;
+      const options = { self: this.options.self.address, timers, limits, random };
+      link = new Link(session, member, options, now);
+      this.links.set(member.address, link);
+    } else {
+      const dropped = link.adopt(session, now);
+      if (dropped !== undefined) this.drop(dropped);
+    }
+    session.link = link;
+    const remote = session.remote;
+    const matching = this.dialer.slotFor({ name: member.name, address: member.address, remote });
+    const slot = owner === undefined || owner instanceof Link ? matching : owner;
+    if (slot !== undefined) {
+      if (slot.attempt !== undefined) this.handshakes.cancel(slot.attempt);
+      this.dialer.rest(slot, member.address);
+    }
+    // Under the new keys even where the link goes on sending under others: it confirms them.
+    this.writer.hello(link, now, session);
+  }
+
+  private handshakeFailed(
+    reason: string,
+    at: Attempt,
+    owner: Owner | undefined,
+    now: Instant,
+  ): void {
+    this.isWakeStale = true;
+    this.counters.add(`link.handshake.refused.${counterName(reason)}`);
+    if (reason !== HANDSHAKE_TIMED_OUT) this.report('handshake', reason, at.remote.key, now);
+    if (owner instanceof Link) {
+      if (reason !== HANDSHAKE_TIMED_OUT && owner.state !== 'closed')
+        this.takeDown(owner, reason, now);
+      return;
+    }
+    const isUp = owner?.address !== undefined && this.links.has(owner.address);
+    if (owner !== undefined && !isUp && reason !== HANDSHAKE_TIMED_OUT)
+      this.dialer.refused(owner, reason, now);
+  }
+
+  private dial(slot: Slot, now: Instant): void {
+    const { attempt } = slot;
+    const isLone = slot.spec.remotes.length === 1;
+    if (attempt !== undefined && !(isLone && this.handshakes.repeat(attempt, now))) {
+      slot.reason ??= 'no answer';
+      this.dialer.nextPlace(slot);
+    }
+    const to = this.dialer.take(slot, now);
+    if (slot.attempt === undefined) slot.attempt = this.handshakes.initiate(to, slot, now);
+  }
+
+  // ---------------------------------------------------------------- a link's timers and end
+
+  private serve(link: Link, now: Instant): void {
+    const dead = link.judge(now);
+    if (dead !== undefined)
+      return this.takeDown(link, dead, now, { code: GOODBYE_SILENCE, detail: '' });
+    const keyAge = now - link.current.establishedAt;
+    if (keyAge > KEY_AGES_MAX * this.timers.rekeyAfter + KEY_AGE_GRACE)
+      return this.takeDown(link, 'keys too old', now, { code: GOODBYE_UNWANTED, detail: '' });
+    const expired = link.expirePrevious(now);
+    if (expired !== undefined) this.drop(expired);
+    if (link.takeRekey(now)) {
+      this.counters.add('link.rekeys');
+      this.handshakes.initiate(link.path, link, now);
+    }
+    if (link.path.mtu.nextAt <= now) this.writer.mtuProbe(link, now);
+    if (link.helloAt <= now) this.writer.hello(link, now);
+    this.tellNews(link, now);
+  }
+
+  private tellNews(link: Link, now: Instant): void {
+    const news = link.news(now);
+    if (news === undefined) return;
+    this.counters.add('link.metrics-told');
+    this.sink.linkMetrics(link.neighbour, news, now);
+  }
+
+  /** State: the link and its sessions are gone; its slot dials again. */
+  private takeDown(link: Link, reason: string, now: Instant, goodbye?: Goodbye): void {
+    const silence = link.path.detector.silence(now);
+    const wasUsable = link.isUsable;
+    this.isWakeStale = true;
+    if (goodbye !== undefined)
+      for (let i = 0; i < GOODBYE_COPIES; i++)
+        this.writer.goodbye(link.current, goodbye.code, goodbye.detail);
+    link.close(now);
+    this.links.delete(link.neighbour);
+    this.drop(link.current);
+    if (link.previous !== undefined) this.drop(link.previous);
+    const slot = this.slotOf(link);
+    if (slot !== undefined) this.dialer.wake(slot, reason, now);
+    if (!wasUsable) return;
+    this.counters.add(`link.down.${counterName(reason)}`);
+    this.sink.linkDown(link.neighbour, reason, silence, now);
+  }
+
+  private drop(session: Session): void {
+    session.isClosed = true;
+    this.sessions.delete(session.localIndex);
+  }
+
+  private slotOf(link: Link): Slot | undefined {
+    const { name } = link.member;
+    return this.dialer.slotFor({ name, address: link.neighbour, remote: link.path.remote });
+  }
+
+  private forgive(stall: Duration, now: Instant): void {
+    this.counters.add('link.stalls');
+    for (const link of this.links.values()) link.path.detector.forgive(stall, now);
+  }
+
+  // ---------------------------------------------------------------- sending
+
+  private sendRenewal(neighbour: NodeAddress): void {
+    const session = this.links.get(neighbour)?.current;
+    if (session === undefined) return;
+    const { crypto, identity, self } = this.options;
+    const body = enrolRequestBody({
+      crypto,
+      signingSeed: identity.signingSeed,
+      handshakeHash: session.handshakeHash,
+      name: self.name,
+      secret: undefined,
+    });
+    this.writer.alone(session, FRAME_ENROL_REQUEST, body);
+  }
+
+  private refuseSend(reason: SendRefusal): number {
+    this.lastRefusal = reason;
+    return -1;
+  }
+
+  private report(
+    what: 'handshake' | 'packet' | 'enrolment',
+    reason: string,
+    remote: string,
+    now: Instant,
+  ): void {
+    if (this.refusedEvents.take(1, now)) this.sink.refused(what, reason, remote, now);
+  }
+
+  private wallAt(now: Instant): WallTime | undefined {
+    const { wall } = this;
+    return wall === undefined ? undefined : ((wall.time + (now - wall.at)) as WallTime);
+  }
+
+  private planWake(): void {
+    let next = soonest(this.handshakes.nextTimeout(), this.desk.nextTimeout());
+    next = soonest(next, soonest(this.dialer.nextTimeout(), this.trustAt));
+    next = soonest(next, this.renewals.nextTimeout());
+    for (const link of this.links.values()) next = soonest(next, link.nextTimeout(this.latest));
+    this.wakeAt = next;
+    this.isWakeStale = false;
+  }
+}
+
+/** Our own words only: what follows a colon may be the peer's, and counters are for ever. */
+const counterName = (reason: string): string => reason.split(':')[0]!.replaceAll(' ', '-');

@@ -1,0 +1,77 @@
+import type { Duration, Instant, NodeAddress, UnderlayAddress } from '../kernel/index.ts';
+import type { Slot } from './dialer.ts';
+import type { Link } from './link.ts';
+
+export interface LinkStatus {
+  readonly neighbour: NodeAddress | undefined;
+  readonly name: string | undefined;
+  readonly state: 'connecting' | 'up' | 'suspect' | 'down';
+  readonly remote: UnderlayAddress;
+  readonly since: Duration;
+  readonly rtt: Duration;
+  readonly rttMin: Duration;
+  readonly jitter: Duration;
+  /** Parts per million, this node to the neighbour, as the neighbour measures it. */
+  readonly lossOutPpm: number;
+  readonly lossInPpm: number;
+  /** Datagram bytes that pass. */
+  readonly mtu: number;
+  /** Silence that would make it dead at the moment. */
+  readonly deadAfter: Duration;
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+  readonly packetsOut: number;
+  readonly packetsIn: number;
+  readonly aead: string;
+  /** Why it last went down, or cannot come up. */
+  readonly reason: string | undefined;
+}
+
+export function linkStatus(link: Link, slot: Slot | undefined, now: Instant): LinkStatus {
+  const { path } = link;
+  return {
+    neighbour: link.neighbour,
+    name: link.member.name,
+    state: link.state === 'closed' ? 'down' : link.state,
+    remote: path.remote,
+    since: (now - link.stateSince) as Duration,
+    rtt: path.rtt.rtt,
+    rttMin: path.rtt.rttMin,
+    jitter: path.rtt.jitter,
+    lossOutPpm: Math.max(path.lossOutNowPpm, path.lossOutToldPpm),
+    lossInPpm: Math.max(path.loss.slowPpm, path.loss.toldPpm),
+    mtu: link.mtu,
+    deadAfter: path.detector.deadAfter,
+    bytesOut: link.bytesOut,
+    bytesIn: link.bytesIn,
+    packetsOut: link.packetsOut,
+    packetsIn: link.packetsIn,
+    aead: link.current.algorithm,
+    reason: slot?.reason,
+  };
+}
+
+/** A configured neighbour without a link. */
+export function slotStatus(slot: Slot, now: Instant): LinkStatus {
+  const none = 0 as Duration;
+  return {
+    neighbour: slot.address,
+    name: slot.spec.name,
+    state: slot.reason === undefined ? 'connecting' : 'down',
+    remote: slot.spec.remotes[slot.place % slot.spec.remotes.length]!,
+    since: (now - slot.since) as Duration,
+    rtt: none,
+    rttMin: none,
+    jitter: none,
+    lossOutPpm: 0,
+    lossInPpm: 0,
+    mtu: 0,
+    deadAfter: none,
+    bytesOut: 0,
+    bytesIn: 0,
+    packetsOut: 0,
+    packetsIn: 0,
+    aead: '',
+    reason: slot.reason,
+  };
+}

@@ -1,0 +1,254 @@
+/**
+ * The adjacency of two neighbours: sessions (keys), a path (measurements), and when to say hello.
+ *
+ *   connecting --three round trips measured--> up <--> suspect --> closed
+ *
+ * Two sessions may be in use at once. Packets leave on `current`; what still arrives on `previous`
+ * is accepted until nothing has for a while. When both neighbours opened at the same moment both
+ * sessions stand, and both ends prefer the one that the lower address opened; should they ever
+ * disagree, each still receives what the other sends, and follows it.
+ */
+import type { Instant, NodeAddress, Random } from '../kernel/index.ts';
+import type { Member } from '../security/index.ts';
+import { HELLO_ANSWER_AT_ONCE, HELLO_HURRY } from '../wire/index.ts';
+import type { LinkMetrics } from './metrics-damper.ts';
+import { MetricsDamper } from './metrics-damper.ts';
+import type { LinkLimits, LinkTimers } from './options.ts';
+import { isWornOut } from './outgoing.ts';
+import { Path } from './path.ts';
+import type { Session } from './session.ts';
+
+export type LinkState = 'connecting' | 'up' | 'suspect' | 'closed';
+
+const PREVIOUS_LIFE = 5_000_000;
+const SIMULTANEOUS = 3_000_000;
+/** Silence on the current session after which an older one that is heard takes over. */
+const FOLLOW_AFTER = 200_000;
+const SAMPLES_TO_COME_UP = 3;
+const BURST_INTERVAL = 20_000;
+const HURRY_LIFE = 250_000;
+/** A neighbour that sends this much needs no urging to tell a loss soon. */
+const HURRY_BELOW_PER_SECOND = 40;
+const ANSWER_SPACING = 5_000;
+const REKEY_AGAIN = 5_000_000;
+
+export interface LinkOptions {
+  readonly self: NodeAddress;
+  readonly timers: LinkTimers;
+  readonly limits: LinkLimits;
+  readonly random: Random;
+}
+
+export class Link {
+  readonly neighbour: NodeAddress;
+  readonly peerEpoch: number;
+  readonly path: Path;
+  readonly openedAt: Instant;
+  member: Member;
+  state: LinkState = 'connecting';
+  stateSince: Instant;
+  current: Session;
+  previous: Session | undefined;
+  /** When the next hello leaves, at the latest. */
+  helloAt: Instant;
+  rekeyAt: Instant;
+  /** A neighbour asked for an answer at once, in the packets being handled now. */
+  owesAnswer = false;
+  bytesOut = 0;
+  bytesIn = 0;
+  packetsOut = 0;
+  packetsIn = 0;
+  private readonly options: LinkOptions;
+  private helloSentAt: Instant;
+  private helloSpacing: number;
+  private hurryUntil = 0;
+  private isWornOutKnown = false;
+  private damper: MetricsDamper | undefined;
+
+  constructor(session: Session, member: Member, options: LinkOptions, now: Instant) {
+    this.neighbour = member.address;
+    this.member = member;
+    this.peerEpoch = session.peerEpoch;
+    this.options = options;
+    this.path = new Path(session, options, now);
+    this.current = session;
+    this.openedAt = now;
+    this.stateSince = now;
+    this.helloAt = now;
+    this.helloSpacing = options.timers.helloInterval;
+    this.helloSentAt = (now - ANSWER_SPACING) as Instant;
+    this.rekeyAt = now;
+    this.planRekey(now);
+  }
+
+  /** Whether packets may be sent: the link has come up and not gone. */
+  get isUsable(): boolean {
+    return this.state === 'up' || this.state === 'suspect';
+  }
+
+  get mtu(): number {
+    return this.path.mtu.mtu;
+  }
+
+  /** Last told to routing; measured ones before that. */
+  get metrics(): LinkMetrics {
+    return this.damper?.metrics ?? this.path.metrics;
+  }
+
+  /** A further handshake with the same incarnation of the neighbour is done. Returns what to drop. */
+  adopt(session: Session, now: Instant): Session | undefined {
+    const { current } = this;
+    const dropped = this.previous;
+    const isSimultaneous =
+      session.isInitiator !== current.isInitiator &&
+      now - current.establishedAt < SIMULTANEOUS &&
+      now - current.lastHeardAt < FOLLOW_AFTER;
+    const isOurs = this.options.self < this.neighbour;
+    if (isSimultaneous && current.isInitiator === isOurs) {
+      this.previous = session;
+    } else {
+      this.previous = current;
+      this.current = session;
+    }
+    if (session.member !== undefined) this.member = session.member;
+    this.isWornOutKnown = false;
+    this.planRekey(now);
+    return dropped;
+  }
+
+  /** An authentic packet came under `session`. */
+  heard(session: Session, bytes: number, now: Instant): void {
+    this.path.detector.heard(now);
+    this.packetsIn++;
+    this.bytesIn += bytes;
+    if (session === this.current || session !== this.previous) return;
+    if (now - this.current.lastHeardAt < FOLLOW_AFTER) return;
+    this.previous = this.current;
+    this.current = session;
+  }
+
+  /** The session that is not used any more, once that is certain. */
+  expirePrevious(now: Instant): Session | undefined {
+    const { previous } = this;
+    if (previous === undefined || now < this.previousEnds()) return undefined;
+    this.previous = undefined;
+    return previous;
+  }
+
+  /** Whether a hello should ride along in a packet that leaves now. */
+  isHelloNear(now: Instant): boolean {
+    return now + this.helloSpacing / 4 >= this.helloAt;
+  }
+
+  /** Whether an answer that is owed may go now; otherwise the next hello is brought forward. */
+  mayAnswer(now: Instant): boolean {
+    this.owesAnswer = false;
+    if (now - this.helloSentAt >= ANSWER_SPACING) return true;
+    this.helloAt = Math.min(this.helloAt, this.helloSentAt + ANSWER_SPACING) as Instant;
+    return false;
+  }
+
+  /** Flags of a hello that leaves now. State: plans the next one. */
+  helloLeaves(now: Instant): number {
+    const { helloInterval, probeInterval } = this.options.timers;
+    const { loss } = this.path;
+    const isUrging = loss.isCurious && loss.arrivalsPerSecond < HURRY_BELOW_PER_SECOND;
+    let flags = isUrging ? HELLO_HURRY : 0;
+    let interval: number = helloInterval;
+    if (isUrging) interval = helloInterval / 2;
+    if (now < this.hurryUntil) interval = probeInterval;
+    if (this.state === 'connecting') {
+      interval = this.isYoung(now) ? BURST_INTERVAL : helloInterval / 2;
+      flags |= HELLO_ANSWER_AT_ONCE;
+    } else if (this.state === 'suspect') {
+      interval = probeInterval;
+      flags |= HELLO_ANSWER_AT_ONCE;
+    }
+    const jitter = this.options.random.fraction() * 0.1 - 0.05;
+    this.helloSentAt = now;
+    this.helloSpacing = interval;
+    this.helloAt = Math.max(now + 1, Math.round(now + interval * (1 + jitter))) as Instant;
+    return flags;
+  }
+
+  /** The neighbour looks into a loss and wants more to count for a moment. */
+  hurry(now: Instant): void {
+    this.hurryUntil = now + HURRY_LIFE;
+    this.helloAt = Math.min(this.helloAt, now + this.options.timers.probeInterval) as Instant;
+  }
+
+  /** A gap was seen: ask the neighbour for more to count, at once. */
+  urge(now: Instant): void {
+    if (this.path.loss.arrivalsPerSecond >= HURRY_BELOW_PER_SECOND) return;
+    const soon = this.helloSentAt + this.options.timers.probeInterval;
+    this.helloAt = Math.min(this.helloAt, Math.max(now, soon)) as Instant;
+  }
+
+  /** True once, when enough is measured for the link to come up. */
+  comesUp(now: Instant): boolean {
+    if (this.state !== 'connecting' || this.path.rtt.samples < SAMPLES_TO_COME_UP) return false;
+    this.enter('up', now);
+    this.damper = new MetricsDamper(this.path.metrics);
+    return true;
+  }
+
+  /** The metrics, when they have become worth telling. */
+  news(now: Instant): LinkMetrics | undefined {
+    if (!this.isUsable) return undefined;
+    return this.damper?.update(this.path.metrics, now);
+  }
+
+  /** Follows the failure detector; the reason, when the neighbour is dead. */
+  judge(now: Instant): string | undefined {
+    const verdict = this.path.detector.verdict(now);
+    if (verdict === 'silent') return 'silence';
+    if (verdict === 'unheard') return 'not heard by the neighbour';
+    if (verdict === 'suspect' && this.state === 'up') {
+      this.enter('suspect', now);
+      this.helloAt = now;
+    } else if (verdict === 'alive' && this.state === 'suspect') this.enter('up', now);
+    return undefined;
+  }
+
+  /** Whether the keys' age or use asks for new ones now. State: the next time is planned. */
+  takeRekey(now: Instant): boolean {
+    if (this.state === 'connecting') return false;
+    if (now < this.rekeyAt && (this.isWornOutKnown || !isWornOut(this.current))) return false;
+    this.isWornOutKnown = isWornOut(this.current);
+    this.rekeyAt = (now + REKEY_AGAIN) as Instant;
+    return true;
+  }
+
+  close(now: Instant): void {
+    this.enter('closed', now);
+  }
+
+  nextTimeout(now: Instant): Instant {
+    let next = Math.min(this.helloAt, this.path.mtu.nextAt, this.path.detector.nextChange(now));
+    if (this.state !== 'connecting') next = Math.min(next, this.rekeyAt);
+    if (this.previous !== undefined) next = Math.min(next, this.previousEnds());
+    return next as Instant;
+  }
+
+  private previousEnds(): number {
+    const { previous } = this;
+    if (previous === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(previous.lastHeardAt, this.current.establishedAt) + PREVIOUS_LIFE;
+  }
+
+  private isYoung(now: Instant): boolean {
+    return now - this.openedAt < 500_000;
+  }
+
+  private planRekey(now: Instant): void {
+    const { rekeyAfter } = this.options.timers;
+    const share = this.current.isInitiator ? 1 : 1.25;
+    const jitter = 1 - 0.05 * this.options.random.fraction();
+    this.rekeyAt = Math.round(now + rekeyAfter * share * jitter) as Instant;
+  }
+
+  private enter(state: LinkState, now: Instant): void {
+    this.state = state;
+    this.stateSince = now;
+  }
+}

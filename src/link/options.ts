@@ -1,0 +1,58 @@
+/** Times and bounds of the link room, with their defaults. Bounds are listed in docs/limits.md. */
+import type { Duration } from '../kernel/index.ts';
+import { milliseconds, seconds } from '../kernel/index.ts';
+
+export interface LinkTimers {
+  /** Between hellos. */
+  readonly helloInterval: Duration;
+  /** Between probes of a suspect neighbour, and between hellos while a loss is looked into. */
+  readonly probeInterval: Duration;
+  /** Bounds of the silence after which a neighbour is dead. */
+  readonly deadAfterMin: Duration;
+  readonly deadAfterMax: Duration;
+  /** Age at which the keys' initiator renews them; the responder waits a quarter longer. */
+  readonly rekeyAfter: Duration;
+  /** First and longest wait between attempts to open a link. */
+  readonly dialAgainMin: Duration;
+  readonly dialAgainMax: Duration;
+}
+
+export const LINK_TIMERS: LinkTimers = {
+  helloInterval: milliseconds(100),
+  probeInterval: milliseconds(25),
+  deadAfterMin: milliseconds(425),
+  deadAfterMax: seconds(1),
+  rekeyAfter: seconds(120),
+  dialAgainMin: milliseconds(250),
+  dialAgainMax: seconds(5),
+};
+
+export interface LinkLimits {
+  /** Links at one time; further members are refused. */
+  readonly neighboursMax: number;
+  /** Handshakes under way, each role. Responder: refuse. Initiator: drop oldest. */
+  readonly pendingHandshakesMax: number;
+  /** First messages a second answered without a cookie. */
+  readonly handshakesPerSecond: number;
+  /** Enrolments under way; further joiners are refused. */
+  readonly enrolmentsMax: number;
+  /** Packets gathered before they are sealed and sent. */
+  readonly outgoingBatchPackets: number;
+  /** Packets opened in one call. */
+  readonly incomingBatchPackets: number;
+  /** Datagram that every path must carry: IPv6's least MTU without its headers. */
+  readonly mtuMin: number;
+  /** Datagram probed for: fits Ethernet with IPv6, PPPoE and a tunnel. */
+  readonly mtuMax: number;
+}
+
+export const LINK_LIMITS: LinkLimits = {
+  neighboursMax: 256,
+  pendingHandshakesMax: 256,
+  handshakesPerSecond: 64,
+  enrolmentsMax: 32,
+  outgoingBatchPackets: 128,
+  incomingBatchPackets: 256,
+  mtuMin: 1232,
+  mtuMax: 1400,
+};
