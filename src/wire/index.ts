@@ -11,3 +11,7 @@ export * from './link-state.ts';
 export * from './manifest.ts';
 export * from './packet-types.ts';
 export * from './sealed-packet.ts';
+export * from './node-control.ts';
+export * from './session.ts';
+export * from './socket-message.ts';
+export * from './stream-segment.ts';

@@ -1,0 +1,91 @@
+/**
+ * What the socket layer and its surroundings say to each other. The shapes that the node's contract
+ * shows to drivers are the same ones; they stand here too because rooms only look downwards.
+ */
+import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
+
+export type SocketId = number;
+export type StreamId = number;
+
+export type FlowRouting =
+  | { readonly scheme: 'best' }
+  | { readonly scheme: 'pinned' }
+  | { readonly scheme: 'explicit'; readonly route: readonly NodeAddress[] };
+
+export interface FlowOptions {
+  readonly lane?: number;
+  readonly routing?: FlowRouting;
+}
+
+export type SendOutcome = 'sent' | 'queued' | 'full' | 'unreachable' | 'too-big' | 'closed';
+
+export type SocketRefusal =
+  | 'port-in-use'
+  | 'limit-reached'
+  | 'unknown-destination'
+  | 'unreachable'
+  | 'closed'
+  | 'bad-argument';
+
+export type StreamFault =
+  | 'refused'
+  | 'reset'
+  | 'timed-out'
+  | 'unreachable'
+  | 'peer-restarted'
+  | 'aborted'
+  | 'node-stopped';
+
+export interface DatagramMeta {
+  readonly from: NodeAddress;
+  readonly fromPort: number;
+  readonly lane: number;
+}
+
+export type EchoOutcome = {
+  readonly kind: 'reply' | 'hop-limit-exceeded' | 'unreachable';
+  readonly from: NodeAddress;
+  readonly rtt: Duration;
+};
+
+/** The socket part of the node's sink; see the node's contract for what each means. */
+export interface SocketSink {
+  datagram(socket: SocketId, payload: Uint8Array, meta: DatagramMeta): void;
+  datagramDrain(socket: SocketId): void;
+  streamIncoming(listener: SocketId, stream: StreamId, from: NodeAddress, fromPort: number): void;
+  streamConnected(stream: StreamId): void;
+  streamData(stream: StreamId, bytes: Uint8Array): void;
+  streamWritable(stream: StreamId): void;
+  streamEnded(stream: StreamId): void;
+  streamClosed(stream: StreamId, reason: StreamFault | undefined): void;
+  echo(id: number, outcome: EchoOutcome): void;
+}
+
+/** A packet on its way out. Reused: the outlet must not keep it. */
+export interface SocketPacket {
+  destination: NodeAddress;
+  kind: number;
+  lane: number;
+  hopLimit: number;
+  flow: number;
+  sequence: number;
+  /** Empty: each node decides. Otherwise every node after this one, destination last. */
+  route: readonly NodeAddress[];
+}
+
+export type PacketOutcome = 'sent' | 'unreachable' | 'too-big';
+
+/** The packet path, seen from the sockets. */
+export interface PacketOutlet {
+  /** `payload` is copied before the call returns. */
+  send(packet: SocketPacket, payload: Uint8Array, now: Instant): PacketOutcome;
+  /** The best route at the moment, every node after this one; undefined: unreachable. */
+  pinnedRoute(destination: NodeAddress): readonly NodeAddress[] | undefined;
+}
+
+/** Where one flow's packets go. */
+export interface FlowPath {
+  readonly destination: NodeAddress;
+  readonly lane: number;
+  readonly route: readonly NodeAddress[];
+}
