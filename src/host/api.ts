@@ -49,8 +49,10 @@ export type ApiErrorCode =
   | 'NOT_A_LAB'
   /** A local UDP port cannot be opened; `details` has host, port and the system's code. */
   | 'UNDERLAY_BIND_FAILED'
-  /** The manifest, certificate or keys given at the start do not stand up. */
-  | 'BAD_IDENTITY';
+  /** The certificate or keys given at the start do not stand up; `details.reason` says why. */
+  | 'BAD_IDENTITY'
+  /** The manifest given at the start is not signed by a root key given with it. */
+  | 'MANIFEST_INVALID';
 
 /** Longest datagram an overlay datagram socket takes, in bytes. */
 export const DATAGRAM_BYTES_MAX = 65_000;

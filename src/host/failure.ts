@@ -21,6 +21,7 @@ const TEXTS: Record<ApiErrorCode, string> = {
   NOT_A_LAB: 'this network was not made as a lab',
   UNDERLAY_BIND_FAILED: 'a UDP port cannot be opened',
   BAD_IDENTITY: 'the identity given does not stand up',
+  MANIFEST_INVALID: 'the manifest is not signed by a root key',
 };
 
 /** Codes after which the same call may succeed without anybody changing anything. */

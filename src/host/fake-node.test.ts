@@ -40,6 +40,8 @@ export class FakeNode implements OverlayNodeApi {
   readonly address: NodeAddress = SELF;
   readonly name = 'ATL';
   readonly inputs: NodeInput[] = [];
+  /** Copies of the datagrams that came in. */
+  readonly received: Uint8Array[] = [];
   readonly flows: FlowOptions[] = [];
   readonly members = new Map<string, NodeAddress>([
     ['ATL', SELF],
@@ -77,6 +79,8 @@ export class FakeNode implements OverlayNodeApi {
   handle(input: NodeInput): void {
     this.inputs.push(input);
     if (input.kind === 'timeout') this.onTimeout();
+    if (input.kind === 'datagrams')
+      for (let i = 0; i < input.batch.count; i++) this.received.push(input.batch.view(i).slice());
     this.deliver();
   }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
 import {
+  DatagramBatch,
   fail,
   type Instant,
   InvariantError,
@@ -10,6 +11,7 @@ import {
   OverlayError,
   ok,
   Random,
+  underlayAddress,
 } from '../kernel/index.ts';
 import type { Datagram, EventUpdate, OverlayStream } from './api.ts';
 import { SEND_WAITING_MAX, WATCH_QUEUE_MAX } from './api.ts';
@@ -318,6 +320,31 @@ test(
     assert.equal((await waiting).done, true);
   },
 );
+
+test('what one node transmits reaches another as datagrams, unless cut', bounded, async () => {
+  const near = await started();
+  const far = await started();
+  const [key] = (await far.host.status()).underlay.locals;
+  const remote = underlayAddress('127.0.0.1', Number(key!.split(':')[1]));
+  const arrived = (): string[] => far.node.received.map((bytes) => Buffer.from(bytes).toString());
+  const transmit = (text: string): void => {
+    near.node.post((sink) => {
+      const batch = new DatagramBatch({ capacity: 1, slabBytes: 100 });
+      batch.push(Buffer.from(text), remote, 0);
+      sink.transmit(batch);
+    });
+    near.host.wallClockChanged();
+  };
+  transmit('one');
+  near.host.impair(remote.key, { cut: true });
+  transmit('two');
+  near.host.restore(remote.key);
+  transmit('three');
+  while (arrived().length < 2) await turn();
+  assert.deepEqual(arrived(), ['one', 'three']);
+  assert.equal((await near.host.status()).counters['underlay.impaired.cut'], 1);
+  await Promise.all([near.host.close(), far.host.close()]);
+});
 
 test('impairments are for labs', bounded, async () => {
   const { host, node } = await started();

@@ -105,7 +105,7 @@ export class OverlayHost implements OverlayNodeHandle {
   private readonly onFatal: (error: unknown) => void;
   private closing: Promise<void> | undefined;
 
-  /** Fails with UNDERLAY_BIND_FAILED, BAD_ARGUMENT, BAD_IDENTITY; then nothing is left open. */
+  /** Fails with UNDERLAY_BIND_FAILED, BAD_ARGUMENT, BAD_IDENTITY, MANIFEST_INVALID; then nothing is left open. */
   static async start(options: OverlayHostOptions): Promise<OverlayHost> {
     const inner = await UdpUnderlay.open({ ...options.underlayOptions, locals: options.locals });
     try {

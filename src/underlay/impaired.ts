@@ -59,6 +59,8 @@ export class ImpairedUnderlay implements Underlay {
   private readonly held = new Heap<Held>((a, b) => a.due - b.due || a.order - b.order);
   private readonly outgoing = new DatagramBatch({ capacity: 128, slabBytes: 256 * 1024 });
   private order = 0;
+  /** From then on the shim's own counters are shown. */
+  private wasImpaired = false;
   private heldOverflows = 0;
   private readonly pastDrops: Record<PathDrop, number> = { cut: 0, mtu: 0, queue: 0, loss: 0 };
   private timer: NodeJS.Timeout | undefined;
@@ -99,6 +101,7 @@ export class ImpairedUnderlay implements Underlay {
       path = new PathModel({ random: this.random.split(remote) });
       this.paths.set(remote, path);
     }
+    this.wasImpaired = true;
     path.change(changes);
     return path.impairments;
   }
@@ -146,7 +149,7 @@ export class ImpairedUnderlay implements Underlay {
 
   counters(): Record<string, number> {
     const out = this.inner.counters();
-    if (this.paths.size === 0 && this.order === 0) return out;
+    if (!this.wasImpaired) return out;
     const drops = { ...this.pastDrops };
     for (const path of this.paths.values())
       for (const reason of DROP_REASONS) drops[reason] += path.drops[reason];
