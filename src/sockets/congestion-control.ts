@@ -99,7 +99,8 @@ export class CongestionControl {
     this.segment = options.segmentBytes;
     this.random = options.random;
     this.window = WINDOW_SEGMENTS_START * this.segment;
-    this.pacingRate = (STARTUP_GAIN * this.window * 1_000_000) / Math.max(1_000, options.rttInitial);
+    this.pacingRate =
+      (STARTUP_GAIN * this.window * 1_000_000) / Math.max(1_000, options.rttInitial);
   }
 
   get bandwidth(): number {

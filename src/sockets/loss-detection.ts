@@ -28,7 +28,7 @@ export class LossDetection {
   /** Least seen since the path last changed; 0 before the first sample. */
   rttMin = 0;
   hasSample = false;
-  packetThreshold = PACKET_THRESHOLD_MIN;
+  packetThreshold: number = PACKET_THRESHOLD_MIN;
   /** Beyond a quarter of the least round trip, learnt from spurious losses. */
   reorderExtra = 0;
   spurious = 0;
@@ -101,8 +101,7 @@ export class LossDetection {
 
   /** From the last packet sent to the next probe. */
   get probeTimeout(): number {
-    const base =
-      this.rttSmoothed + Math.max(4 * this.rttVariance, GRANULARITY) + ACK_DELAY_BUDGET;
+    const base = this.rttSmoothed + Math.max(4 * this.rttVariance, GRANULARITY) + ACK_DELAY_BUDGET;
     return Math.max(base, Math.min(base * 2 ** Math.min(this.probes, 10), PROBE_TIMEOUT_MAX));
   }
 }

@@ -11,7 +11,7 @@
  * owner everything; it stays to answer what is still on its way: late copies get an acknowledgement, or,
  * after a reset, a reset.
  */
-import type { Instant, NodeAddress } from '../kernel/index.ts';
+import type { Instant } from '../kernel/index.ts';
 import { soonest } from '../kernel/index.ts';
 import type { ResetReason, StreamSegment } from '../wire/index.ts';
 import {
@@ -79,6 +79,12 @@ export type StreamState = 'opening' | 'open' | 'lingering' | 'gone';
 const PACING_QUANTUM = 1_000;
 /** A timer that came late may be made up for, up to this much. */
 const PACING_CREDIT = 5_000;
+const RESET_FAULTS = {
+  reset: 'reset',
+  refused: 'refused',
+  // Only a peer that lost its memory does not know a stream that we have.
+  'unknown-stream': 'peer-restarted',
+} as const;
 const PUMP_PACKETS_MAX = 128;
 const PROBE_PACKETS = 2;
 const BLOCKED_PROBE = 1_000_000;
@@ -212,7 +218,7 @@ export class Stream {
     const { flags } = segment;
     this.lastActivity = now;
     if (flags & SEGMENT_RESET) {
-      this.fail(segment.reset === 'refused' ? 'refused' : 'reset', now);
+      this.fail(RESET_FAULTS[segment.reset], now);
       return undefined;
     }
     if (this.state === 'opening') {

@@ -27,21 +27,25 @@ export const CONTROL_ECHO_REPLY = 2;
 export const CONTROL_HOP_LIMIT_EXCEEDED = 3;
 export const CONTROL_UNREACHABLE = 4;
 
-export type NodeControl =
-  | {
-      readonly kind: 'echo-request' | 'echo-reply';
-      readonly identifier: number;
-      readonly token: number;
-      readonly paddingBytes: number;
-    }
-  | {
-      readonly kind: 'hop-limit-exceeded' | 'unreachable';
-      /** The dropped packet: payload kind and name. */
-      readonly droppedKind: number;
-      readonly flow: number;
-      readonly sequence: number;
-      readonly destination: NodeAddress;
-    };
+interface EchoFields {
+  readonly identifier: number;
+  readonly token: number;
+  readonly paddingBytes: number;
+}
+
+interface NoticeFields {
+  /** The dropped packet: payload kind and name. */
+  readonly droppedKind: number;
+  readonly flow: number;
+  readonly sequence: number;
+  readonly destination: NodeAddress;
+}
+
+export type EchoRequest = EchoFields & { readonly kind: 'echo-request' };
+export type EchoReply = EchoFields & { readonly kind: 'echo-reply' };
+export type HopLimitExceeded = NoticeFields & { readonly kind: 'hop-limit-exceeded' };
+export type Unreachable = NoticeFields & { readonly kind: 'unreachable' };
+export type NodeControl = EchoRequest | EchoReply | HopLimitExceeded | Unreachable;
 
 const TYPES = {
   'echo-request': CONTROL_ECHO_REQUEST,
@@ -51,14 +55,15 @@ const TYPES = {
 } as const;
 
 export function encodeNodeControl(message: NodeControl): Uint8Array {
-  const isEcho = message.kind === 'echo-request' || message.kind === 'echo-reply';
-  const bytes = new Uint8Array(NODE_CONTROL_BYTES + (isEcho ? message.paddingBytes : 0));
-  bytes[0] = TYPES[message.kind];
-  if (isEcho) {
+  if ('token' in message) {
+    const bytes = new Uint8Array(NODE_CONTROL_BYTES + message.paddingBytes);
+    bytes[0] = TYPES[message.kind];
     writeU32(bytes, 4, message.identifier);
     writeU32(bytes, 8, message.token);
     return bytes;
   }
+  const bytes = new Uint8Array(NODE_CONTROL_BYTES);
+  bytes[0] = TYPES[message.kind];
   bytes[1] = message.droppedKind;
   writeU16(bytes, 2, message.flow);
   writeU32(bytes, 4, message.sequence);

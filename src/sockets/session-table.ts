@@ -1,0 +1,552 @@
+/**
+ * End-to-end sessions with other nodes: made when first needed, renewed by age and volume, dropped when
+ * idle and too many. Noise IK (the peer's static key is in its certificate, which routing has already
+ * spread): one round trip, and the initiator's first data can follow the answer at once.
+ *
+ * Per peer there is at most a *current* session to send with, the *previous* one that is still opened
+ * for packets on their way, an *unconfirmed* one that this node answered and has not yet heard on, and one
+ * *initiation* under way. A responder sends with an unconfirmed session only when it has no other: an
+ * initiation may be a replay, and a replay can displace nothing. Where both ends initiate at once the
+ * initiation of the lower address stands.
+ *
+ * The peer's restart shows as a new epoch in an authenticated exchange; its owner is told, because what
+ * the old incarnation knew of streams is gone.
+ */
+import type {
+  Counters,
+  Crypto,
+  Entropy,
+  Instant,
+  KeyAgreement,
+  NodeAddress,
+  Random,
+} from '../kernel/index.ts';
+import {
+  AEAD_TAG_BYTES,
+  ByteWriter,
+  bytesEqual,
+  readU32,
+  soonest,
+  TokenBucket,
+  utf8Encode,
+  writeU32,
+} from '../kernel/index.ts';
+import type { Member } from '../security/index.ts';
+import { NoiseHandshake } from '../security/index.ts';
+import type { DataHeader, SessionMessage, SessionOffer } from '../wire/index.ts';
+import {
+  decodeSessionMessage,
+  decodeSessionOffer,
+  encodeSessionMessage,
+  encodeSessionOffer,
+  KIND_SEALED,
+  KIND_SESSION,
+  SESSION_INDEX_BYTES,
+} from '../wire/index.ts';
+import type { Session } from './session.ts';
+import { PayloadSealer, ReplayFlows, SESSION_AAD_BYTES, writeSessionAad } from './session.ts';
+import type { FlowPath, PacketOutcome } from './socket-types.ts';
+
+export interface SessionLimits {
+  /** Peers with a session or one being made. The idle one used longest ago gives way. */
+  readonly sessionsMax: number;
+  /** Keys are renewed after this time and this many packets. */
+  readonly sessionRekeyAfter: number;
+  readonly sessionRekeyPackets: number;
+  /** An initiation that nobody answers is given up after this. */
+  readonly sessionPatience: number;
+  /** Incoming initiations answered per second, and in a burst. */
+  readonly sessionAnswersPerSecond: number;
+}
+
+export interface SessionEvents {
+  sessionReady(peer: NodeAddress, now: Instant): void;
+  sessionFailed(peer: NodeAddress, now: Instant): void;
+  peerRestarted(peer: NodeAddress, now: Instant): void;
+  /** Send the peer something sealed: it uses the new keys once it has seen them used. */
+  confirm(peer: NodeAddress, now: Instant): void;
+  /** Sends one packet of the given kind; label and sequence of sealed ones are the caller's. */
+  sendPacket(
+    path: FlowPath,
+    packet: { kind: number; flow: number; sequence: number },
+    payload: Uint8Array,
+    now: Instant,
+  ): PacketOutcome;
+  /** Next sequence number of the control flow. */
+  controlSequence(): number;
+}
+
+export interface SessionTableOptions {
+  readonly self: Member;
+  readonly agreement: KeyAgreement;
+  readonly epoch: number;
+  readonly crypto: Crypto;
+  readonly entropy: Entropy;
+  readonly random: Random;
+  readonly limits: SessionLimits;
+  readonly memberAt: (address: NodeAddress) => Member | undefined;
+  readonly counters: Counters;
+  readonly events: SessionEvents;
+}
+
+interface Initiation {
+  readonly noise: NoiseHandshake;
+  readonly index: number;
+  readonly number: number;
+  readonly member: Member;
+}
+
+interface Peer {
+  readonly address: NodeAddress;
+  current: Session | undefined;
+  previous: Session | undefined;
+  unconfirmed: Session | undefined;
+  initiation: Initiation | undefined;
+  /** When the first of the present run of initiations left; undefined while none runs. */
+  tryingSince: Instant | undefined;
+  tries: number;
+  retryAt: Instant | undefined;
+  /** Newest epoch and initiation number accepted: older initiations are replays. */
+  heardEpoch: number;
+  heardNumber: number;
+  lastUsed: Instant;
+}
+
+const RETRY_FIRST = 250_000;
+const RETRY_MAX = 5_000_000;
+/** A superseded session still opens packets for this long. */
+const PREVIOUS_KEPT = 10_000_000;
+/** A session is not used beyond this many times its rekey age, whatever happens to renewals. */
+const AGE_FACTOR_MAX = 5;
+const NOTICES_PER_SECOND = 20;
+const SCRATCH_BYTES = 2_048;
+
+export class SessionTable {
+  /** Plaintext to be sealed is written here, from `scratchOffset` on. */
+  readonly scratch: Uint8Array = new Uint8Array(SCRATCH_BYTES);
+  readonly scratchOffset: number = SESSION_AAD_BYTES + SESSION_INDEX_BYTES;
+  private readonly options: SessionTableOptions;
+  private readonly sealer: PayloadSealer;
+  private readonly peers = new Map<NodeAddress, Peer>();
+  private readonly byIndex = new Map<number, Session>();
+  private readonly pendingByIndex = new Map<number, Peer>();
+  private readonly notices = new TokenBucket({
+    perSecond: NOTICES_PER_SECOND,
+    burst: NOTICES_PER_SECOND,
+  });
+  private readonly answers: TokenBucket;
+  private initiations = 0;
+  private soonestRetry: Instant | undefined;
+
+  constructor(options: SessionTableOptions) {
+    this.options = options;
+    this.sealer = new PayloadSealer(options.crypto);
+    const perSecond = options.limits.sessionAnswersPerSecond;
+    this.answers = new TokenBucket({ perSecond, burst: perSecond });
+  }
+
+  get size(): number {
+    return this.peers.size;
+  }
+
+  /** Whether payloads to the peer can be sealed now. If not, or not for much longer, one is made. */
+  isReady(address: NodeAddress, now: Instant): boolean {
+    const peer = this.peers.get(address) ?? this.addPeer(address, now);
+    const session = this.sendSession(peer, now);
+    const { limits } = this.options;
+    if (session === undefined) this.initiate(peer, now);
+    else if (
+      now - session.madeAt > limits.sessionRekeyAfter ||
+      session.sealed > limits.sessionRekeyPackets
+    )
+      this.initiate(peer, now);
+    return session !== undefined;
+  }
+
+  /**
+   * Seals the first `length` bytes of plaintext in `scratch` and sends them. The caller has asked
+   * `isReady` and owns the label; the sequence number is used up whatever the outcome.
+   */
+  send(
+    path: FlowPath,
+    name: { flow: number; sequence: number },
+    length: number,
+    now: Instant,
+  ): PacketOutcome {
+    const peer = this.peers.get(path.destination);
+    const session = peer === undefined ? undefined : this.sendSession(peer, now);
+    if (peer === undefined || session === undefined) return 'unreachable';
+    const { scratch, scratchOffset } = this;
+    const { self, epoch } = this.options;
+    writeSessionAad(scratch, 0, {
+      source: self.address,
+      destination: path.destination,
+      epoch,
+    });
+    writeU32(scratch, SESSION_AAD_BYTES, session.remoteIndex);
+    this.sealer.seal(
+      session.send,
+      scratch,
+      { aadAt: 0, textAt: scratchOffset, length },
+      { epoch, flow: name.flow, sequence: name.sequence },
+    );
+    session.sealed++;
+    session.lastUsed = now;
+    peer.lastUsed = now;
+    const end = scratchOffset + length + AEAD_TAG_BYTES;
+    const payload = scratch.subarray(SESSION_AAD_BYTES, end);
+    return this.options.events.sendPacket(path, { kind: KIND_SEALED, ...name }, payload, now);
+  }
+
+  /**
+   * Opens a sealed payload in place. Returns where the plaintext ends (it starts
+   * `SESSION_INDEX_BYTES` after `at`), or -1: refused and counted.
+   */
+  open(header: DataHeader, bytes: Uint8Array, at: number, end: number, now: Instant): number {
+    const length = end - at - SESSION_INDEX_BYTES - AEAD_TAG_BYTES;
+    if (length < 1) return this.refuse('truncated');
+    const index = readU32(bytes, at);
+    const session = this.byIndex.get(index);
+    if (session === undefined || session.peer !== header.source || this.isStale(session, now)) {
+      this.sayUnknown(header.source, index, now);
+      return this.refuse('unknown-session');
+    }
+    if (header.epoch !== session.peerEpoch) return this.refuse('wrong-epoch');
+    if (!session.replay.check(header.flow, header.sequence)) return this.refuse('replayed');
+    const frameAt = at - 24 - 4 * header.routeLength;
+    const place = { aadAt: frameAt + 4, textAt: at + SESSION_INDEX_BYTES, length };
+    if (!this.sealer.open(session.receive, bytes, place, header)) return this.refuse('bad-tag');
+    session.replay.accept(header.flow, header.sequence);
+    session.lastUsed = now;
+    const peer = this.peers.get(session.peer);
+    if (peer?.unconfirmed === session) this.promote(peer, session, now);
+    return at + SESSION_INDEX_BYTES + length;
+  }
+
+  /** A packet of kind SESSION for this node. */
+  receive(header: DataHeader, bytes: Uint8Array, at: number, end: number, now: Instant): void {
+    const message = decodeSessionMessage(bytes, at, end);
+    if (message === undefined) {
+      this.refuse('malformed');
+      return;
+    }
+    if (message.kind === 'unknown') this.hearUnknown(header, message, now);
+    else if (message.kind === 'initiation') this.answer(header, message, now);
+    else this.complete(header, message, now);
+  }
+
+  nextTimeout(): Instant | undefined {
+    return this.soonestRetry;
+  }
+
+  timeout(now: Instant): void {
+    if (this.soonestRetry === undefined || now < this.soonestRetry) return;
+    for (const peer of this.peers.values())
+      if (peer.retryAt !== undefined && peer.retryAt <= now) this.retry(peer, now);
+    this.findSoonestRetry();
+  }
+
+  /** The peer's certificate changed or it is no member any more: its sessions end if its key did. */
+  memberChanged(address: NodeAddress): void {
+    const peer = this.peers.get(address);
+    if (peer === undefined) return;
+    const key = this.options.memberAt(address)?.agreementKey;
+    const isSame = (s: Session | undefined): boolean =>
+      s === undefined || (key !== undefined && bytesEqual(key, s.member.agreementKey));
+    if (!isSame(peer.current) || !isSame(peer.unconfirmed)) this.dropPeer(peer);
+  }
+
+  /** Superseded long enough ago that nothing sealed with it can still be on its way. */
+  private isStale(session: Session, now: Instant): boolean {
+    const { supersededAt } = session;
+    return supersededAt !== undefined && now - supersededAt > PREVIOUS_KEPT;
+  }
+
+  private sendSession(peer: Peer, now: Instant): Session | undefined {
+    const session = peer.current ?? peer.unconfirmed;
+    if (session === undefined) return undefined;
+    const ageMax = this.options.limits.sessionRekeyAfter * AGE_FACTOR_MAX;
+    const member = this.options.memberAt(peer.address);
+    const isSound =
+      now - session.madeAt <= ageMax &&
+      member !== undefined &&
+      (member === session.member || bytesEqual(member.agreementKey, session.member.agreementKey));
+    if (isSound) return session;
+    this.forget(session);
+    if (peer.current === session) peer.current = undefined;
+    else peer.unconfirmed = undefined;
+    return undefined;
+  }
+
+  private initiate(peer: Peer, now: Instant): void {
+    if (peer.tryingSince !== undefined) return;
+    peer.tryingSince = now;
+    peer.tries = 0;
+    this.sendInitiation(peer, now);
+  }
+
+  private sendInitiation(peer: Peer, now: Instant): void {
+    const { options } = this;
+    this.dropInitiation(peer);
+    peer.tries++;
+    const backoff = Math.min(RETRY_MAX, RETRY_FIRST * 2 ** (peer.tries - 1));
+    peer.retryAt = (now + backoff + options.random.below(backoff >> 2)) as Instant;
+    this.soonestRetry = soonest(this.soonestRetry, peer.retryAt);
+    const member = options.memberAt(peer.address);
+    if (member === undefined) return;
+    const noise = new NoiseHandshake({
+      pattern: 'IK',
+      role: 'initiator',
+      prologue: prologue(options.self.address, peer.address),
+      localStatic: options.agreement,
+      remoteStatic: member.agreementKey,
+      crypto: options.crypto,
+      entropy: options.entropy,
+    });
+    const index = this.freshIndex();
+    const number = ++this.initiations;
+    const algorithms = options.crypto.aeadPreference;
+    const offer = encodeSessionOffer({ index, epoch: options.epoch, number, algorithms });
+    peer.initiation = { noise, index, number, member };
+    this.pendingByIndex.set(index, peer);
+    this.sendSessionMessage(
+      peer.address,
+      { kind: 'initiation', receiverIndex: 0, noise: noise.writeMessage(offer) },
+      now,
+    );
+    options.counters.add('session.initiations');
+  }
+
+  private retry(peer: Peer, now: Instant): void {
+    const since = peer.tryingSince;
+    if (since !== undefined && now - since < this.options.limits.sessionPatience)
+      return this.sendInitiation(peer, now);
+    this.stopTrying(peer);
+    this.options.counters.add('session.gave-up');
+    this.options.events.sessionFailed(peer.address, now);
+  }
+
+  private answer(header: DataHeader, message: SessionMessage, now: Instant): void {
+    const { options } = this;
+    const { source } = header;
+    const member = options.memberAt(source);
+    if (member === undefined) return void this.refuse('stranger');
+    if (!this.answers.take(now)) return void this.refuse('too-many-initiations');
+    const known = this.peers.get(source);
+    // Both initiated: the lower address's initiation stands, and this is not it.
+    if (known?.initiation !== undefined && options.self.address < source)
+      return void this.refuse('initiation-crossed');
+    const noise = new NoiseHandshake({
+      pattern: 'IK',
+      role: 'responder',
+      prologue: prologue(source, options.self.address),
+      localStatic: options.agreement,
+      crypto: options.crypto,
+      entropy: options.entropy,
+    });
+    const read = noise.readMessage(message.noise);
+    if (!read.ok) return void this.refuse(read.reason);
+    if (noise.remoteStatic === undefined || !bytesEqual(noise.remoteStatic, member.agreementKey))
+      return void this.refuse('wrong-key');
+    const offer = decodeSessionOffer(read.value);
+    if (offer === undefined || offer.epoch !== header.epoch) return void this.refuse('bad-offer');
+    const algorithm = options.crypto.aeadPreference.find((a) => offer.algorithms.includes(a));
+    if (algorithm === undefined) return void this.refuse('no-common-algorithm');
+    const peer = known ?? this.addPeer(source, now);
+    if (!isNewer(peer, offer)) return void this.refuse('stale-initiation');
+    peer.heardEpoch = offer.epoch;
+    peer.heardNumber = offer.number;
+    const localIndex = this.freshIndex();
+    const own = { index: localIndex, epoch: options.epoch, number: offer.number };
+    const answer = noise.writeMessage(encodeSessionOffer({ ...own, algorithms: [algorithm] }));
+    if (!noise.isComplete) return void this.refuse('low-order-key');
+    if (peer.unconfirmed !== undefined) this.forget(peer.unconfirmed);
+    const keys = noise.split(algorithm);
+    peer.unconfirmed = this.remember(peer, member, keys, offer, localIndex, false, now);
+    this.stopTrying(peer);
+    this.sendSessionMessage(
+      source,
+      { kind: 'response', receiverIndex: offer.index, noise: answer },
+      now,
+    );
+    options.counters.add('session.answered');
+    if (peer.current === undefined) options.events.sessionReady(source, now);
+  }
+
+  private complete(header: DataHeader, message: SessionMessage, now: Instant): void {
+    const peer = this.pendingByIndex.get(message.receiverIndex);
+    const initiation = peer?.initiation;
+    if (peer === undefined || initiation === undefined || peer.address !== header.source)
+      return void this.refuse('unexpected-response');
+    const read = initiation.noise.readMessage(message.noise);
+    if (!read.ok) return void this.refuse(read.reason);
+    const offer = decodeSessionOffer(read.value);
+    const algorithm = offer?.algorithms[0];
+    if (
+      offer === undefined ||
+      algorithm === undefined ||
+      offer.number !== initiation.number ||
+      offer.epoch !== header.epoch ||
+      !this.options.crypto.aeadPreference.includes(algorithm)
+    )
+      return void this.refuse('bad-offer');
+    const keys = initiation.noise.split(algorithm);
+    const { member, index } = initiation;
+    this.pendingByIndex.delete(index);
+    peer.initiation = undefined;
+    this.stopTrying(peer);
+    const session = this.remember(peer, member, keys, offer, index, true, now);
+    this.promote(peer, session, now);
+    this.options.events.confirm(peer.address, now);
+  }
+
+  /** Makes a session the one to send with. State: the one before opens packets for a while longer. */
+  private promote(peer: Peer, session: Session, now: Instant): void {
+    if (peer.unconfirmed === session) peer.unconfirmed = undefined;
+    const old = peer.current;
+    peer.current = session;
+    if (peer.previous !== undefined) this.forget(peer.previous);
+    peer.previous = old;
+    if (old !== undefined) old.supersededAt = now;
+    if (old !== undefined && old.peerEpoch !== session.peerEpoch) {
+      this.forget(old);
+      peer.previous = undefined;
+      this.options.counters.add('session.peer-restarts');
+      this.options.events.peerRestarted(peer.address, now);
+    }
+    this.options.counters.add('session.made');
+    this.options.events.sessionReady(peer.address, now);
+  }
+
+  private remember(
+    peer: Peer,
+    member: Member,
+    keys: ReturnType<NoiseHandshake['split']>,
+    offer: SessionOffer,
+    localIndex: number,
+    isInitiator: boolean,
+    now: Instant,
+  ): Session {
+    const session: Session = {
+      peer: peer.address,
+      member,
+      peerEpoch: offer.epoch,
+      localIndex,
+      remoteIndex: offer.index,
+      send: keys.send,
+      receive: keys.receive,
+      madeAt: now,
+      isInitiator,
+      replay: new ReplayFlows(),
+      supersededAt: undefined,
+      sealed: 0,
+      lastUsed: now,
+    };
+    this.byIndex.set(localIndex, session);
+    return session;
+  }
+
+  private hearUnknown(header: DataHeader, message: SessionMessage, now: Instant): void {
+    const peer = this.peers.get(header.source);
+    const session = peer?.current ?? peer?.unconfirmed;
+    if (peer === undefined || session?.remoteIndex !== message.receiverIndex)
+      return void this.refuse('unexpected-notice');
+    // The notice proves nothing: the session stays in use until another one stands.
+    this.options.counters.add('session.unknown-at-peer');
+    this.initiate(peer, now);
+  }
+
+  private sayUnknown(to: NodeAddress, index: number, now: Instant): void {
+    if (index === 0 || !this.notices.take(now)) return;
+    const message: SessionMessage = {
+      kind: 'unknown',
+      receiverIndex: index,
+      noise: new Uint8Array(0),
+    };
+    this.sendSessionMessage(to, message, now);
+  }
+
+  private sendSessionMessage(to: NodeAddress, message: SessionMessage, now: Instant): void {
+    const { events } = this.options;
+    const packet = { kind: KIND_SESSION, flow: 0, sequence: events.controlSequence() };
+    const path: FlowPath = { destination: to, lane: 0, route: [] };
+    events.sendPacket(path, packet, encodeSessionMessage(message), now);
+  }
+
+  private addPeer(address: NodeAddress, now: Instant): Peer {
+    if (this.peers.size >= this.options.limits.sessionsMax) this.evict();
+    const peer: Peer = {
+      address,
+      current: undefined,
+      previous: undefined,
+      unconfirmed: undefined,
+      initiation: undefined,
+      tryingSince: undefined,
+      tries: 0,
+      retryAt: undefined,
+      heardEpoch: 0,
+      heardNumber: 0,
+      lastUsed: now,
+    };
+    this.peers.set(address, peer);
+    return peer;
+  }
+
+  private evict(): void {
+    let oldest: Peer | undefined;
+    for (const peer of this.peers.values())
+      if (oldest === undefined || peer.lastUsed < oldest.lastUsed) oldest = peer;
+    if (oldest === undefined) return;
+    this.options.counters.add('session.evicted');
+    this.dropPeer(oldest);
+  }
+
+  private dropPeer(peer: Peer): void {
+    for (const session of [peer.current, peer.previous, peer.unconfirmed])
+      if (session !== undefined) this.forget(session);
+    this.stopTrying(peer);
+    this.peers.delete(peer.address);
+  }
+
+  private stopTrying(peer: Peer): void {
+    this.dropInitiation(peer);
+    peer.tryingSince = undefined;
+    peer.retryAt = undefined;
+    this.findSoonestRetry();
+  }
+
+  private dropInitiation(peer: Peer): void {
+    if (peer.initiation !== undefined) this.pendingByIndex.delete(peer.initiation.index);
+    peer.initiation = undefined;
+  }
+
+  private findSoonestRetry(): void {
+    this.soonestRetry = undefined;
+    for (const peer of this.peers.values())
+      this.soonestRetry = soonest(this.soonestRetry, peer.retryAt);
+  }
+
+  private forget(session: Session): void {
+    this.byIndex.delete(session.localIndex);
+  }
+
+  private freshIndex(): number {
+    for (;;) {
+      const index = readU32(this.options.entropy.bytes(4), 0);
+      if (index !== 0 && !this.byIndex.has(index) && !this.pendingByIndex.has(index)) return index;
+    }
+  }
+
+  private refuse(reason: string): -1 {
+    this.options.counters.add(`session.refused.${reason}`);
+    return -1;
+  }
+}
+
+const isNewer = (peer: Peer, offer: SessionOffer): boolean =>
+  offer.epoch > peer.heardEpoch ||
+  (offer.epoch === peer.heardEpoch && offer.number > peer.heardNumber);
+
+/** Binds the exchange to this protocol and to who talks to whom. */
+const prologue = (initiator: NodeAddress, responder: NodeAddress): Uint8Array =>
+  new ByteWriter(32).raw(utf8Encode('overlane/session/1')).u32(initiator).u32(responder).finish();

@@ -1,0 +1,396 @@
+/**
+ * The end nodes' side of the network: datagram sockets, streams and echo, on end-to-end sessions. It
+ * sits on a packet path that may lose, repeat and reorder, and knows nothing of links or routes beyond
+ * whether a destination can be reached and how much fits.
+ *
+ * This class joins the parts: it owns the flow labels, seals what the sockets write, brings each packet
+ * that arrives to its part, and tells the parts of each other's news. Everything with a decision in it
+ * is in the parts.
+ */
+import type {
+  Crypto,
+  Entropy,
+  Instant,
+  KeyAgreement,
+  NodeAddress,
+  Random,
+  Result,
+} from '../kernel/index.ts';
+import { Counters, fail, ok, soonest } from '../kernel/index.ts';
+import type { Member } from '../security/index.ts';
+import type { DataHeader } from '../wire/index.ts';
+import {
+  blankDataHeader,
+  DATA_HEADER_BYTES,
+  decodeSocketMessage,
+  HOP_LIMIT_DEFAULT,
+  KIND_NODE_CONTROL,
+  KIND_SEALED,
+  KIND_SESSION,
+  MESSAGE_CONFIRM,
+  MESSAGE_STREAM,
+  SESSION_INDEX_BYTES,
+} from '../wire/index.ts';
+import type { MessageOutlet } from './datagram-sockets.ts';
+import { DatagramSockets } from './datagram-sockets.ts';
+import { Echo } from './echo.ts';
+import { CONTROL_FLOW, FlowLabels } from './flow-labels.ts';
+import { SESSION_OVERHEAD_BYTES } from './session.ts';
+import { SessionTable } from './session-table.ts';
+import type { SocketLimits } from './socket-limits.ts';
+import { SOCKET_LIMITS_DEFAULT } from './socket-limits.ts';
+import type {
+  FlowOptions,
+  FlowPath,
+  FlowRouting,
+  PacketOutcome,
+  PacketOutlet,
+  SendOutcome,
+  SocketId,
+  SocketPacket,
+  SocketRefusal,
+  SocketSink,
+  StreamId,
+} from './socket-types.ts';
+import { StreamTable } from './stream-table.ts';
+
+export interface SocketLayerOptions {
+  readonly self: Member;
+  readonly agreement: KeyAgreement;
+  /** This node's incarnation. */
+  readonly epoch: number;
+  readonly crypto: Crypto;
+  readonly entropy: Entropy;
+  readonly random: Random;
+  readonly limits?: Partial<SocketLimits>;
+  readonly memberAt: (address: NodeAddress) => Member | undefined;
+  readonly isReachable: (address: NodeAddress) => boolean;
+  /** Largest underlay datagram that passes every link of the way to the destination, in bytes. */
+  readonly pathMtu: (address: NodeAddress) => number;
+  readonly sink: SocketSink;
+  readonly network: PacketOutlet;
+}
+
+export interface BoundPort {
+  readonly socket: SocketId;
+  readonly port: number;
+}
+
+/** Sealed packet header and tag on a link. */
+const LINK_OVERHEAD_BYTES = 32;
+const PATH_MTU_FLOOR = 1_232;
+
+export class SocketLayer {
+  readonly counters: Counters = new Counters();
+  private readonly options: SocketLayerOptions;
+  private readonly limits: SocketLimits;
+  private readonly sessions: SessionTable;
+  private readonly datagrams: DatagramSockets;
+  private readonly streams: StreamTable;
+  private readonly pings: Echo;
+  private readonly flows = new FlowLabels();
+  private readonly header = blankDataHeader();
+  private readonly packet: SocketPacket = {
+    destination: 0 as NodeAddress,
+    kind: 0,
+    lane: 0,
+    hopLimit: HOP_LIMIT_DEFAULT,
+    flow: 0,
+    sequence: 0,
+    route: [],
+  };
+  private ids = 0;
+  private isStopped = false;
+
+  constructor(options: SocketLayerOptions) {
+    this.options = options;
+    this.limits = { ...SOCKET_LIMITS_DEFAULT, ...options.limits };
+    const { counters, limits } = this;
+    const { sink, network, random, entropy, memberAt, isReachable } = options;
+    this.sessions = this.makeSessions();
+    const outlet = this.makeOutlet();
+    this.datagrams = new DatagramSockets({
+      limits,
+      network,
+      outlet,
+      sink,
+      counters,
+      random: random.split('datagrams'),
+      isKnown: (address) => memberAt(address) !== undefined,
+      isReachable,
+    });
+    const nextId = (): number => ++this.ids;
+    const forStreams = { random: random.split('streams'), nextId };
+    this.streams = new StreamTable({ limits, network, outlet, sink, counters, ...forStreams });
+    this.pings = new Echo({
+      limits,
+      network,
+      entropy,
+      sink,
+      counters,
+      sendControl: (path, sequence, hopLimit, payload, now) =>
+        this.transmit(
+          path,
+          { kind: KIND_NODE_CONTROL, flow: CONTROL_FLOW, sequence },
+          payload,
+          now,
+          hopLimit,
+        ),
+      nextSequence: () => this.flows.nextSequence(CONTROL_FLOW),
+    });
+  }
+
+  datagramBind(
+    options: FlowOptions & { port?: number; pendingMax?: number },
+    _now: Instant,
+  ): Result<BoundPort, SocketRefusal> {
+    if (this.isStopped) return fail('closed');
+    const socket = ++this.ids;
+    const bound = this.datagrams.bind(socket, options);
+    return bound.ok ? ok({ socket, port: bound.value }) : bound;
+  }
+
+  datagramSend(
+    socket: SocketId,
+    to: NodeAddress,
+    toPort: number,
+    payload: Uint8Array,
+    now: Instant,
+  ): SendOutcome {
+    return this.isStopped ? 'closed' : this.datagrams.send(socket, to, toPort, payload, now);
+  }
+
+  /** Closes a datagram socket or a listener; streams that the listener has accepted live on. */
+  socketClose(socket: SocketId, _now: Instant): void {
+    if (!this.datagrams.close(socket)) this.streams.unlisten(socket);
+  }
+
+  streamListen(options: { port?: number }, _now: Instant): Result<BoundPort, SocketRefusal> {
+    if (this.isStopped) return fail('closed');
+    const socket = ++this.ids;
+    const bound = this.streams.listen(socket, options.port);
+    return bound.ok ? ok({ socket, port: bound.value }) : bound;
+  }
+
+  streamConnect(
+    to: NodeAddress,
+    toPort: number,
+    options: FlowOptions,
+    now: Instant,
+  ): Result<StreamId, SocketRefusal> {
+    if (this.isStopped) return fail('closed');
+    if (this.options.memberAt(to) === undefined) return fail('unknown-destination');
+    const isBest = options.routing === undefined || options.routing.scheme === 'best';
+    if (isBest && !this.options.isReachable(to)) return fail('unreachable');
+    return this.streams.connect(to, toPort, options, now);
+  }
+
+  /** Bytes taken; fewer than offered means that `streamWritable` follows. */
+  streamWrite(stream: StreamId, bytes: Uint8Array, now: Instant): number {
+    return this.streams.operate(stream, 0, (s) => s.write(bytes, now));
+  }
+
+  streamConsumed(stream: StreamId, bytes: number, now: Instant): void {
+    this.streams.operate(stream, undefined, (s) => s.consumed(bytes, now));
+  }
+
+  streamFinish(stream: StreamId, now: Instant): void {
+    this.streams.operate(stream, undefined, (s) => s.finish(now));
+  }
+
+  streamReset(stream: StreamId, now: Instant): void {
+    this.streams.operate(stream, undefined, (s) => s.abort('aborted', now));
+  }
+
+  echo(
+    id: number,
+    to: NodeAddress,
+    options: { hopLimit?: number; payloadBytes?: number; routing?: FlowRouting },
+    now: Instant,
+  ): Result<void, SocketRefusal> {
+    if (this.isStopped) return fail('closed');
+    if (this.options.memberAt(to) === undefined) return fail('unknown-destination');
+    return this.pings.request(id, to, options, now);
+  }
+
+  /**
+   * A packet addressed to this node: its payload is `bytes[payloadOffset..end)`, right behind its data
+   * header. Sealed payloads are opened in place.
+   */
+  receive(
+    from: DataHeader,
+    bytes: Uint8Array,
+    payloadOffset: number,
+    end: number,
+    now: Instant,
+  ): void {
+    if (this.isStopped) return;
+    // A copy: the packet path reuses its header for what is sent while this packet is handled.
+    const header = Object.assign(this.header, from);
+    if (header.kind === KIND_SEALED) this.receiveSealed(header, bytes, payloadOffset, end, now);
+    else if (header.kind === KIND_SESSION)
+      this.sessions.receive(header, bytes, payloadOffset, end, now);
+    else if (header.kind === KIND_NODE_CONTROL)
+      this.pings.receive(header, bytes, payloadOffset, end, now);
+    else this.counters.add('packet.unknown-kind');
+  }
+
+  /** The packet path dropped a passing packet whose source should hear why. */
+  notice(
+    kind: 'hop-limit-exceeded' | 'unreachable',
+    header: DataHeader,
+    bytes: Uint8Array,
+    payloadOffset: number,
+    end: number,
+    now: Instant,
+  ): void {
+    if (this.isStopped) return;
+    this.pings.notice(kind, { ...header }, bytes, payloadOffset, end, now);
+  }
+
+  /** The best route to a destination changed: streams there stop believing what the old one was like. */
+  routeChanged(destination: NodeAddress, now: Instant): void {
+    this.streams.routeChanged(destination, now);
+  }
+
+  /** A member's certificate is new, or gone: sessions under another key end. */
+  memberChanged(address: NodeAddress, _now: Instant): void {
+    this.sessions.memberChanged(address);
+  }
+
+  nextTimeout(): Instant | undefined {
+    return soonest(
+      this.streams.nextTimeout(),
+      soonest(this.sessions.nextTimeout(), this.datagrams.reassembly.nextTimeout()),
+    );
+  }
+
+  timeout(now: Instant): void {
+    this.sessions.timeout(now);
+    this.datagrams.reassembly.timeout(now);
+    this.streams.timeout(now);
+  }
+
+  /** Resets every stream and takes nothing any more. */
+  stop(now: Instant): void {
+    if (this.isStopped) return;
+    this.streams.stop(now);
+    this.isStopped = true;
+  }
+
+  /** Counters and present sizes, by name. */
+  status(): Record<string, number> {
+    return {
+      ...this.counters.snapshot(),
+      'datagram.sockets': this.datagrams.size,
+      'datagram.reassemblies': this.datagrams.reassembly.size,
+      'session.peers': this.sessions.size,
+      'stream.buffer-bytes': this.streams.budget.used,
+      'stream.buffer-refusals': this.streams.budget.refusals,
+      'stream.lingering': this.streams.lingeringSize,
+      'stream.listeners': this.streams.listenerCount,
+      'stream.live': this.streams.size,
+    };
+  }
+
+  private receiveSealed(
+    header: DataHeader,
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+  ): void {
+    const textEnd = this.sessions.open(header, bytes, at, end, now);
+    if (textEnd < 0) return;
+    const text = at + SESSION_INDEX_BYTES;
+    if (bytes[text] === MESSAGE_STREAM)
+      return this.streams.receive(header, bytes, text, textEnd, now);
+    const message = decodeSocketMessage(bytes, text, textEnd);
+    if (message === undefined) this.counters.add('packet.malformed-message');
+    else if (message.kind !== 'confirm')
+      this.datagrams.receive(header, message, bytes, textEnd, now);
+  }
+
+  private makeSessions(): SessionTable {
+    const { self, agreement, epoch, crypto, entropy, random, memberAt } = this.options;
+    return new SessionTable({
+      self,
+      agreement,
+      epoch,
+      crypto,
+      entropy,
+      random: random.split('sessions'),
+      limits: this.limits,
+      memberAt,
+      counters: this.counters,
+      events: {
+        sessionReady: (peer, now) => {
+          this.datagrams.peerReady(peer, now);
+          this.streams.peerReady(peer, now);
+        },
+        sessionFailed: (peer) => this.datagrams.peerFailed(peer),
+        peerRestarted: (peer, now) => this.streams.peerRestarted(peer, now),
+        confirm: (peer, now) => this.sendConfirm(peer, now),
+        sendPacket: (path, packet, payload, now) => this.transmit(path, packet, payload, now),
+        controlSequence: () => this.flows.nextSequence(CONTROL_FLOW),
+      },
+    });
+  }
+
+  private makeOutlet(): MessageOutlet {
+    const { sessions, flows } = this;
+    let commonFlow = flows.allocate() ?? CONTROL_FLOW;
+    return {
+      scratch: sessions.scratch,
+      scratchOffset: sessions.scratchOffset,
+      messageBytesMax: (path, now) => this.messageBytesMax(path, now),
+      sendMessage: (path, flow, length, now) =>
+        sessions.send(path, { flow, sequence: flows.nextSequence(flow) }, length, now),
+      get commonFlow() {
+        if (flows.isExhausted(commonFlow)) commonFlow = flows.allocate() ?? CONTROL_FLOW;
+        return commonFlow;
+      },
+      allocateFlow: () => flows.allocate(),
+      releaseFlow: (flow) => flows.release(flow),
+      liveFlow: (flow) => (flows.isExhausted(flow) ? flows.allocate() : flow),
+    };
+  }
+
+  /** 0 while no session stands; asking makes one. */
+  private messageBytesMax(path: FlowPath, now: Instant): number {
+    if (!this.sessions.isReady(path.destination, now)) return 0;
+    const known = this.options.pathMtu(path.destination);
+    const mtu = known > 0 ? known : PATH_MTU_FLOOR;
+    const overhead =
+      LINK_OVERHEAD_BYTES + DATA_HEADER_BYTES + 4 * path.route.length + SESSION_OVERHEAD_BYTES;
+    return Math.min(mtu, this.limits.datagramBytesMax) - overhead;
+  }
+
+  private sendConfirm(peer: NodeAddress, now: Instant): void {
+    const { scratch, scratchOffset } = this.sessions;
+    scratch[scratchOffset] = MESSAGE_CONFIRM;
+    const sequence = this.flows.nextSequence(CONTROL_FLOW);
+    const path: FlowPath = { destination: peer, lane: 0, route: [] };
+    this.sessions.send(path, { flow: CONTROL_FLOW, sequence }, 1, now);
+  }
+
+  private transmit(
+    path: FlowPath,
+    name: { kind: number; flow: number; sequence: number },
+    payload: Uint8Array,
+    now: Instant,
+    hopLimit: number = HOP_LIMIT_DEFAULT,
+  ): PacketOutcome {
+    const { packet } = this;
+    packet.destination = path.destination;
+    packet.kind = name.kind;
+    packet.lane = path.lane;
+    packet.hopLimit = hopLimit;
+    packet.flow = name.flow;
+    packet.sequence = name.sequence;
+    packet.route = path.route;
+    const outcome = this.options.network.send(packet, payload, now);
+    if (outcome !== 'sent') this.counters.add(`packet.${outcome}`);
+    return outcome;
+  }
+}
