@@ -3,7 +3,6 @@
  * simulator proper runs whole nodes; this runs only routing, so its tests can turn every screw.
  */
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import type { Crypto, Instant, NodeAddress, Signer } from '../kernel/index.ts';
 import { Heap, instant, milliseconds, Random, seconds, wallTime } from '../kernel/index.ts';
 import type { Identity, Member, NewNetwork } from '../security/index.ts';
@@ -299,10 +298,9 @@ export class TestNetwork {
     );
   }
 
-  /** Every node holds the same records and routes as every other says it should. */
+  /** What each node computed is what hop by hop forwarding does. */
   assertConverged(): void {
     const running = [...this.nodes.values()].filter((n) => n.isRunning);
-    for (const node of running) assert.equal(node.routing.load().unacknowledged, 0, node.name);
     for (const source of running) {
       for (const destination of running) {
         if (source === destination) continue;
@@ -333,15 +331,3 @@ const endsOf = (link: TestLink): [TestNode, TestNode][] => [
   [link.a, link.b],
   [link.b, link.a],
 ];
-
-test('two nodes learn of each other and of a third behind', () => {
-  const network = new TestNetwork();
-  for (const name of ['A', 'B', 'C']) network.add(name);
-  network.link('A', 'B', 10);
-  network.link('B', 'C', 5);
-  network.run(500);
-  network.assertConverged();
-  assert.equal(network.node('A').pathTo('C'), 'B C');
-  assert.equal(network.node('C').routing.addressOf('A'), network.node('A').address);
-  assert.equal(network.node('A').routing.members().length, 3);
-});
