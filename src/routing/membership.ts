@@ -14,7 +14,7 @@ import type {
   Result,
   WallTime,
 } from '../kernel/index.ts';
-import { between, later, readU32, seconds } from '../kernel/index.ts';
+import { between, bytesEqual, later, readU32, seconds } from '../kernel/index.ts';
 import type { ManifestRefusal, Member, TrustStore } from '../security/index.ts';
 import type { FloodFrame, RecordKey } from '../wire/index.ts';
 import { RECORD_CERTIFICATE, RECORD_MANIFEST, recordKey } from '../wire/index.ts';
@@ -119,6 +119,10 @@ export class Membership {
       record.epoch === version.epoch &&
       record.sequence === version.sequence;
     if (!isHonest) return this.refuse('certificate-mislabelled', from, now);
+    // Addresses are 32 bits, so a key for a chosen one can be found: the first key stays (ADR 3).
+    const known = this.directory.get(member.address);
+    if (known !== undefined && !bytesEqual(known.identityKey, member.identityKey))
+      return this.refuse('certificate-address-taken', from, now);
     if (!this.directory.hasRoomFor(member.address)) {
       this.counters.add('members-full');
       return 'refuse';
