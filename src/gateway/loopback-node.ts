@@ -9,6 +9,7 @@ import type {
   Datagram,
   DatagramOptions,
   DatagramSocket,
+  DatagramSocketEvents,
   Endpoint,
   EndpointParts,
   LinkUpdate,
@@ -20,6 +21,7 @@ import type {
   RouteExplanation,
   SignalOption,
   StreamServer,
+  StreamServerEvents,
   TraceResult,
 } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
@@ -171,7 +173,7 @@ export class LoopbackNode implements OverlayNodeHandle {
   }
 }
 
-class LoopbackDatagramSocket extends EventEmitter implements DatagramSocket {
+class LoopbackDatagramSocket extends EventEmitter<DatagramSocketEvents> implements DatagramSocket {
   readonly local: EndpointParts;
   dropped = 0;
   unsent = 0;
@@ -237,7 +239,7 @@ class LoopbackDatagramSocket extends EventEmitter implements DatagramSocket {
   }
 }
 
-class LoopbackServer extends EventEmitter implements StreamServer {
+class LoopbackServer extends EventEmitter<StreamServerEvents> implements StreamServer {
   private readonly node: LoopbackNode;
   private readonly port: number;
 

@@ -1,0 +1,322 @@
+/**
+ * A connection to a daemon. It is the same `OverlayNodeHandle` that an embedded node is, and on top
+ * of it what only a daemon has: configuration, invites, forwards, log levels, lab impairments.
+ */
+import type {
+  DaemonInfo,
+  ExposeReport,
+  ExposeRequest,
+  ForwardReport,
+  ForwardRequest,
+  ImpairmentChange,
+  InviteOptions,
+  InviteReport,
+  InviteStatus,
+  LinkImpairment,
+  LogLevelOptions,
+  LogLevels,
+  ReloadReport,
+  RevokeReport,
+} from '../daemon/index.ts';
+import {
+  type ConnectOptions,
+  checkPort,
+  type DatagramOptions,
+  type DatagramSocket,
+  type Endpoint,
+  type EndpointParts,
+  type EventUpdate,
+  type FlowChoice,
+  failure,
+  formatEndpoint,
+  type LinkUpdate,
+  type ListenOptions,
+  type NodeStatus,
+  type OverlayNodeHandle,
+  type OverlayStream,
+  type PingOptions,
+  type PingResult,
+  parseEndpoint,
+  type RouteExplanation,
+  type RouteUpdate,
+  type SignalOption,
+  type StreamServer,
+  type TraceOptions,
+  type TraceResult,
+} from '../host/index.ts';
+import { ControlClient } from './control-client.ts';
+import { RemoteDatagramSocket } from './remote-datagram-socket.ts';
+import { fetchStream, RemoteStreamServer } from './remote-stream-server.ts';
+
+export interface DaemonConnection extends OverlayNodeHandle {
+  info(options?: SignalOption): Promise<DaemonInfo>;
+  config(options?: SignalOption): Promise<unknown>;
+  /** Stops the daemon: it withdraws, drains and exits. Resolves when it no longer answers. */
+  shutdown(options?: SignalOption): Promise<void>;
+  /** Fails with CONFIG_INVALID; then nothing has changed. */
+  reload(options?: SignalOption): Promise<ReloadReport>;
+  /** Fails with NOT_AN_ISSUER. */
+  invite(options?: InviteOptions & SignalOption): Promise<InviteReport>;
+  invites(options?: SignalOption): Promise<readonly InviteStatus[]>;
+  /** Fails with NOT_AN_ISSUER where the root key is not, UNKNOWN_DESTINATION. */
+  revoke(name: string, options?: SignalOption): Promise<RevokeReport>;
+  logLevels(options?: SignalOption): Promise<LogLevels>;
+  setLogLevel(change: LogLevelOptions, options?: SignalOption): Promise<LogLevels>;
+  impairments(options?: SignalOption): Promise<readonly LinkImpairment[]>;
+  /** Fails with NOT_A_LAB, UNKNOWN_DESTINATION. */
+  impair(
+    neighbour: string,
+    change: ImpairmentChange | 'none',
+    options?: SignalOption,
+  ): Promise<LinkImpairment>;
+  forwards(options?: SignalOption): Promise<readonly ForwardReport[]>;
+  /** Fails with FORWARD_LISTEN_FAILED, FORWARD_EXISTS. */
+  addForward(request: ForwardRequest, options?: SignalOption): Promise<ForwardReport>;
+  /** Fails with NO_SUCH_FORWARD. */
+  removeForward(id: string, options?: SignalOption): Promise<ForwardReport>;
+  exposes(options?: SignalOption): Promise<readonly ExposeReport[]>;
+  addExpose(request: ExposeRequest, options?: SignalOption): Promise<ExposeReport>;
+  removeExpose(id: string, options?: SignalOption): Promise<ExposeReport>;
+}
+
+/** Fails with DAEMON_UNREACHABLE, DAEMON_PROTOCOL, ABORTED. */
+export async function connect(
+  socketPath: string,
+  options: SignalOption = {},
+): Promise<DaemonConnection> {
+  const client = new ControlClient(socketPath);
+  const status = await client.call<NodeStatus>({
+    method: 'GET',
+    path: '/v1/status',
+    signal: options.signal,
+  });
+  return new RemoteNode(client, status.name, status.address);
+}
+
+class RemoteNode implements DaemonConnection {
+  readonly name: string;
+  readonly address: string;
+  private readonly client: ControlClient;
+  /** Closes everything opened through this connection. */
+  private readonly closing = new AbortController();
+
+  constructor(client: ControlClient, name: string, address: string) {
+    this.client = client;
+    this.name = name;
+    this.address = address;
+  }
+
+  async datagram(options: DatagramOptions = {}): Promise<DatagramSocket> {
+    if (options.port !== undefined) checkPort(options.port);
+    const query = queryOf({
+      ...flowQuery(options),
+      port: options.port,
+      receiveQueueMax: options.receiveQueueMax,
+      pendingMax: options.pendingMax,
+    });
+    const signal = this.signal(options);
+    const { socket, head, about } = await this.client.upgrade<{ local: EndpointParts }>(
+      `/v1/datagram?${query}`,
+      'overlane-datagram',
+      signal,
+    );
+    const receiveQueueMax = options.receiveQueueMax ?? 256;
+    return new RemoteDatagramSocket({
+      socket,
+      head,
+      local: about.local,
+      receiveQueueMax,
+      signal,
+    });
+  }
+
+  async connect(to: Endpoint, options: ConnectOptions = {}): Promise<OverlayStream> {
+    const query = queryOf({
+      ...flowQuery(options),
+      to: formatEndpoint(parseEndpoint(to)),
+      timeoutMs: options.timeoutMs,
+    });
+    const stream = await fetchStream(this.client, `/v1/stream?${query}`, this.signal(options));
+    const end = (): void => {
+      stream.destroy();
+    };
+    this.closing.signal.addEventListener('abort', end, { once: true });
+    stream.once('close', () => this.closing.signal.removeEventListener('abort', end));
+    return stream;
+  }
+
+  async listen(
+    options: ListenOptions,
+    handler?: (stream: OverlayStream) => void,
+  ): Promise<StreamServer> {
+    if (options.port !== undefined && options.port !== 0) checkPort(options.port);
+    const signal = this.signal(options);
+    const { socket, head, about } = await this.client.upgrade<{ local: EndpointParts }>(
+      `/v1/listen?${queryOf({ port: options.port })}`,
+      'overlane-listen',
+      signal,
+    );
+    const { client } = this;
+    const server = new RemoteStreamServer({ client, socket, head, local: about.local, signal });
+    if (handler !== undefined) server.on('connection', handler);
+    return server;
+  }
+
+  ping(node: string, options: PingOptions = {}): Promise<PingResult> {
+    const { signal, ...body } = options;
+    return this.post('/v1/ping', { node, ...body }, { ...(signal && { signal }) });
+  }
+
+  trace(node: string, options: TraceOptions = {}): Promise<TraceResult> {
+    const { signal, ...body } = options;
+    return this.post('/v1/trace', { node, ...body }, { ...(signal && { signal }) });
+  }
+
+  explain(node: string, options: SignalOption = {}): Promise<RouteExplanation> {
+    return this.fetch(`/v1/route/${encodeURIComponent(node)}`, options);
+  }
+
+  status(options: SignalOption = {}): Promise<NodeStatus> {
+    return this.fetch('/v1/status', options);
+  }
+
+  watch(topic: 'links', options?: SignalOption): AsyncIterable<LinkUpdate>;
+  watch(topic: 'routes', options?: SignalOption): AsyncIterable<RouteUpdate>;
+  watch(topic: 'events', options?: SignalOption): AsyncIterable<EventUpdate>;
+  watch(topic: string, options: SignalOption = {}): AsyncIterable<never> {
+    return this.watched(topic, this.signal(options)) as AsyncIterable<never>;
+  }
+
+  close(): Promise<void> {
+    this.closing.abort();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  info(options: SignalOption = {}): Promise<DaemonInfo> {
+    return this.fetch('/v1/info', options);
+  }
+
+  config(options: SignalOption = {}): Promise<unknown> {
+    return this.fetch('/v1/config', options);
+  }
+
+  async shutdown(options: SignalOption = {}): Promise<void> {
+    const watching = new AbortController();
+    const signal = AbortSignal.any([this.signal(options), watching.signal]);
+    // The watch ends when the daemon lets go of its connections.
+    const events = this.watched('events', signal)[Symbol.asyncIterator]();
+    await events.next();
+    await this.post('/v1/stop', {}, options);
+    try {
+      while ((await events.next()).done !== true);
+    } catch {
+      // Cut in the middle of a line: it is gone too.
+    } finally {
+      watching.abort();
+    }
+  }
+
+  reload(options: SignalOption = {}): Promise<ReloadReport> {
+    return this.post('/v1/reload', {}, options);
+  }
+
+  invite(options: InviteOptions & SignalOption = {}): Promise<InviteReport> {
+    const { signal, ...body } = options;
+    return this.post('/v1/invite', body, { ...(signal && { signal }) });
+  }
+
+  async invites(options: SignalOption = {}): Promise<readonly InviteStatus[]> {
+    return (await this.fetch<{ invites: InviteStatus[] }>('/v1/invites', options)).invites;
+  }
+
+  revoke(name: string, options: SignalOption = {}): Promise<RevokeReport> {
+    return this.post('/v1/revoke', { name }, options);
+  }
+
+  logLevels(options: SignalOption = {}): Promise<LogLevels> {
+    return this.fetch('/v1/log', options);
+  }
+
+  setLogLevel(change: LogLevelOptions, options: SignalOption = {}): Promise<LogLevels> {
+    return this.post('/v1/log', change, options);
+  }
+
+  async impairments(options: SignalOption = {}): Promise<readonly LinkImpairment[]> {
+    const path = '/v1/impairments';
+    return (await this.fetch<{ impairments: LinkImpairment[] }>(path, options)).impairments;
+  }
+
+  impair(
+    neighbour: string,
+    change: ImpairmentChange | 'none',
+    options: SignalOption = {},
+  ): Promise<LinkImpairment> {
+    const body = { neighbour, impairments: change };
+    const { signal } = options;
+    return this.client.call({ method: 'PUT', path: '/v1/impairments', body, signal });
+  }
+
+  async forwards(options: SignalOption = {}): Promise<readonly ForwardReport[]> {
+    return (await this.fetch<{ forwards: ForwardReport[] }>('/v1/forwards', options)).forwards;
+  }
+
+  addForward(request: ForwardRequest, options: SignalOption = {}): Promise<ForwardReport> {
+    return this.post('/v1/forwards', request, options);
+  }
+
+  removeForward(id: string, options: SignalOption = {}): Promise<ForwardReport> {
+    return this.remove(`/v1/forwards/${encodeURIComponent(id)}`, options);
+  }
+
+  async exposes(options: SignalOption = {}): Promise<readonly ExposeReport[]> {
+    return (await this.fetch<{ exposes: ExposeReport[] }>('/v1/exposes', options)).exposes;
+  }
+
+  addExpose(request: ExposeRequest, options: SignalOption = {}): Promise<ExposeReport> {
+    return this.post('/v1/exposes', request, options);
+  }
+
+  removeExpose(id: string, options: SignalOption = {}): Promise<ExposeReport> {
+    return this.remove(`/v1/exposes/${encodeURIComponent(id)}`, options);
+  }
+
+  private async *watched(topic: string, signal: AbortSignal): AsyncGenerator<object, void> {
+    const path = `/v1/watch?topics=${topic}`;
+    for await (const line of this.client.lines({ method: 'GET', path, signal })) {
+      const { topic: _topic, ...update } = line as { topic: string };
+      yield update;
+    }
+  }
+
+  private fetch<T>(path: string, options: SignalOption): Promise<T> {
+    return this.client.call({ method: 'GET', path, signal: this.signal(options) });
+  }
+
+  private post<T>(path: string, body: unknown, options: SignalOption): Promise<T> {
+    return this.client.call({ method: 'POST', path, body, signal: this.signal(options) });
+  }
+
+  private remove<T>(path: string, options: SignalOption): Promise<T> {
+    return this.client.call({ method: 'DELETE', path, signal: this.signal(options) });
+  }
+
+  private signal(options: SignalOption): AbortSignal {
+    if (this.closing.signal.aborted) throw failure('CLOSED');
+    if (options.signal === undefined) return this.closing.signal;
+    return AbortSignal.any([options.signal, this.closing.signal]);
+  }
+}
+
+const flowQuery = ({ routing, lane }: FlowChoice): Record<string, string | undefined> =>
+  typeof routing === 'object' ? { lane, via: routing.via.join(',') } : { lane, routing };
+
+function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(values))
+    if (value !== undefined) query.set(key, String(value));
+  return query.toString();
+}

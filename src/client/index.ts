@@ -1,0 +1,3 @@
+export * from '../host/index.ts';
+export { OverlayError } from '../kernel/index.ts';
+export * from './connect.ts';

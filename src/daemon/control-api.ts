@@ -1,0 +1,194 @@
+/**
+ * What a daemon offers on its control socket beyond the node's own API (`host/api.ts`): the shapes
+ * of requests and answers, shared by the server and by `client/`. Times in milliseconds, shares from
+ * 0 to 1, rates in bits a second, points in time as ISO 8601. Documented in docs/api.md.
+ */
+import { OverlayError } from '../kernel/index.ts';
+import type { LogLevel, LogSubsystem } from './config.ts';
+import type { ConfigChange } from './config-diff.ts';
+
+/** Raised when an answer changes its meaning; fields may be added without. */
+export const CONTROL_API_VERSION = 1;
+
+export interface DaemonInfo {
+  readonly version: string;
+  readonly pid: number;
+  /** Path of the config file; undefined when the daemon runs on defaults. */
+  readonly config: string | undefined;
+  readonly state: string;
+  readonly control: string;
+  /** Resident memory, bytes. */
+  readonly memoryBytes: number;
+  readonly certificate: CertificateHealth;
+}
+
+export interface CertificateHealth {
+  readonly ends: string;
+  readonly daysLeft: number;
+  /** `notice` from 30 days, `warning` from 7, `critical` from 1 day before the end. */
+  readonly state: 'good' | 'notice' | 'warning' | 'critical' | 'expired';
+  /** When the daemon will ask for the next one; undefined when it holds the root key itself. */
+  readonly renewsAt: string;
+}
+
+export interface ReloadReport {
+  readonly changes: readonly ConfigChange[];
+}
+
+export interface InviteOptions {
+  /** The name the newcomer must take; any that is free when absent. */
+  readonly name?: string | undefined;
+  readonly roles?: readonly string[] | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Of the token. Default 24 hours. */
+  readonly expiresMs?: number | undefined;
+  /** Of the certificate. Default 90 days. */
+  readonly validityMs?: number | undefined;
+}
+
+export interface InviteReport {
+  readonly token: string;
+  readonly name: string | undefined;
+  readonly expires: string;
+  readonly addresses: readonly string[];
+}
+
+export interface InviteStatus {
+  /** First digits of the hash of the secret. */
+  readonly id: string;
+  readonly name: string | undefined;
+  readonly expires: string;
+  readonly usedBy: string | undefined;
+}
+
+export interface RevokeReport {
+  readonly name: string;
+  /** Hexadecimal. */
+  readonly serials: readonly string[];
+  readonly manifestVersion: number;
+}
+
+export interface LogLevels {
+  readonly level: string;
+  readonly subsystems: Readonly<Record<LogSubsystem, LogLevel>>;
+}
+
+export interface LogLevelOptions {
+  readonly level: LogLevel;
+  readonly subsystem?: LogSubsystem | undefined;
+  /** After this long the configured level is back. */
+  readonly forMs?: number | undefined;
+}
+
+export interface LinkImpairment {
+  readonly neighbour: string;
+  readonly impairments: ImpairmentChange;
+}
+
+export interface ImpairmentChange {
+  readonly delayMs?: number | undefined;
+  readonly jitterMs?: number | undefined;
+  readonly loss?: number | undefined;
+  readonly burst?: number | undefined;
+  /** 0: no limit. */
+  readonly rate?: number | undefined;
+  readonly queueBytes?: number | undefined;
+  readonly reorder?: number | undefined;
+  readonly duplicate?: number | undefined;
+  readonly cut?: boolean | undefined;
+  /** 0: no limit. */
+  readonly mtu?: number | undefined;
+}
+
+export interface ForwardRequest {
+  readonly protocol: 'tcp' | 'udp';
+  /** `host:port` of this host; port 0 takes any free one. */
+  readonly listen: string;
+  readonly to: string;
+  readonly port: number;
+  readonly routing?: 'best' | 'pinned' | undefined;
+}
+
+export interface ForwardReport {
+  readonly id: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly listen: string;
+  readonly to: string;
+  readonly port: number;
+  readonly routing: 'best' | 'pinned';
+  /** From the config, or added while running and gone with the daemon. */
+  readonly source: 'config' | 'api';
+  readonly connections: number;
+  readonly connectionsTotal: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
+export interface ExposeRequest {
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  /** `host:port` as seen from this host. */
+  readonly to: string;
+  readonly from: readonly string[] | 'any';
+}
+
+export interface ExposeReport extends ExposeRequest {
+  readonly id: string;
+  readonly source: 'config' | 'api';
+  readonly connections: number;
+  readonly connectionsTotal: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
+/** What the control server asks of the daemon. */
+export interface DaemonControls {
+  info(): DaemonInfo;
+  config(): unknown;
+  reload(): Promise<ReloadReport>;
+  logLevels(): LogLevels;
+  setLogLevel(options: LogLevelOptions): LogLevels;
+  invite(options: InviteOptions): InviteReport;
+  invites(): readonly InviteStatus[];
+  revoke(name: string): RevokeReport;
+  impairments(): readonly LinkImpairment[];
+  impair(neighbour: string, change: ImpairmentChange | 'none'): LinkImpairment;
+  forwards(): readonly ForwardReport[];
+  addForward(request: ForwardRequest): Promise<ForwardReport>;
+  removeForward(id: string): Promise<ForwardReport>;
+  exposes(): readonly ExposeReport[];
+  addExpose(request: ExposeRequest): Promise<ExposeReport>;
+  removeExpose(id: string): Promise<ExposeReport>;
+  /** Withdraws and drains; the answer to the request goes out first. */
+  stop(): void;
+}
+
+export interface ErrorBody {
+  readonly version: number;
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly details: Readonly<Record<string, unknown>>;
+    readonly isRetryable: boolean;
+  };
+}
+
+export function errorBody(error: OverlayError): ErrorBody {
+  const { code, message, details, isRetryable } = error;
+  return { version: CONTROL_API_VERSION, error: { code, message, details, isRetryable } };
+}
+
+/** The error a daemon answered with; DAEMON_PROTOCOL when the answer is no such thing. */
+export function errorOf(body: unknown): OverlayError {
+  const told = (body as ErrorBody | undefined)?.error;
+  if (typeof told?.code !== 'string' || typeof told.message !== 'string')
+    return new OverlayError('DAEMON_PROTOCOL', 'the daemon answered something unintelligible', {
+      details: { body },
+    });
+  return new OverlayError(told.code, told.message, {
+    details: { ...told.details },
+    isRetryable: told.isRetryable === true,
+  });
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import {
+  CHANNEL_BODY_MAX,
+  ChannelDecoder,
+  channelFrame,
+  channelHeader,
+  datagramFrame,
+  jsonBody,
+  parseDatagramBody,
+} from './control-channel.ts';
+
+const frames = fc.array(fc.tuple(fc.integer({ min: 0, max: 255 }), fc.uint8Array()), {
+  maxLength: 8,
+});
+
+test('frames come out as they went in, however the bytes are cut', () => {
+  fc.assert(
+    fc.property(frames, fc.array(fc.integer({ min: 1, max: 40 })), (sent, cuts) => {
+      const bytes = Buffer.concat(sent.map(([type, body]) => channelFrame(type, body)));
+      const decoder = new ChannelDecoder();
+      const heard: [number, Uint8Array][] = [];
+      for (let at = 0, i = 0; at < bytes.length; i++) {
+        const end = at + (cuts[i % Math.max(1, cuts.length)] ?? bytes.length);
+        for (const { type, body } of decoder.push(bytes.subarray(at, end)))
+          heard.push([type, body.slice()]);
+        at = end;
+      }
+      assert.deepEqual(heard, sent);
+    }),
+  );
+});
+
+test('no bytes make the decoder throw or keep more than one frame', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      for (const frame of new ChannelDecoder().push(bytes)) {
+        parseDatagramBody(frame.body);
+        jsonBody(frame);
+      }
+      parseDatagramBody(bytes);
+    }),
+  );
+});
+
+test('a length past the bound breaks the channel', () => {
+  const decoder = new ChannelDecoder();
+  const header = channelHeader(1, CHANNEL_BODY_MAX + 1);
+  assert.deepEqual([...decoder.push(header)], []);
+  assert.equal(decoder.isBroken, true);
+});
+
+test('a datagram frame carries its endpoint', () => {
+  const [frame] = [...new ChannelDecoder().push(datagramFrame('LAX', 5000, Uint8Array.of(1, 2)))];
+  assert.deepEqual(parseDatagramBody(frame!.body), {
+    node: 'LAX',
+    port: 5000,
+    payload: Uint8Array.of(1, 2),
+  });
+});

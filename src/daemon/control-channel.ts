@@ -1,0 +1,119 @@
+/**
+ * The byte protocol after an HTTP upgrade on the control socket: a run of frames, each
+ *
+ *    0               1               2               3
+ *   +---------------+-----------------------------------------------+
+ *   | type          | length of the body, 24 bits                   |
+ *   +---------------+-----------------------------------------------+
+ *   | body ...                                                      |
+ *
+ * Back-pressure is that of the Unix socket underneath. Numbers are append-only.
+ */
+import { readU16, utf8Decode, utf8Encode, writeU16 } from '../kernel/index.ts';
+
+/** Bytes of a stream. */
+export const CHANNEL_DATA = 1;
+/** This direction of the stream has ended in good order. */
+export const CHANNEL_END = 2;
+/** The last frame: JSON `ErrorBody`. */
+export const CHANNEL_ERROR = 3;
+/** A datagram: name length (u8), name, port (u16), payload. To or from that endpoint. */
+export const CHANNEL_DATAGRAM = 4;
+/** Datagrams dropped on the daemon's side so far, decimal. */
+export const CHANNEL_DROPPED = 5;
+/** JSON { to, code }: a datagram was not sent. */
+export const CHANNEL_UNDELIVERABLE = 6;
+/** JSON { id, remote }: a stream arrived; fetch it with `/v1/accept`. */
+export const CHANNEL_INCOMING = 7;
+
+const HEADER_BYTES = 4;
+/** Longer than any datagram with its endpoint; stream data is cut to `DATA_BYTES_MAX`. */
+export const CHANNEL_BODY_MAX: number = 128 * 1024;
+export const DATA_BYTES_MAX: number = 64 * 1024;
+
+export interface ChannelFrame {
+  readonly type: number;
+  /** A view, valid until the next chunk is given to the decoder. */
+  readonly body: Uint8Array;
+}
+
+export function channelHeader(type: number, length: number): Uint8Array {
+  return Uint8Array.of(type, length >>> 16, length >>> 8, length);
+}
+
+export function channelFrame(type: number, body: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(HEADER_BYTES + body.length);
+  frame.set(channelHeader(type, body.length));
+  frame.set(body, HEADER_BYTES);
+  return frame;
+}
+
+export const jsonFrame = (type: number, value: unknown): Uint8Array =>
+  channelFrame(type, utf8Encode(JSON.stringify(value)));
+
+/** Undefined when the body is not JSON. */
+export function jsonBody(frame: ChannelFrame): unknown {
+  const text = utf8Decode(frame.body);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A CHANNEL_DATAGRAM frame whole. `node` is at most 255 bytes of UTF-8. */
+export function datagramFrame(node: string, port: number, payload: Uint8Array): Uint8Array {
+  const name = utf8Encode(node);
+  const length = 1 + name.length + 2 + payload.length;
+  const frame = new Uint8Array(HEADER_BYTES + length);
+  frame.set(channelHeader(CHANNEL_DATAGRAM, length));
+  frame[HEADER_BYTES] = name.length;
+  frame.set(name, HEADER_BYTES + 1);
+  writeU16(frame, HEADER_BYTES + 1 + name.length, port);
+  frame.set(payload, HEADER_BYTES + 3 + name.length);
+  return frame;
+}
+
+export interface DatagramBody {
+  readonly node: string;
+  readonly port: number;
+  /** A view into the frame. */
+  readonly payload: Uint8Array;
+}
+
+export function parseDatagramBody(body: Uint8Array): DatagramBody | undefined {
+  const nameBytes = body[0] ?? 0;
+  if (body.length < 3 + nameBytes) return undefined;
+  const node = utf8Decode(body.subarray(1, 1 + nameBytes));
+  if (node === undefined) return undefined;
+  return { node, port: readU16(body, 1 + nameBytes), payload: body.subarray(3 + nameBytes) };
+}
+
+/** Cuts what arrives into frames. `isBroken` once a length passes the bound; nothing follows it. */
+export class ChannelDecoder {
+  private kept: Uint8Array = new Uint8Array(0);
+  isBroken = false;
+
+  *push(chunk: Uint8Array): Generator<ChannelFrame, void> {
+    let bytes = chunk;
+    if (this.kept.length > 0) {
+      bytes = new Uint8Array(this.kept.length + chunk.length);
+      bytes.set(this.kept);
+      bytes.set(chunk, this.kept.length);
+    }
+    let at = 0;
+    while (!this.isBroken && bytes.length - at >= HEADER_BYTES) {
+      const length = (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+      if (length > CHANNEL_BODY_MAX) this.isBroken = true;
+      const end = at + HEADER_BYTES + length;
+      if (this.isBroken || bytes.length < end) break;
+      const frame = { type: bytes[at]!, body: bytes.subarray(at + HEADER_BYTES, end) };
+      at = end;
+      // Kept before the yield: a consumer may stop in the middle.
+      this.kept = bytes.subarray(at);
+      yield frame;
+    }
+    this.kept = this.isBroken ? new Uint8Array(0) : bytes.slice(at);
+  }
+}
