@@ -24,7 +24,7 @@ test('frames come out as they went in, however the bytes are cut', () => {
       for (let at = 0, i = 0; at < bytes.length; i++) {
         const end = at + (cuts[i % Math.max(1, cuts.length)] ?? bytes.length);
         for (const { type, body } of decoder.push(bytes.subarray(at, end)))
-          heard.push([type, body.slice()]);
+          heard.push([type, new Uint8Array(body)]);
         at = end;
       }
       assert.deepEqual(heard, sent);
