@@ -59,6 +59,16 @@ describe('layers', () => {
     ]);
   });
 
+  test('a circle closed by types alone passes, one closed by a value does not', () => {
+    const closedBy = (line) =>
+      layerFaults(tree({ 'src/link/a.ts': "import './b.ts';\n", 'src/link/b.ts': line }));
+    assert.deepEqual(closedBy("import type { A } from './a.ts';\n"), []);
+    assert.deepEqual(closedBy("export type { A } from './a.ts';\n"), []);
+    assert.equal(closedBy("import { type A, b } from './a.ts';\n").length, 1);
+    assert.equal(closedBy("import {\n  type,\n} from './a.ts';\n").length, 1);
+    assert.equal(closedBy("export const f = () => import('./a.ts');\n").length, 1);
+  });
+
   test('code in an index fails', () => {
     assert.equal(layerFaults(tree({ 'src/link/index.ts': 'export const a = 1;\n' })).length, 1);
   });

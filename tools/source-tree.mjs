@@ -50,15 +50,28 @@ export function readTree(root, folder, extensions, skip = ['node_modules', 'dist
   return new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** `[{ specifier, line }]` of static, dynamic and re-exporting imports, types included. */
+/**
+ * `[{ specifier, line, isType }]` of static, dynamic and re-exporting imports. `isType`: nothing of
+ * it is left after compilation.
+ */
 export function importsOf(text) {
   const code = blankOut(text, { strings: false });
   const found = [];
   const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*)(['"])([^'"\n]+)\1/g;
   for (const match of code.matchAll(pattern))
-    found.push({ specifier: match[2], line: lineOf(code, match.index) });
+    found.push({
+      specifier: match[2],
+      line: lineOf(code, match.index),
+      isType: isTypeClause(code.slice(0, match.index)),
+    });
   return found;
 }
+
+/** Whether the import or export clause that ends here began with `import type` or `export type`. */
+const isTypeClause = (before) =>
+  /^(import|export)\s+type\s+(\{|\*|(?!from\b)\w)/.test(
+    before.slice(Math.max(before.lastIndexOf('import'), before.lastIndexOf('export'))),
+  );
 
 /** The file that a relative import in `path` means. */
 export const resolveImport = (path, specifier) =>
