@@ -6,7 +6,6 @@ export * from './flood.ts';
 export * from './handshake.ts';
 export * from './hello.ts';
 export * from './invite-token.ts';
-export * from './invite-token.ts';
 export * from './link-control.ts';
 export * from './link-state.ts';
 export * from './manifest.ts';

@@ -1,0 +1,356 @@
+/**
+ * The lab that people watch: a flow of 100 packets a second across the twelve cities beside its
+ * unprotected twin, a story that breaks things, and keys to break them oneself. It reads daemons
+ * only through the SDK, as any application would.
+ */
+import type { DatagramSocket, RouteExplanation } from '../host/index.ts';
+import { CITIES, CITY_LINKS } from '../sim/index.ts';
+import { LabCluster, type LabOptions, type LabPlan } from './cluster.ts';
+import { FlowMeter } from './flow-meter.ts';
+import type { FlowView, HappenedView, ScreenState } from './screen.ts';
+import { type Act, STORY, STORY_MS, type Stage } from './story.ts';
+
+export const SOURCE = 'ATL';
+export const DESTINATION = 'LAX';
+const INTERVAL_MS = 10;
+const PORT = { overlay: 7, twin: 8 } as const;
+/** Impairment of a lab link beyond its latency; rates stay as published. */
+const QUEUE_BYTES = 128 * 1024;
+
+/** The twelve cities as a plan: one daemon each, links with the latency and rate of the figures. */
+export function continentPlan(config: LabPlan['config'] = {}): LabPlan {
+  return {
+    nodes: CITIES.map((c) => c.name),
+    links: CITY_LINKS.map((l) => ({
+      a: l.a,
+      b: l.b,
+      impairments: {
+        delayMs: l.latencyMilliseconds,
+        rate: l.megabitsPerSecond * 1_000_000,
+        queueBytes: QUEUE_BYTES,
+      },
+    })),
+    config,
+  };
+}
+
+export interface LabSummary {
+  readonly seconds: number;
+  readonly overlay: FlowSummary;
+  readonly twin: FlowSummary;
+  readonly reroutes: number;
+}
+
+export interface FlowSummary {
+  readonly sent: number;
+  readonly received: number;
+  readonly lost: number;
+  readonly longestGapMs: number;
+  readonly gapsMs: readonly number[];
+}
+
+interface Flow {
+  readonly meter: FlowMeter;
+  readonly sender: DatagramSocket;
+  readonly receiver: DatagramSocket;
+  readonly port: number;
+  readonly lossBySecond: number[];
+  counted: { sent: number; received: number };
+}
+
+export class LabShow implements Stage {
+  readonly cluster: LabCluster;
+  isStoryOn = true;
+  private readonly began: number;
+  private readonly happened: HappenedView[] = [];
+  private readonly impaired = new Map<string, string>();
+  private readonly killed = new Set<string>();
+  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly watching = new AbortController();
+  private readonly flows: { overlay: Flow; twin: Flow };
+  private explanation: RouteExplanation | undefined;
+  private twinRoute: readonly string[] | undefined;
+  private reroutes = 0;
+  private storyBegan = 0;
+  private nextAct = 0;
+  private isActing = false;
+  private onHappened: (h: HappenedView) => void = () => undefined;
+
+  private constructor(cluster: LabCluster, flows: { overlay: Flow; twin: Flow }) {
+    this.cluster = cluster;
+    this.flows = flows;
+    this.began = performance.now();
+  }
+
+  static async start(options: LabOptions = {}): Promise<LabShow> {
+    const cluster = await LabCluster.start(continentPlan(), options);
+    try {
+      await cluster.routed(SOURCE, DESTINATION);
+      const flows = {
+        overlay: await openFlow(cluster, PORT.overlay, 'best'),
+        twin: await openFlow(cluster, PORT.twin, 'pinned'),
+      };
+      const show = new LabShow(cluster, flows);
+      await show.refresh();
+      show.twinRoute = show.explanation?.route?.path;
+      show.run();
+      return show;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  /** Called with everything that happens, as it happens. */
+  onEvent(listener: (h: HappenedView) => void): void {
+    this.onHappened = listener;
+  }
+
+  get elapsedMs(): number {
+    return performance.now() - this.began;
+  }
+
+  /** Packets delivered so far on the overlay flow. */
+  get delivered(): number {
+    return this.flows.overlay.meter.snapshot(this.elapsedMs).received;
+  }
+
+  async stop(): Promise<LabSummary> {
+    for (const timer of this.timers) clearInterval(timer);
+    this.watching.abort();
+    const summary = this.summary();
+    await this.cluster.stop();
+    return summary;
+  }
+
+  // -- Stage -----------------------------------------------------------------------------------
+
+  route(): readonly string[] {
+    const path = this.explanation?.route?.path ?? [];
+    return path.length === 0 ? [] : [SOURCE, ...path];
+  }
+
+  async cut(a: string, b: string): Promise<void> {
+    this.impaired.set(linkKey(a, b), 'cut');
+    await this.cluster.cut(a, b);
+  }
+
+  async degrade(a: string, b: string, loss: number): Promise<void> {
+    this.impaired.set(linkKey(a, b), `${Math.round(100 * loss)} % loss`);
+    await this.cluster.impair(a, b, { loss });
+  }
+
+  async heal(): Promise<void> {
+    const keys = [...this.impaired.keys()];
+    this.impaired.clear();
+    for (const key of keys) {
+      const [a, b] = key.split('|') as [string, string];
+      await this.cluster.heal(a, b);
+    }
+  }
+
+  async kill(node: string): Promise<void> {
+    this.killed.add(node);
+    await this.cluster.kill(node);
+  }
+
+  async restart(): Promise<void> {
+    const nodes = [...this.killed];
+    this.killed.clear();
+    await Promise.all(nodes.map((node) => this.cluster.restart(node)));
+  }
+
+  // -- What keys do ----------------------------------------------------------------------------
+
+  /** Cuts link number `i` of the route, or heals it when it is impaired. */
+  async toggleLink(i: number): Promise<void> {
+    const route = this.route();
+    const [a, b] = [route[i], route[i + 1]];
+    if (a === undefined || b === undefined) return;
+    if (this.impaired.delete(linkKey(a, b))) {
+      await this.cluster.heal(a, b);
+      return this.tell('act', `healed ${a} - ${b}`);
+    }
+    await this.cut(a, b);
+    this.tell('act', `cut ${a} - ${b}`);
+  }
+
+  async degradeFirst(): Promise<void> {
+    const [a, b] = this.route();
+    if (a === undefined || b === undefined) return;
+    await this.degrade(a, b, 0.3);
+    this.tell('act', `30 % loss on ${a} - ${b}`);
+  }
+
+  async killMiddle(): Promise<void> {
+    const victim = this.route().length > 2 ? this.route()[1] : undefined;
+    if (victim === undefined) return;
+    await this.kill(victim);
+    this.tell('act', `kill -9 of the daemon at ${victim}`);
+  }
+
+  async healAll(): Promise<void> {
+    await this.heal();
+    await this.restart();
+    this.tell('act', 'everything healed and running');
+  }
+
+  // -- What is shown ---------------------------------------------------------------------------
+
+  screen(isInteractive: boolean): ScreenState {
+    const route = this.route();
+    const act = this.isStoryOn ? STORY[this.nextAct] : undefined;
+    const due = act === undefined ? 0 : (this.storyBegan + act.atMs - this.elapsedMs) / 1_000;
+    return {
+      elapsedMs: this.elapsedMs,
+      cities: CITIES.length,
+      links: CITY_LINKS.length,
+      source: SOURCE,
+      destination: DESTINATION,
+      overlay: this.view(this.flows.overlay, this.explanation?.route?.path),
+      twin: this.view(this.flows.twin, this.twinRoute),
+      routeLinks: route.slice(1).map((b, i) => this.linkView(route[i]!, b)),
+      candidates: (this.explanation?.candidates ?? []).filter((c) => !c.isChosen),
+      happened: this.happened,
+      nextAct: act === undefined ? undefined : `${act.title} in ${Math.max(0, Math.ceil(due))} s`,
+      isInteractive,
+    };
+  }
+
+  summary(): LabSummary {
+    const now = this.elapsedMs;
+    const of = ({ meter }: Flow): FlowSummary => {
+      const { sent, received, lost, gaps, silenceMs } = meter.snapshot(now);
+      const gapsMs = gaps.map((g) => Math.round(g.lengthMs));
+      const open = silenceMs > 1_000 ? [Math.round(silenceMs)] : [];
+      return { sent, received, lost, gapsMs, longestGapMs: Math.max(0, ...gapsMs, ...open) };
+    };
+    return {
+      seconds: Math.round(now / 1_000),
+      overlay: of(this.flows.overlay),
+      twin: of(this.flows.twin),
+      reroutes: this.reroutes,
+    };
+  }
+
+  private view(flow: Flow, route: readonly string[] | undefined): FlowView {
+    return { route, flow: flow.meter.snapshot(this.elapsedMs), lossBySecond: flow.lossBySecond };
+  }
+
+  private linkView(a: string, b: string): ScreenState['routeLinks'][number] {
+    const planned = CITY_LINKS.find((l) => (l.a === a && l.b === b) || (l.a === b && l.b === a));
+    return {
+      a,
+      b,
+      latencyMs: planned?.latencyMilliseconds,
+      loss: undefined,
+      impairment: this.impaired.get(linkKey(a, b)) ?? '',
+    };
+  }
+
+  // -- The machinery ---------------------------------------------------------------------------
+
+  private run(): void {
+    for (const flow of [this.flows.overlay, this.flows.twin]) this.carry(flow);
+    this.timers.push(
+      setInterval(() => this.countSecond(), 1_000),
+      setInterval(() => void this.refresh(), 1_000),
+      setInterval(() => void this.play(), 250),
+    );
+    void this.watchRoutes();
+  }
+
+  /** Sends on absolute time, so that a late timer does not slow the flow down. */
+  private carry(flow: Flow): void {
+    const to = { node: DESTINATION, port: flow.port };
+    const start = this.elapsedMs;
+    let sent = 0;
+    const payload = new Uint8Array(200);
+    const view = new DataView(payload.buffer);
+    this.timers.push(
+      setInterval(() => {
+        const due = Math.floor((this.elapsedMs - start) / INTERVAL_MS);
+        for (; sent < due; sent++) {
+          view.setUint32(0, flow.meter.sending(this.elapsedMs));
+          flow.sender.send(payload, { to });
+        }
+      }, INTERVAL_MS / 2),
+    );
+    flow.receiver.on('message', ({ payload: bytes }) => {
+      const sequence = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+      const gap = flow.meter.arrived(sequence, this.elapsedMs);
+      if (gap === undefined || flow !== this.flows.overlay) return;
+      this.tell('gap', `gap of ${Math.round(gap.lengthMs)} ms, ${gap.missing} packets lost`);
+    });
+  }
+
+  private countSecond(): void {
+    for (const flow of [this.flows.overlay, this.flows.twin]) {
+      const { sent, received } = flow.meter.snapshot(this.elapsedMs);
+      const outgoing = sent - flow.counted.sent;
+      const arrived = received - flow.counted.received;
+      flow.counted = { sent, received };
+      flow.lossBySecond.push(outgoing === 0 ? 0 : Math.max(0, 1 - arrived / outgoing));
+      if (flow.lossBySecond.length > 120) flow.lossBySecond.shift();
+    }
+  }
+
+  private async refresh(): Promise<void> {
+    this.explanation = await this.cluster.node(SOURCE).handle.explain(DESTINATION);
+  }
+
+  /** Reroutes as the source's own daemon tells of them. */
+  private async watchRoutes(): Promise<void> {
+    const { signal } = this.watching;
+    const updates = this.cluster.node(SOURCE).handle.watch('events', { signal });
+    for await (const update of updates) {
+      if (update.kind !== 'route-changed' || update.destination !== DESTINATION) continue;
+      this.reroutes++;
+      const after = update.after === undefined ? 'no route' : [SOURCE, ...update.after].join(' > ');
+      this.tell('reroute', `${after}, because of ${update.cause}`);
+      await this.refresh();
+    }
+  }
+
+  private async play(): Promise<void> {
+    if (!this.isStoryOn || this.isActing) return;
+    if (this.elapsedMs >= this.storyBegan + STORY_MS) {
+      this.storyBegan += STORY_MS;
+      this.nextAct = 0;
+    }
+    const act: Act | undefined = STORY[this.nextAct];
+    if (act === undefined || this.elapsedMs < this.storyBegan + act.atMs) return;
+    this.nextAct++;
+    this.isActing = true;
+    try {
+      const done = await act.play(this);
+      if (done !== undefined) this.tell('act', done);
+    } finally {
+      this.isActing = false;
+    }
+  }
+
+  private tell(kind: HappenedView['kind'], text: string): void {
+    const h: HappenedView = { atMs: this.elapsedMs, kind, text };
+    this.happened.push(h);
+    if (this.happened.length > 200) this.happened.shift();
+    this.onHappened(h);
+  }
+}
+
+async function openFlow(
+  cluster: LabCluster,
+  port: number,
+  routing: 'best' | 'pinned',
+): Promise<Flow> {
+  return {
+    meter: new FlowMeter({ intervalMs: INTERVAL_MS }),
+    sender: await cluster.node(SOURCE).handle.datagram({ routing }),
+    receiver: await cluster.node(DESTINATION).handle.datagram({ port }),
+    port,
+    lossBySecond: [],
+    counted: { sent: 0, received: 0 },
+  };
+}
+
+const linkKey = (a: string, b: string): string => (a < b ? `${a}|${b}` : `${b}|${a}`);

@@ -1,0 +1,63 @@
+/** A node's answer to "how are you": gathered from its children when asked, never kept. */
+import type { Forwarder } from '../forwarding/index.ts';
+import type { Duration, Instant } from '../kernel/index.ts';
+import { toHex } from '../kernel/index.ts';
+import type { LinkLayer } from '../link/index.ts';
+import type { LinkStateRouting } from '../routing/index.ts';
+import type { Member, TrustStore } from '../security/index.ts';
+import type { SocketLayer } from '../sockets/index.ts';
+import type { MemberStatus, NodeStatus } from './contract.ts';
+
+export interface NodeParts {
+  readonly self: Member;
+  readonly trust: TrustStore;
+  readonly epoch: number;
+  readonly uptime: Duration;
+  readonly links: LinkLayer;
+  readonly routing: LinkStateRouting;
+  readonly forwarder: Forwarder;
+  readonly sockets: SocketLayer;
+  readonly loopbackOverflows: number;
+}
+
+export function describeNode(parts: NodeParts, now: Instant): NodeStatus {
+  const { self, trust, routing, links } = parts;
+  const { manifest } = trust;
+  return {
+    address: self.address,
+    name: self.name,
+    network: { name: manifest.name, id: toHex(manifest.networkId), isLab: manifest.isLab },
+    manifestVersion: manifest.version,
+    epoch: parts.epoch,
+    uptime: parts.uptime,
+    certificateEnds: self.notAfter,
+    links: links.status(now),
+    routes: routing.routes(now),
+    members: membersOf(parts),
+    counters: countersOf(parts),
+  };
+}
+
+function membersOf({ self, routing }: NodeParts): MemberStatus[] {
+  return routing.members().map((member) => ({
+    address: member.address,
+    name: member.name,
+    isReachable: member.address === self.address || routing.nextHop(member.address) !== 0,
+    certificateEnds: member.notAfter,
+  }));
+}
+
+/** All counters of all rooms, each under its room's name. */
+function countersOf(parts: NodeParts): Record<string, number> {
+  const { links, routing, forwarder, sockets } = parts;
+  const all: Record<string, number> = {
+    'forwarding.flows': forwarder.flows.size,
+    'forwarding.flows-evicted': forwarder.flows.flowsEvicted,
+    'node.loopback-overflows': parts.loopbackOverflows,
+  };
+  const rooms = { link: links, routing, forwarding: forwarder, sockets };
+  for (const [room, { counters }] of Object.entries(rooms))
+    for (const [name, value] of Object.entries(counters.snapshot()))
+      all[name.startsWith(`${room}.`) ? name : `${room}.${name}`] = value;
+  return all;
+}

@@ -1,0 +1,446 @@
+/**
+ * One overlay node: links, routing, forwarding and sockets composed under the one contract of
+ * `contract.ts`. The children hold no references to each other: each knows an outlet or a sink that
+ * this class gives it, and this class is where their events meet.
+ *
+ *   datagrams -> link: open, replay, frames -> data frames  -> forwarder -> next link, or sockets
+ *                                           -> flood frames -> routing
+ *   link up / down / metrics                -> routing -> next hops -> forwarder
+ *   sockets: seal end to end                -> forwarder -> link: seal -> datagrams
+ *
+ * It holds no protocol of its own. Time and randomness come in; effects go out through the sink.
+ */
+import type { ForwardOutcome, OutgoingPacket } from '../forwarding/index.ts';
+import { Forwarder } from '../forwarding/index.ts';
+import type { Duration, Instant, NodeAddress, Result, WallTime } from '../kernel/index.ts';
+import { BoundedQueue, between, formatNodeAddress, ok, Random, soonest } from '../kernel/index.ts';
+import type { LinkMetrics } from '../link/index.ts';
+import { LinkLayer } from '../link/index.ts';
+import { LinkStateRouting } from '../routing/index.ts';
+import type { Member, TrustRefusal } from '../security/index.ts';
+import { TrustStore } from '../security/index.ts';
+import { SocketLayer } from '../sockets/index.ts';
+import type { DataHeader } from '../wire/index.ts';
+import { blankDataHeader, HOP_LIMIT_DEFAULT } from '../wire/index.ts';
+import {
+  linkLimits,
+  linkTimers,
+  routingLimits,
+  routingTimers,
+  socketLimits,
+} from './child-options.ts';
+import type {
+  BoundSocket,
+  DatagramSocketOptions,
+  FlowOptions,
+  FlowRouting,
+  NodeInput,
+  NodeOptions,
+  NodeRefusal,
+  NodeSink,
+  NodeStatus,
+  OverlayNodeApi,
+  RouteExplanation,
+  SendOutcome,
+  SocketId,
+  StreamId,
+} from './contract.ts';
+import { describeNode } from './describe.ts';
+
+/** A packet to this very node waits here until the call that sent it is over. */
+const LOOPBACK_PACKETS_MAX = 1024;
+
+/** Why a node cannot start with what it was given. */
+export type StartRefusal = TrustRefusal;
+
+interface LoopbackPacket {
+  readonly header: DataHeader;
+  readonly payload: Uint8Array;
+}
+
+export class OverlayNode implements OverlayNodeApi {
+  readonly address: NodeAddress;
+  readonly name: string;
+  private readonly options: NodeOptions;
+  private readonly sink: NodeSink;
+  private readonly trust: TrustStore;
+  private self: Member;
+  private readonly links: LinkLayer;
+  private readonly routing: LinkStateRouting;
+  private readonly forwarder: Forwarder;
+  private readonly sockets: SocketLayer;
+  private readonly loopback: BoundedQueue<LoopbackPacket>;
+  private readonly startedAt: Instant;
+  private wallOffset = 0;
+  private isStopped = false;
+  private now: Instant;
+
+  /**
+   * Checks the own certificate first: a node that nobody would believe does not start. Throws
+   * `OverlayError` MANIFEST_INVALID when the manifest is not signed by a root key.
+   */
+  static start(
+    options: NodeOptions,
+    sink: NodeSink,
+    now: Instant,
+    wall: WallTime,
+  ): Result<OverlayNode, StartRefusal> {
+    const trust = new TrustStore(options);
+    const self = trust.verifyChain(options.identity.chain, wall);
+    if (!self.ok) return self;
+    return ok(new OverlayNode({ options, sink, trust, self: self.value, now, wall }));
+  }
+
+  private constructor(parts: {
+    options: NodeOptions;
+    sink: NodeSink;
+    trust: TrustStore;
+    self: Member;
+    now: Instant;
+    wall: WallTime;
+  }) {
+    const { options, self, now, wall } = parts;
+    this.options = options;
+    this.sink = parts.sink;
+    this.trust = parts.trust;
+    this.self = self;
+    this.address = self.address;
+    this.name = self.name;
+    this.startedAt = now;
+    this.now = now;
+    this.loopback = new BoundedQueue({ capacity: LOOPBACK_PACKETS_MAX, overflow: 'reject' });
+    const random = new Random(options.seed);
+    this.links = this.createLinks(random.split('link'));
+    this.routing = this.createRouting(random.split('routing'));
+    this.forwarder = this.createForwarder();
+    this.sockets = this.createSockets(random.split('sockets'));
+    this.setWallClock(wall, now);
+  }
+
+  handle(input: NodeInput, now: Instant): void {
+    this.now = now;
+    switch (input.kind) {
+      case 'datagrams':
+        this.links.receive(input.batch, now);
+        break;
+      case 'timeout':
+        this.timeout(now);
+        break;
+      case 'wall-clock':
+        this.setWallClock(input.wall, now);
+        break;
+      case 'neighbours':
+        this.links.setNeighbours(input.neighbours, now);
+        break;
+      case 'manifest':
+        this.routing.setManifest(input.manifest, now);
+        this.links.recheckTrust(now);
+        break;
+      case 'certificate':
+        this.renewed(input.chain, now);
+        break;
+      case 'enrol-answer':
+        this.links.enrolAnswer(input.request, input.answer, now);
+        break;
+      case 'renew':
+        this.links.renew(input.neighbour, now);
+        break;
+      case 'stop':
+        this.stop(now);
+        break;
+    }
+    this.flush(now);
+  }
+
+  nextTimeout(): Instant | undefined {
+    const children = soonest(this.links.nextTimeout(), this.routing.nextTimeout());
+    return soonest(children, this.sockets.nextTimeout());
+  }
+
+  flush(now: Instant): void {
+    this.now = now;
+    for (let packet = this.loopback.shift(); packet !== undefined; packet = this.loopback.shift()) {
+      const { header, payload } = packet;
+      this.arrived(header, payload, 0, payload.length, now);
+    }
+    this.links.flush(now);
+  }
+
+  // -- Sockets ---------------------------------------------------------------------------------
+
+  datagramBind(options: DatagramSocketOptions, now: Instant): Result<BoundSocket, NodeRefusal> {
+    return this.sockets.datagramBind(options, now);
+  }
+
+  datagramSend(
+    socket: SocketId,
+    to: NodeAddress,
+    toPort: number,
+    payload: Uint8Array,
+    now: Instant,
+  ): SendOutcome {
+    return this.sockets.datagramSend(socket, to, toPort, payload, now);
+  }
+
+  socketClose(socket: SocketId, now: Instant): void {
+    this.sockets.socketClose(socket, now);
+  }
+
+  streamListen(options: { port?: number }, now: Instant): Result<BoundSocket, NodeRefusal> {
+    return this.sockets.streamListen(options, now);
+  }
+
+  streamConnect(
+    to: NodeAddress,
+    toPort: number,
+    options: FlowOptions,
+    now: Instant,
+  ): Result<StreamId, NodeRefusal> {
+    return this.sockets.streamConnect(to, toPort, options, now);
+  }
+
+  streamWrite(stream: StreamId, bytes: Uint8Array, now: Instant): number {
+    return this.sockets.streamWrite(stream, bytes, now);
+  }
+
+  streamConsumed(stream: StreamId, bytes: number, now: Instant): void {
+    this.sockets.streamConsumed(stream, bytes, now);
+  }
+
+  streamFinish(stream: StreamId, now: Instant): void {
+    this.sockets.streamFinish(stream, now);
+  }
+
+  streamReset(stream: StreamId, now: Instant): void {
+    this.sockets.streamReset(stream, now);
+  }
+
+  echo(
+    id: number,
+    to: NodeAddress,
+    options: { hopLimit?: number; payloadBytes?: number; routing?: FlowRouting },
+    now: Instant,
+  ): Result<void, NodeRefusal> {
+    return this.sockets.echo(id, to, options, now);
+  }
+
+  // -- Questions -------------------------------------------------------------------------------
+
+  addressOf(name: string): NodeAddress | undefined {
+    return name === this.name ? this.address : this.routing.addressOf(name);
+  }
+
+  nameOf(address: NodeAddress): string | undefined {
+    return address === this.address ? this.name : this.routing.memberAt(address)?.name;
+  }
+
+  explainRoute(destination: NodeAddress, now: Instant): RouteExplanation | undefined {
+    return this.routing.explain(destination, now);
+  }
+
+  status(now: Instant): NodeStatus {
+    return describeNode(
+      {
+        self: this.self,
+        trust: this.trust,
+        epoch: this.options.epoch,
+        uptime: between(this.startedAt, now),
+        links: this.links,
+        routing: this.routing,
+        forwarder: this.forwarder,
+        sockets: this.sockets,
+        loopbackOverflows: this.loopback.overflows,
+      },
+      now,
+    );
+  }
+
+  // -- Children --------------------------------------------------------------------------------
+
+  private createLinks(random: Random): LinkLayer {
+    const { options, self, trust, sink, now } = this;
+    const { identity, epoch, crypto, entropy, neighbours } = options;
+    const layer = new LinkLayer(
+      {
+        identity,
+        trust,
+        self,
+        epoch,
+        crypto,
+        entropy,
+        random,
+        neighbours,
+        acceptLinks: options.acceptLinks ?? 'members',
+        timers: linkTimers(options.timers),
+        limits: linkLimits(options.limits),
+        sink: {
+          transmit: (batch) => sink.transmit(batch),
+          data: (link, slab, at, end, t) =>
+            this.forwarder.receive(link.neighbour, slab, at, end, t),
+          control: (link, type, slab, at, end, t) =>
+            this.routing.frame(link.neighbour, type, slab, at, end, t),
+          linkUp: (neighbour, member, metrics, t) => this.linkUp(neighbour, member, metrics, t),
+          linkDown: (neighbour, reason, silence, t) => this.linkDown(neighbour, reason, silence, t),
+          linkMetrics: (neighbour, metrics, t) => this.routing.adjacency(neighbour, metrics, '', t),
+          enrolRequest: (request) => sink.event({ kind: 'enrol-request', ...request }),
+          renewal: (neighbour, answer) => sink.event({ kind: 'renewal', neighbour, answer }),
+          refused: (what, reason, remote) => sink.event({ kind: 'refused', what, reason, remote }),
+        },
+      },
+      now,
+    );
+    return layer;
+  }
+
+  private createRouting(random: Random): LinkStateRouting {
+    const { options, self, trust, sink } = this;
+    return new LinkStateRouting({
+      self,
+      epoch: options.epoch,
+      crypto: options.crypto,
+      signer: options.crypto.signer(options.identity.signingSeed),
+      trust,
+      random,
+      timers: routingTimers(options.timers),
+      limits: routingLimits(options.limits),
+      sink: {
+        sendFrame: (neighbour, type, body) =>
+          this.links.sendControl(neighbour, type, body, this.now),
+        routeChanged: (change) => {
+          sink.event({ kind: 'route-changed', ...change });
+          this.sockets.routeChanged(change.destination, this.now);
+        },
+        memberLearned: ({ address, name }) => {
+          sink.event({ kind: 'member', address, name });
+          this.sockets.memberChanged(address, this.now);
+        },
+        memberForgotten: ({ address, name }, reason) => {
+          sink.event({ kind: 'member-gone', address, name, reason });
+          this.sockets.memberChanged(address, this.now);
+        },
+        manifestAdopted: (manifest, version) => {
+          sink.event({ kind: 'manifest', manifest, version });
+          this.links.recheckTrust(this.now);
+        },
+        refused: (reason, from) =>
+          sink.event({ kind: 'refused', what: 'record', reason, remote: this.nameOf(from) ?? '' }),
+      },
+    });
+  }
+
+  private createForwarder(): Forwarder {
+    const { options, self } = this;
+    return new Forwarder({
+      self: self.address,
+      epoch: options.epoch,
+      links: this.links,
+      routes: this.routing,
+      sink: {
+        deliver: (header, bytes, _frame, payload, end, now) =>
+          this.arrived(header, bytes, payload, end, now),
+        notice: (kind, header, bytes, payload, end, now) =>
+          this.sockets.notice(kind, header, bytes, payload, end, now),
+      },
+      ...(options.observer === undefined ? {} : { observer: options.observer }),
+      ...(options.limits?.flowsMax === undefined ? {} : { flowsMax: options.limits.flowsMax }),
+    });
+  }
+
+  private createSockets(random: Random): SocketLayer {
+    const { options, self } = this;
+    return new SocketLayer({
+      self,
+      agreement: options.crypto.keyAgreement(options.identity.agreementKey),
+      epoch: options.epoch,
+      crypto: options.crypto,
+      entropy: options.entropy,
+      random,
+      limits: socketLimits(options.limits),
+      memberAt: (address) => (address === self.address ? self : this.routing.memberAt(address)),
+      isReachable: (address) => address === self.address || this.routing.nextHop(address) !== 0,
+      pathMtu: (address) => this.routing.pathMtu(address),
+      sink: this.sink,
+      network: {
+        send: (packet, payload, now) => this.send(packet, payload, now),
+        pinnedRoute: (address) => this.routing.path(address),
+      },
+    });
+  }
+
+  // -- Links -----------------------------------------------------------------------------------
+
+  private linkUp(neighbour: NodeAddress, member: Member, metrics: LinkMetrics, now: Instant): void {
+    const row = this.links.status(now).find((link) => link.neighbour === neighbour);
+    if (row !== undefined)
+      this.sink.event({ kind: 'link-up', neighbour, name: member.name, remote: row.remote });
+    this.routing.adjacency(neighbour, metrics, '', now);
+  }
+
+  private linkDown(neighbour: NodeAddress, reason: string, silence: Duration, now: Instant): void {
+    const name = this.nameOf(neighbour) ?? formatNodeAddress(neighbour);
+    this.sink.event({ kind: 'link-down', neighbour, name, reason, silence });
+    this.routing.adjacency(neighbour, undefined, reason, now);
+  }
+
+  // -- Packets ---------------------------------------------------------------------------------
+
+  private send(packet: OutgoingPacket, payload: Uint8Array, now: Instant): ForwardOutcome {
+    if (packet.destination !== this.address) return this.forwarder.send(packet, payload, now);
+    const header = blankDataHeader();
+    header.source = this.address;
+    header.destination = this.address;
+    header.epoch = this.options.epoch;
+    header.flow = packet.flow;
+    header.sequence = packet.sequence;
+    header.lane = packet.lane;
+    header.kind = packet.kind;
+    header.hopLimit = packet.hopLimit ?? HOP_LIMIT_DEFAULT;
+    return this.loopback.push({ header, payload: payload.slice() }) ? 'sent' : 'unreachable';
+  }
+
+  private arrived(
+    header: DataHeader,
+    bytes: Uint8Array,
+    payload: number,
+    end: number,
+    now: Instant,
+  ): void {
+    this.sockets.receive(header, bytes, payload, end, now);
+  }
+
+  // -- Time ------------------------------------------------------------------------------------
+
+  private timeout(now: Instant): void {
+    this.links.timeout(now);
+    this.routing.timeout(now);
+    this.sockets.timeout(now);
+  }
+
+  /** State: unchanged unless the new certificate is valid and this node's own. */
+  private renewed(chain: Uint8Array, now: Instant): void {
+    const member = this.trust.verifyChain(chain, (now + this.wallOffset) as WallTime);
+    if (!member.ok || member.value.address !== this.address) {
+      const reason = member.ok ? 'not this node' : member.reason;
+      this.sink.event({ kind: 'refused', what: 'enrolment', reason, remote: 'own certificate' });
+      return;
+    }
+    this.self = member.value;
+    this.links.certificate(chain, now);
+    this.routing.setSelf(member.value, now);
+  }
+
+  private setWallClock(wall: WallTime, now: Instant): void {
+    this.wallOffset = wall - now;
+    this.links.setWallClock(now, wall);
+    this.routing.setWallClock(now, wall);
+  }
+
+  /** Streams are told first, then the network, then the neighbours. */
+  private stop(now: Instant): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    this.sockets.stop(now);
+    this.routing.withdraw(now);
+    this.links.stop(now);
+  }
+}
