@@ -22,6 +22,7 @@ import type {
   NodeSink,
   OverlayNodeApi,
 } from '../node/index.ts';
+import { OverlayNode } from '../node/index.ts';
 import type { Impairments } from '../sim/index.ts';
 import {
   type Clock,
@@ -70,7 +71,8 @@ export interface OverlayHostOptions extends Omit<NodeOptions, 'seed' | 'crypto' 
   /** Default: `node:crypto`, for both. */
   readonly crypto?: Crypto;
   readonly entropy?: Entropy;
-  readonly createNode: CreateNode;
+  /** Default: the overlay node itself. */
+  readonly createNode?: CreateNode;
   readonly underlayOptions?: Omit<UdpUnderlayOptions, 'locals'>;
   readonly clock?: Clock;
   /**
@@ -137,7 +139,7 @@ export class OverlayHost implements OverlayNodeHandle {
         return this.sink(driver, sockets);
       },
       createNode: (sink, now) => {
-        const made = options.createNode(
+        const made = (options.createNode ?? OverlayNode.start)(
           { ...options, crypto, entropy, seed },
           sink,
           now,
