@@ -203,7 +203,7 @@ export class FrameReader {
 }
 
 /** Where the control frame at `at` ends; -1 when that is past the end of the packet. */
-function bodyEnd(slab: Uint8Array, at: number, end: number): number {
+export function bodyEnd(slab: Uint8Array, at: number, end: number): number {
   const body = at + CONTROL_FRAME_HEADER_BYTES;
   if (body > end) return -1;
   const stop = body + readU16(slab, at + 1);

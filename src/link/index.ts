@@ -1,5 +1,6 @@
 export * from './contract.ts';
 export type { NeighbourSpec } from './dialer.ts';
+export * from './enrolment-client.ts';
 export type { EnrolRequestEvent } from './enrolment-desk.ts';
 export type { Link, LinkState } from './link.ts';
 export * from './link-layer.ts';

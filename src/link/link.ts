@@ -27,6 +27,7 @@ const FOLLOW_AFTER = 200_000;
 const SAMPLES_TO_COME_UP = 3;
 const BURST_INTERVAL = 20_000;
 const HURRY_LIFE = 250_000;
+const HURRY_INTERVAL = 15_000;
 /** A neighbour that sends this much needs no urging to tell a loss soon. */
 const HURRY_BELOW_PER_SECOND = 40;
 const ANSWER_SPACING = 5_000;
@@ -156,7 +157,7 @@ export class Link {
     let flags = isUrging ? HELLO_HURRY : 0;
     let interval: number = helloInterval;
     if (isUrging) interval = helloInterval / 2;
-    if (now < this.hurryUntil) interval = probeInterval;
+    if (now < this.hurryUntil) interval = HURRY_INTERVAL;
     if (this.state === 'connecting') {
       interval = this.isYoung(now) ? BURST_INTERVAL : helloInterval / 2;
       flags |= HELLO_ANSWER_AT_ONCE;
@@ -174,7 +175,7 @@ export class Link {
   /** The neighbour looks into a loss and wants more to count for a moment. */
   hurry(now: Instant): void {
     this.hurryUntil = now + HURRY_LIFE;
-    this.helloAt = Math.min(this.helloAt, now + this.options.timers.probeInterval) as Instant;
+    this.helloAt = Math.min(this.helloAt, now + HURRY_INTERVAL) as Instant;
   }
 
   /** A gap was seen: ask the neighbour for more to count, at once. */
@@ -188,14 +189,17 @@ export class Link {
   comesUp(now: Instant): boolean {
     if (this.state !== 'connecting' || this.path.rtt.samples < SAMPLES_TO_COME_UP) return false;
     this.enter('up', now);
-    this.damper = new MetricsDamper(this.path.metrics);
+    this.damper = new MetricsDamper(this.path.metrics, now);
     return true;
   }
 
   /** The metrics, when they have become worth telling. */
   news(now: Instant): LinkMetrics | undefined {
-    if (!this.isUsable) return undefined;
-    return this.damper?.update(this.path.metrics, now);
+    const { damper, path } = this;
+    if (!this.isUsable || damper === undefined) return undefined;
+    const hasStepped = damper.hasStepped(path.rtt.rtt, now);
+    if (hasStepped) path.rtt.snap();
+    return damper.update(path.metrics, hasStepped, now);
   }
 
   /** Follows the failure detector; the reason, when the neighbour is dead. */

@@ -5,7 +5,7 @@
  * - `fastPpm`, over the last second: for the failure detector, which wants the worst it can believe;
  * - `slowPpm`, over the last 20 s: for people;
  * - `toldPpm`, for routing: changes only when a change is certain. Worse is believed by a sequential
- *   test (`change-test.ts`) in a few packets, better by another one and not before 10 s.
+ *   test (`change-detector.ts`) in a few packets, better by another one and not before 10 s.
  *
  * A counter that comes late fills the gap it left, so reordering is not loss: buckets of 50 ms are
  * judged one bucket late, when what was only overtaken has arrived.
@@ -17,7 +17,7 @@
  * neighbour for 40 hellos a second from the first loss on, so that these take under a second.
  */
 import type { Duration, Instant } from '../kernel/index.ts';
-import { ChangeTest } from './change-test.ts';
+import { ChangeDetector } from './change-detector.ts';
 
 const BUCKET: Duration = 50_000 as Duration;
 const FAST_BUCKETS = 20;
@@ -25,7 +25,7 @@ const SLOW_BUCKETS = 400;
 /** Buckets kept: the slow window, the open bucket and the one being settled. */
 const RING = 512;
 
-const SHARP_THRESHOLD = 13.2;
+const SHARP_THRESHOLD = 12;
 const FINE_THRESHOLD = 10.3;
 const BETTER_THRESHOLD = 10;
 const RUN_WEIGHT = 0.2;
@@ -53,9 +53,9 @@ export class LossEstimator {
   private refineAt = Number.POSITIVE_INFINITY;
   private refineLost = 0;
   private refineTotal = 0;
-  private sharp: ChangeTest | undefined;
-  private fine: ChangeTest | undefined;
-  private better: ChangeTest | undefined;
+  private sharp: ChangeDetector | undefined;
+  private fine: ChangeDetector | undefined;
+  private better: ChangeDetector | undefined;
 
   constructor() {
     this.rebase();
@@ -72,21 +72,26 @@ export class LossEstimator {
     }
   }
 
-  /** A packet that was counted as lost a moment ago. */
+  /**
+   * A packet that was counted as lost a moment ago. The bucket about to be judged is mended first,
+   * then the open one, then those already judged.
+   */
   arrivedLate(now: Instant): void {
     this.roll(now);
-    for (let bucket = this.open; bucket > this.open - 4 && bucket >= 0; bucket--) {
-      const at = bucket % RING;
-      if (this.runLosses[at]! > 0) this.runLosses[at] = this.runLosses[at]! - 1;
-      else if (this.events[at]! > 0) this.events[at] = this.events[at]! - 1;
-      else continue;
-      this.received[at] = this.received[at]! + 1;
-      if (bucket < this.open - 1) {
-        this.slowLost--;
-        this.slowReceived++;
-      }
-      return;
-    }
+    const isMended = this.mend(this.open - 1) || this.mend(this.open);
+    if (isMended || !(this.mend(this.open - 2) || this.mend(this.open - 3))) return;
+    this.slowLost--;
+    this.slowReceived++;
+  }
+
+  private mend(bucket: number): boolean {
+    if (bucket < 0) return false;
+    const at = bucket % RING;
+    if (this.runLosses[at]! > 0) this.runLosses[at] = this.runLosses[at]! - 1;
+    else if (this.events[at]! > 0) this.events[at] = this.events[at]! - 1;
+    else return false;
+    this.received[at] = this.received[at]! + 1;
+    return true;
   }
 
   /** Closes buckets that have ended. Called with every packet and at every hello. */
@@ -201,13 +206,13 @@ export class LossEstimator {
       const sharpTo = Math.min(0.95, Math.max(0.2, 4 * from));
       const fineTo = Math.min(0.9, Math.max(0.05, 2.2 * from));
       const shared = { from, runWeight: RUN_WEIGHT };
-      this.sharp = new ChangeTest({ ...shared, to: sharpTo, threshold: SHARP_THRESHOLD });
-      this.fine = new ChangeTest({ ...shared, to: fineTo, threshold: FINE_THRESHOLD });
+      this.sharp = new ChangeDetector({ ...shared, to: sharpTo, threshold: SHARP_THRESHOLD });
+      this.fine = new ChangeDetector({ ...shared, to: fineTo, threshold: FINE_THRESHOLD });
     }
     this.better =
       this.told === 0
         ? undefined
-        : new ChangeTest({
+        : new ChangeDetector({
             from: this.told * 0.8,
             to: this.told * 0.4,
             threshold: BETTER_THRESHOLD,

@@ -3,8 +3,10 @@
  * after it has lasted 10 s; noise is never told. Losses come damped already, each by the estimator
  * at its receiving end (`loss-estimator.ts`), so any change of theirs is news.
  *
- * A round-trip time is worse when the smoothed value (a median of five, then a gain of 1/16) stays
- * above the told one by more than 15 % and 4 ms for 300 ms. Under +-20 % of uniform noise the
+ * The first figure and the first after a step rest on few samples; each is corrected once, 3 s later.
+ *
+ * A round-trip time is worse when the smoothed value (a median of five, then a gain of 1/20) stays
+ * above the told one by more than 15 % and 4 ms for 200 ms. Under +-20 % of uniform noise the
  * smoothed value moves by 2 to 3 % (one sigma), so 15 % is beyond five sigmas.
  */
 import type { Duration, Instant } from '../kernel/index.ts';
@@ -23,38 +25,32 @@ export interface LinkMetrics {
 
 const RTT_SHARE = 0.15;
 const RTT_STEP: Duration = 4_000 as Duration;
-const WORSE_AFTER: Duration = 300_000 as Duration;
+const WORSE_AFTER: Duration = 200_000 as Duration;
 const BETTER_AFTER: Duration = 10_000_000 as Duration;
+const REFINE_AFTER: Duration = 3_000_000 as Duration;
+const REFINE_SHARE = 0.07;
+const REFINE_STEP: Duration = 2_000 as Duration;
 
 export class MetricsDamper {
   private told: LinkMetrics;
   private worseSince: Instant | undefined;
   private betterSince: Instant | undefined;
+  private refineAt: number;
 
-  constructor(first: LinkMetrics) {
+  constructor(first: LinkMetrics, now: Instant) {
     this.told = first;
+    this.refineAt = now + REFINE_AFTER;
   }
 
   get metrics(): LinkMetrics {
     return this.told;
   }
 
-  /** The new metrics when they are worth telling, otherwise undefined. */
-  update(measured: LinkMetrics, now: Instant): LinkMetrics | undefined {
-    const { told } = this;
-    const isNews =
-      this.isRttNews(measured.rtt, now) ||
-      measured.lossOutPpm !== told.lossOutPpm ||
-      measured.lossInPpm !== told.lossInPpm ||
-      measured.mtu !== told.mtu;
-    if (!isNews) return undefined;
-    this.told = measured;
-    this.worseSince = undefined;
-    this.betterSince = undefined;
-    return measured;
-  }
-
-  private isRttNews(rtt: Duration, now: Instant): boolean {
+  /**
+   * Whether the round-trip time has stepped for certain. The caller may then let its estimate catch
+   * up, so that what `update` tells is the new value and not as far as a slow average has come.
+   */
+  hasStepped(rtt: Duration, now: Instant): boolean {
     const change = rtt - this.told.rtt;
     if (Math.abs(change) <= Math.max(RTT_STEP, RTT_SHARE * this.told.rtt)) {
       this.worseSince = undefined;
@@ -69,5 +65,29 @@ export class MetricsDamper {
     this.worseSince = undefined;
     this.betterSince ??= now;
     return now - this.betterSince >= BETTER_AFTER;
+  }
+
+  /** The new metrics when they are worth telling, otherwise undefined. */
+  update(measured: LinkMetrics, hasStepped: boolean, now: Instant): LinkMetrics | undefined {
+    const { told } = this;
+    const isNews =
+      hasStepped ||
+      this.isRefined(measured.rtt, now) ||
+      measured.lossOutPpm !== told.lossOutPpm ||
+      measured.lossInPpm !== told.lossInPpm ||
+      measured.mtu !== told.mtu;
+    if (!isNews) return undefined;
+    if (hasStepped) this.refineAt = now + REFINE_AFTER;
+    this.told = measured;
+    this.worseSince = undefined;
+    this.betterSince = undefined;
+    return measured;
+  }
+
+  private isRefined(rtt: Duration, now: Instant): boolean {
+    if (now < this.refineAt) return false;
+    this.refineAt = Number.POSITIVE_INFINITY;
+    const change = Math.abs(rtt - this.told.rtt);
+    return change > Math.max(REFINE_STEP, REFINE_SHARE * this.told.rtt);
   }
 }

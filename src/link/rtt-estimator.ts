@@ -10,7 +10,7 @@ import type { Duration, Instant } from '../kernel/index.ts';
 
 const MEDIAN_SAMPLES = 5;
 /** Gain of the smoothed value once it has as many samples; before that it is their plain mean. */
-const SMOOTHING = 16;
+const SMOOTHING = 20;
 const MINIMUM_WINDOW: Duration = 30_000_000 as Duration;
 
 export class RttEstimator {
@@ -44,6 +44,11 @@ export class RttEstimator {
       this.minimumSince = now;
     }
     this.minimumNow = Math.min(this.minimumNow, rtt);
+  }
+
+  /** Moves the average to the median of the last five samples: the value is known to have stepped. */
+  snap(): void {
+    if (this.samples > 0) this.smoothed = this.median();
   }
 
   /**

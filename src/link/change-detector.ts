@@ -8,7 +8,7 @@
  * The score keeps count of what arrived and what was lost since it last left zero, which is the
  * best estimate of where the change began and so of the new rate.
  */
-export interface ChangeTestOptions {
+export interface ChangeDetectorOptions {
   /** Loss rates, 0 < rate < 1. */
   readonly from: number;
   readonly to: number;
@@ -21,7 +21,7 @@ export interface ChangeTestOptions {
   readonly runWeight: number;
 }
 
-export class ChangeTest {
+export class ChangeDetector {
   private readonly weightLost: number;
   private readonly weightRun: number;
   private readonly weightReceived: number;
@@ -30,7 +30,7 @@ export class ChangeTest {
   private lost = 0;
   private total = 0;
 
-  constructor(options: ChangeTestOptions) {
+  constructor(options: ChangeDetectorOptions) {
     this.weightLost = Math.log(options.to / options.from);
     this.weightRun = this.weightLost * options.runWeight;
     this.weightReceived = Math.log((1 - options.to) / (1 - options.from));
