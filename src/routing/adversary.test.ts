@@ -14,6 +14,7 @@ import {
   FRAME_SYNC,
   type LinkReport,
   linkStateSigningInput,
+  RECORD_BYTES_MAX,
   RECORD_CERTIFICATE,
   RECORD_LINK_STATE,
   RECORD_MANIFEST,
@@ -102,7 +103,7 @@ test('an older record is answered with the newer one', () => {
 test('truncated, oversized and unknown frames are counted, whatever their bytes', () => {
   const network = line('A', 'B');
   const [a, b] = [network.node('A'), network.node('B')];
-  const oversized = new Uint8Array(1201);
+  const oversized = new Uint8Array(RECORD_BYTES_MAX + 1);
   a.routing.frame(b.address, FRAME_FLOOD, oversized, 0, oversized.length, network.now);
   a.routing.frame(b.address, FRAME_FLOOD, oversized, 0, 7, network.now);
   a.routing.frame(b.address, FRAME_FLOOD_ACK, oversized, 0, 13, network.now);

@@ -48,7 +48,7 @@ export interface RoutingLimits {
   readonly recordsMax: number;
   /** Link-state records of one origin, 64 links each. */
   readonly linkStatePartsMax: number;
-  /** Parts of 1183 bytes; 25 hold the largest manifest there may be. */
+  /** Parts of 1135 bytes; 26 hold the largest manifest there may be. */
   readonly manifestPartsMax: number;
   /** Link-state records waiting for their origin's certificate. */
   readonly heldRecordsMax: number;
@@ -73,7 +73,7 @@ export const ROUTING_LIMITS: RoutingLimits = {
   membersMax: 512,
   recordsMax: 2048,
   linkStatePartsMax: 4,
-  manifestPartsMax: 25,
+  manifestPartsMax: 26,
   heldRecordsMax: 64,
   inFlightMax: 16,
   originRecordsPerSecond: 10,

@@ -8,6 +8,7 @@ import { Heap, instant, milliseconds, Random, seconds, wallTime } from '../kerne
 import type { Identity, Member, NewNetwork } from '../security/index.ts';
 import { createIdentity, createNetwork, issueCertificate, TrustStore } from '../security/index.ts';
 import { simCrypto, simEntropy } from '../sim/index.ts';
+import { RECORD_BYTES_MAX } from '../wire/index.ts';
 import type { AdjacencyMetrics, RouteChange, RoutingLimits, RoutingTimers } from './index.ts';
 import { LinkStateRouting } from './index.ts';
 
@@ -251,7 +252,7 @@ export class TestNetwork {
       (l) => (l.a === from && l.b === to) || (l.b === from && l.a === to),
     );
     if (to === undefined || link === undefined || !link.isUp) return false;
-    assert.ok(body.length <= 1200, 'a frame fits a packet');
+    assert.ok(body.length <= RECORD_BYTES_MAX, 'a frame fits a packet');
     this.framesSent++;
     this.bytesSent += body.length;
     this.tap?.(from, to, frameType, body);

@@ -5,7 +5,8 @@
  * any record of the same key with a higher (epoch, sequence). Who may say it is the record type's
  * business: link state is signed by its origin, certificates and the manifest prove themselves.
  *
- * FLOOD, one record, at most 1200 bytes so that it fits a sealed packet on every link:
+ * FLOOD, one record, at most 1152 bytes: with sealing (32), frame header (3) and room for a hello it fits
+ * a datagram of 1232, the least that a link passes:
  *
  *    0               1               2               3
  *   +---------------+---------------+---------------+---------------+
@@ -24,7 +25,7 @@
  *
  * A *version* is 14 bytes: type (1), part (1), origin (4), epoch (4), sequence (4).
  *
- * FLOOD_ACK: one to 85 versions.
+ * FLOOD_ACK: one to 82 versions.
  *
  * SYNC: what two neighbours say to find out which records the other lacks.
  *
@@ -41,7 +42,7 @@
 import type { NodeAddress } from '../kernel/index.ts';
 import { ByteReader, ByteWriter } from '../kernel/index.ts';
 
-export const RECORD_BYTES_MAX = 1200;
+export const RECORD_BYTES_MAX = 1152;
 export const RECORD_HEADER_BYTES = 16;
 export const RECORD_BODY_BYTES_MAX: number = RECORD_BYTES_MAX - RECORD_HEADER_BYTES;
 
