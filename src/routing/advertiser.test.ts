@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
-import { instant, milliseconds, Random, seconds } from '../kernel/index.ts';
+import { Counters, instant, milliseconds, Random, seconds } from '../kernel/index.ts';
 import { Advertiser } from './advertiser.ts';
 import { type AdjacencyMetrics, ROUTING_LIMITS, ROUTING_TIMERS } from './options.ts';
 
@@ -17,7 +17,7 @@ const measured = (oneWayMs: number, lossPpm = 0): AdjacencyMetrics => ({
   mtu: 1400,
 });
 
-const advertiser = (): Advertiser => new Advertiser(ROUTING_TIMERS, ROUTING_LIMITS);
+const advertiser = (): Advertiser => new Advertiser(ROUTING_TIMERS, ROUTING_LIMITS, new Counters());
 const after = (secondsLater: number): Instant => (START + seconds(secondsLater)) as Instant;
 
 test('a link that was never down is told at once', () => {
@@ -115,11 +115,13 @@ test('failures are forgotten, one a minute', () => {
 
 test('failures of former neighbours are remembered for a bounded number of them', () => {
   const limits = { ...ROUTING_LIMITS, neighboursMax: 4 };
-  const a = new Advertiser(ROUTING_TIMERS, limits);
+  const counters = new Counters();
+  const a = new Advertiser(ROUTING_TIMERS, limits, counters);
   for (let n = 1; n <= 100; n++) {
     a.up(n as NodeAddress, measured(10), START);
     a.down(n as NodeAddress, START);
   }
+  assert.equal(counters.value('flap-memory-full'), 92);
   assert.equal(a.up(1 as NodeAddress, measured(10), START), 'soon', 'long forgotten');
   assert.equal(a.up(100 as NodeAddress, measured(10), START), 'nothing', 'remembered');
 });

@@ -8,7 +8,7 @@
  * seconds. Smaller changes are never told. A link that comes back waits a second, doubled for each
  * recent failure up to a minute, as route flap damping does (RFC 2439), but in whole doublings.
  */
-import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
+import type { Counters, Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import { between, later, soonest } from '../kernel/index.ts';
 import type { LinkReport } from '../wire/index.ts';
 import { linkCost } from './metric.ts';
@@ -36,8 +36,10 @@ export class Advertiser {
   private readonly adjacencies = new Map<NodeAddress, Adjacency>();
   private readonly timers: RoutingTimers;
   private readonly limits: RoutingLimits;
+  private readonly counters: Counters;
 
-  constructor(timers: RoutingTimers, limits: RoutingLimits) {
+  constructor(timers: RoutingTimers, limits: RoutingLimits, counters: Counters) {
+    this.counters = counters;
     this.timers = timers;
     this.limits = limits;
   }
@@ -151,6 +153,7 @@ export class Advertiser {
     if (this.adjacencies.size <= 2 * this.limits.neighboursMax) return;
     for (const [address, { current }] of this.adjacencies) {
       if (current !== undefined) continue;
+      this.counters.add('flap-memory-full');
       this.adjacencies.delete(address);
       return;
     }

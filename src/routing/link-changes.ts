@@ -2,7 +2,7 @@
  * What happened to links, in words, and since when links that are gone are gone. Routes take the
  * cause of their changes from here, explanations the reason why a better way is not to be had.
  */
-import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
+import type { Counters, Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import { between, formatNodeAddress, inMilliseconds, inSeconds } from '../kernel/index.ts';
 import type { Edge, EdgeChange } from './graph.ts';
 import type { RoutingLimits, RoutingTimers } from './options.ts';
@@ -28,8 +28,15 @@ export class LinkChanges {
   private readonly timers: RoutingTimers;
   private readonly limits: RoutingLimits;
   private readonly nameOf: NameOf;
+  private readonly counters: Counters;
 
-  constructor(options: { timers: RoutingTimers; limits: RoutingLimits; nameOf: NameOf }) {
+  constructor(options: {
+    timers: RoutingTimers;
+    limits: RoutingLimits;
+    counters: Counters;
+    nameOf: NameOf;
+  }) {
+    this.counters = options.counters;
     this.timers = options.timers;
     this.limits = options.limits;
     this.nameOf = options.nameOf;
@@ -86,6 +93,7 @@ export class LinkChanges {
 
   private forgetSurplus(): void {
     if (this.vanished.size <= this.limits.vanishedLinksMax) return;
+    this.counters.add('vanished-links-full');
     this.vanished.delete(this.vanished.keys().next().value!);
   }
 }

@@ -82,7 +82,7 @@ export class LinkStateRouting {
       sink: this.membershipSink(),
     });
     this.table = new RouteTable(this.self, nameOf);
-    this.links = new LinkChanges({ timers, limits, nameOf });
+    this.links = new LinkChanges({ timers, limits, counters, nameOf });
     this.store = new RecordStore(limits.recordsMax);
     this.judge = new LinkStateJudge({
       crypto,

@@ -65,7 +65,7 @@ export class LinkStateOrigin {
   constructor(options: OriginOptions) {
     this.options = options;
     this.epoch = options.epoch;
-    this.advertiser = new Advertiser(options.timers, options.limits);
+    this.advertiser = new Advertiser(options.timers, options.limits, options.counters);
     this.rate = new TokenBucket({
       perSecond: options.limits.ownRecordsPerSecond,
       burst: options.limits.ownRecordsBurst,

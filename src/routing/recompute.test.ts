@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Duration, NodeAddress } from '../kernel/index.ts';
-import { instant, Random } from '../kernel/index.ts';
+import { Counters, instant, Random } from '../kernel/index.ts';
 import { RECORD_LINK_STATE } from '../wire/index.ts';
 import { encodeLinkState, type LinkReport } from '../wire/link-state.ts';
 import { LinkChanges } from './link-changes.ts';
@@ -70,7 +70,12 @@ for (const { nodes, goal } of [
     const topology = new Topology();
     for (const [origin, links] of reports) put(topology, origin, links);
     const table = new RouteTable(1 as NodeAddress, nameOf);
-    const links = new LinkChanges({ timers: ROUTING_TIMERS, limits: ROUTING_LIMITS, nameOf });
+    const links = new LinkChanges({
+      timers: ROUTING_TIMERS,
+      limits: ROUTING_LIMITS,
+      counters: new Counters(),
+      nameOf,
+    });
     const times: number[] = [];
     for (let round = 0; round < 40; round++) {
       // One origin's links get slower, then quicker again: routes do change.
