@@ -15,3 +15,4 @@ export * from './random.ts';
 export * from './result.ts';
 export * from './time.ts';
 export * from './token-bucket.ts';
+export * from './utf8-prefix.ts';

@@ -26,7 +26,7 @@ import {
   ByteWriter,
   readU32,
   utf8Decode,
-  utf8Encode,
+  utf8Prefix,
   writeU32,
 } from '../kernel/index.ts';
 import {
@@ -152,7 +152,7 @@ const INTENTS: readonly HandshakeIntent[] = ['member', 'enrol', 'refuse'];
 const AEADS: readonly AeadAlgorithm[] = ['aes-128-gcm', 'chacha20-poly1305'];
 
 export function encodeHandshakePayload(payload: HandshakePayload): Uint8Array {
-  const reason = utf8Encode(payload.reason).subarray(0, REASON_BYTES_MAX);
+  const reason = utf8Prefix(payload.reason, REASON_BYTES_MAX);
   const out = new ByteWriter(1024);
   out.u8(INTENTS.indexOf(payload.intent)).u8(payload.aeads.length);
   for (const algorithm of payload.aeads) out.u8(AEADS.indexOf(algorithm) + 1);

@@ -6,7 +6,7 @@
  *   MTU probe   | id (u32)  | datagram size (u16) |          then padding frames up to that size
  *   MTU ack     | id (u32)  | datagram size (u16) |
  */
-import { ByteReader, ByteWriter, utf8Decode, utf8Encode } from '../kernel/index.ts';
+import { ByteReader, ByteWriter, utf8Decode, utf8Prefix } from '../kernel/index.ts';
 
 /** Why a neighbour goes. Append-only. */
 export const GOODBYE_LEAVING = 1;
@@ -25,8 +25,8 @@ export interface Goodbye {
 }
 
 export function encodeGoodbye(goodbye: Goodbye): Uint8Array {
-  const detail = utf8Encode(goodbye.detail);
-  return new ByteWriter(8).u8(goodbye.code).raw(detail.subarray(0, DETAIL_BYTES_MAX)).finish();
+  const detail = utf8Prefix(goodbye.detail, DETAIL_BYTES_MAX);
+  return new ByteWriter(8).u8(goodbye.code).raw(detail).finish();
 }
 
 export function decodeGoodbye(bytes: Uint8Array, at: number, end: number): Goodbye | undefined {

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { fromHex, toHex } from '../kernel/index.ts';
+import type { Hello } from './hello.ts';
+import {
+  blankHello,
+  decodeHello,
+  encodeHello,
+  HELLO_BODY_BYTES,
+  HELLO_FRAME_BYTES,
+  HELLO_HOLD_NONE,
+} from './hello.ts';
+import { CONTROL_FRAME_HEADER_BYTES, FRAME_HELLO } from './packet-types.ts';
+
+const vectors: readonly { name: string; hex: string; value: Hello }[] = JSON.parse(
+  readFileSync(new URL('../../src/wire/vectors/hello.json', import.meta.url), 'utf8'),
+);
+
+function frameOf(hello: Hello): Uint8Array {
+  const frame = new Uint8Array(HELLO_FRAME_BYTES);
+  encodeHello(frame, 0, hello);
+  return frame;
+}
+
+for (const { name, hex, value } of vectors) {
+  test(`golden vector: ${name}`, () => {
+    assert.equal(toHex(frameOf(value)), hex);
+    const hello = blankHello();
+    const frame = fromHex(hex)!;
+    assert.equal(decodeHello(hello, frame, CONTROL_FRAME_HEADER_BYTES, frame.length), true);
+    assert.deepEqual(hello, value);
+  });
+}
+
+test('a hello survives the wire, its losses to within 16 parts per million', () => {
+  const hellos = fc.record({
+    flags: fc.nat(255),
+    timestamp: fc.nat(0xffff_ffff),
+    echo: fc.nat(0xffff_ffff),
+    hold: fc.nat(HELLO_HOLD_NONE),
+    lossNowPpm: fc.nat(1_000_000),
+    lossToldPpm: fc.nat(1_000_000),
+  });
+  fc.assert(
+    fc.property(hellos, fc.nat(40), (hello, at) => {
+      const slab = new Uint8Array(64).fill(0xee);
+      encodeHello(slab, at, hello);
+      assert.equal(slab[at], FRAME_HELLO);
+      const out = blankHello();
+      assert.equal(decodeHello(out, slab, at + 3, at + HELLO_FRAME_BYTES), true);
+      const { lossNowPpm, lossToldPpm, ...exact } = out;
+      for (const [name, value] of Object.entries(exact))
+        assert.equal(value, hello[name as keyof Hello]);
+      assert.ok(Math.abs(lossNowPpm - hello.lossNowPpm) <= 8);
+      assert.ok(Math.abs(lossToldPpm - hello.lossToldPpm) <= 8);
+    }),
+  );
+});
+
+test('a body too short is refused and a longer one read as far as it is known', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+      const isLongEnough = bytes.length >= HELLO_BODY_BYTES;
+      assert.equal(decodeHello(blankHello(), bytes, 0, bytes.length), isLongEnough);
+    }),
+  );
+});

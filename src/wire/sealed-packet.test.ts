@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { fromHex, toHex } from '../kernel/index.ts';
+import {
+  isSealedPacket,
+  SEALED_HEADER_BYTES,
+  SEALED_OVERHEAD_BYTES,
+  sealedCounter,
+  sealedReceiver,
+  writeNonce,
+  writeSealedHeader,
+} from './sealed-packet.ts';
+
+interface Vector {
+  readonly name: string;
+  readonly hex: string;
+  readonly value: { receiverIndex: number; counter: number; nonce: string };
+}
+
+const vectors: readonly Vector[] = JSON.parse(
+  readFileSync(new URL('../../src/wire/vectors/sealed-packet.json', import.meta.url), 'utf8'),
+);
+
+for (const { name, hex, value } of vectors) {
+  test(`golden vector: ${name}`, () => {
+    const header = new Uint8Array(SEALED_HEADER_BYTES);
+    writeSealedHeader(header, 0, value.receiverIndex, value.counter);
+    assert.equal(toHex(header), hex);
+    const bytes = fromHex(hex)!;
+    assert.equal(sealedReceiver(bytes, 0), value.receiverIndex);
+    assert.equal(sealedCounter(bytes, 0), value.counter);
+    const nonce = new Uint8Array(12);
+    writeNonce(nonce, 0, value.counter);
+    assert.equal(toHex(nonce), value.nonce);
+  });
+}
+
+test('a header survives the wire, and no two counters have one nonce', () => {
+  const counters = fc.maxSafeNat();
+  fc.assert(
+    fc.property(fc.nat(0xffff_ffff), counters, counters, (index, counter, other) => {
+      const bytes = new Uint8Array(64);
+      writeSealedHeader(bytes, 3, index, counter);
+      assert.equal(isSealedPacket(bytes, 3, SEALED_OVERHEAD_BYTES + 1), true);
+      assert.equal(sealedReceiver(bytes, 3), index);
+      assert.equal(sealedCounter(bytes, 3), counter);
+      const nonces = new Uint8Array(24);
+      writeNonce(nonces, 0, counter);
+      writeNonce(nonces, 12, other);
+      const isSame = toHex(nonces.subarray(0, 12)) === toHex(nonces.subarray(12));
+      assert.equal(isSame, counter === other);
+    }),
+  );
+});
+
+test('a counter beyond 2^53 - 1, another type and too few bytes are told', () => {
+  const bytes = new Uint8Array(48);
+  writeSealedHeader(bytes, 0, 1, 1);
+  assert.equal(isSealedPacket(bytes, 0, SEALED_OVERHEAD_BYTES), false);
+  bytes[9] = 0x20;
+  assert.equal(sealedCounter(bytes, 0), -1);
+  bytes[1] = 1;
+  assert.equal(isSealedPacket(bytes, 0, 48), false);
+});
