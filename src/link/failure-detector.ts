@@ -45,13 +45,16 @@ export class FailureDetector {
   deadAfter: Duration;
 
   constructor(options: FailureDetectorOptions, now: Instant) {
-    this.options = options;
+    // A slower hello needs more patience than the defaults have; the default stays as it is.
+    const deadAfterMin = Math.max(options.deadAfterMin, 4.25 * options.helloInterval) as Duration;
+    const deadAfterMax = Math.max(options.deadAfterMax, 2 * deadAfterMin) as Duration;
+    this.options = { ...options, deadAfterMin, deadAfterMax };
     this.heardAt = now;
     this.echoedAt = now;
     this.suspectAfter = (2.5 * options.helloInterval) as Duration;
-    this.suspectUnheardAfter = options.deadAfterMax;
-    this.unheardAfter = (2 * options.deadAfterMax) as Duration;
-    this.deadAfter = options.deadAfterMax;
+    this.suspectUnheardAfter = deadAfterMax;
+    this.unheardAfter = (2 * deadAfterMax) as Duration;
+    this.deadAfter = deadAfterMax;
   }
 
   heard(now: Instant): void {

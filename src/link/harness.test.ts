@@ -73,6 +73,8 @@ export class TestNode {
   datagramsIn = 0;
   bytesIn = 0;
   isRunning = true;
+  /** Replaces keeping what is received. */
+  onData: (() => void) | undefined;
 
   constructor(world: World, name: string, host: string) {
     this.world = world;
@@ -150,6 +152,7 @@ export class TestNode {
     return {
       transmit: (batch) => this.world.transmit(this, batch),
       data: (_link, slab, at, end) => {
+        if (this.onData !== undefined) return this.onData();
         let text = '';
         for (let i = at + 1; i < end && slab[i] !== 0; i++) text += String.fromCharCode(slab[i]!);
         this.received.push(text);
