@@ -1,9 +1,9 @@
 /**
  * Finds whether the larger of two datagram sizes passes a path. A link starts with the smaller size,
  * which every underlay must carry, and probes for the larger with padded frames; three probes
- * unanswered while the link lives mean that it does not pass. It is asked again every minute, and
- * every two seconds while large packets are in use, so that a hole that opens under traffic is
- * found soon and an idle link pays 190 bit/s. Packetization layer discovery as in RFC 8899, with
+ * unanswered while the link lives mean that it does not pass, and it is tried again every minute. A
+ * size that passes is confirmed every five minutes, and every two seconds while large packets are in
+ * use: a hole that opens under traffic is found soon, an idle link pays 40 bit/s. Packetization layer discovery as in RFC 8899, with
  * two sizes instead of a search.
  */
 import type { Duration, Instant } from '../kernel/index.ts';
@@ -15,7 +15,8 @@ export interface MtuProbeOptions {
 
 const ATTEMPTS = 3;
 const RETRY: Duration = 250_000 as Duration;
-const AGAIN_IDLE: Duration = 60_000_000 as Duration;
+const AGAIN_REFUSED: Duration = 60_000_000 as Duration;
+const AGAIN_IDLE: Duration = 300_000_000 as Duration;
 const AGAIN_IN_USE: Duration = 2_000_000 as Duration;
 
 export class MtuProbe {
@@ -79,6 +80,7 @@ export class MtuProbe {
     this.attempts = 0;
     this.confirmedAt = now;
     this.largeSent = false;
-    this.nextAt = (now + AGAIN_IDLE) as Instant;
+    const isLarge = this.mtu === this.options.mtuMax;
+    this.nextAt = (now + (isLarge ? AGAIN_IDLE : AGAIN_REFUSED)) as Instant;
   }
 }
