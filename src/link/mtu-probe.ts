@@ -3,8 +3,8 @@
  * which every underlay must carry, and probes for the larger with padded frames; three probes
  * unanswered while the link lives mean that it does not pass, and it is tried again every minute. A
  * size that passes is confirmed every five minutes, and every two seconds while large packets are in
- * use: a hole that opens under traffic is found soon, an idle link pays 40 bit/s. Packetization layer discovery as in RFC 8899, with
- * two sizes instead of a search.
+ * use: a hole that opens under traffic is found soon, an idle link pays 40 bit/s. Packetization
+ * layer discovery as in RFC 8899, with two sizes instead of a search.
  */
 import type { Duration, Instant } from '../kernel/index.ts';
 
