@@ -52,6 +52,13 @@ const PROBE_RTT_GAIN = 0.5;
 const LOSS_WITH_QUEUE = 0.02;
 const LOSS_ALWAYS = 0.25;
 const CEILING_CUT = 0.85;
+/** Pacing between probes: a little under the estimate, less while a queue stands. */
+const CRUISE_GAIN = 0.99;
+const CRUISE_GAIN_QUEUED = 0.92;
+/** Rounds in a row with half as much again as the least round trip: it is looked for before its time. */
+const STALE_ROUNDS = 8;
+const STALE_RATIO = 1.5;
+const EARLY_PROBE_AFTER = 2_000_000;
 /** Loss is made good in the pacing rate up to here. */
 const LOSS_MADE_GOOD_MAX = 0.15;
 const WINDOW_SEGMENTS_MIN = 4;
@@ -84,6 +91,10 @@ export class CongestionControl {
   /** Samples of packets sent before do not count: they took another route. */
   private pathSince = 0;
   private isPathNew = false;
+  private isQueued = false;
+  private staleRounds = 0;
+  /** How long the least round trip must be old for an early probe; doubles when one finds nothing. */
+  private earlyProbeAfter = EARLY_PROBE_AFTER;
   private fullBandwidth = 0;
   private fullRounds = 0;
   private isFull = false;
@@ -144,7 +155,10 @@ export class CongestionControl {
     const total = this.roundAcked + this.roundLost;
     const loss = total === 0 ? 0 : this.roundLost / total;
     const isQueued = this.roundRttMin > this.rttMin + Math.max(4_000, this.rttMin / 8);
-    const isCongested = (loss > LOSS_WITH_QUEUE && isQueued) || loss > LOSS_ALWAYS;
+    this.isQueued = isQueued;
+    this.staleRounds = this.roundRttMin > STALE_RATIO * this.rttMin ? this.staleRounds + 1 : 0;
+    const usual = 2 * this.lossWithoutQueue;
+    const isCongested = (loss > LOSS_WITH_QUEUE + usual && isQueued) || loss > LOSS_ALWAYS;
     if (isCongested && this.roundLost > 2 * this.segment) {
       this.congestedRounds++;
       const level = Math.min(this.ceiling, Math.max(this.roundInFlight, this.product));
@@ -189,11 +203,18 @@ export class CongestionControl {
     if (this.mode === 'drain' && ack.inFlight <= this.product) this.enterProbeBandwidth(now);
     if (this.mode === 'probe-bandwidth') this.advanceCycle(ack, now);
     if (this.mode === 'probe-rtt') this.finishProbeRtt(ack, now);
-    else if (this.isFull && this.rttMin > 0 && now - this.rttMinAt > RTT_MIN_LIFE) {
+    else if (this.isRttMinDoubtful(now)) {
       this.mode = 'probe-rtt';
       this.probeRttUntil = 0;
       this.probeRttSeen = 0;
     }
+  }
+
+  private isRttMinDoubtful(now: Instant): boolean {
+    if (!this.isFull || this.rttMin === 0) return false;
+    const age = now - this.rttMinAt;
+    const isStale = this.staleRounds >= STALE_ROUNDS && age > this.earlyProbeAfter;
+    return isStale || age > RTT_MIN_LIFE;
   }
 
   private enterProbeBandwidth(now: Instant): void {
@@ -222,7 +243,14 @@ export class CongestionControl {
       return;
     }
     if (now < this.probeRttUntil || this.round === this.probeRttRound) return;
-    if (this.probeRttSeen > 0) this.rttMin = this.probeRttSeen;
+    if (this.probeRttSeen > 0) {
+      const isNews = this.probeRttSeen > this.rttMin * 1.2;
+      this.earlyProbeAfter = isNews
+        ? EARLY_PROBE_AFTER
+        : Math.min(2 * this.earlyProbeAfter, RTT_MIN_LIFE);
+      this.rttMin = this.probeRttSeen;
+    }
+    this.staleRounds = 0;
     this.rttMinAt = now;
     this.enterProbeBandwidth(now);
   }
@@ -247,7 +275,8 @@ export class CongestionControl {
             ? 1
             : CYCLE_GAINS[this.cyclePhase]!;
     const madeGood = 1 / (1 - Math.min(this.lossWithoutQueue, LOSS_MADE_GOOD_MAX));
-    const rate = gain * bandwidth * madeGood * (gain === 1 ? 0.99 : 1);
+    const cruise = this.isQueued ? CRUISE_GAIN_QUEUED : CRUISE_GAIN;
+    const rate = (gain === 1 ? cruise : gain) * bandwidth * madeGood;
     if (this.mode !== 'startup' || rate > this.pacingRate) this.pacingRate = rate;
     if (this.mode === 'probe-rtt') {
       this.window = Math.min(this.window, this.probeRttWindow);
