@@ -13,6 +13,7 @@ import { configCheckCommand, configSchemaCommand, configShowCommand } from './co
 import { doctorCommand } from './commands/doctor.ts';
 import { downCommand } from './commands/down.ts';
 import { explainCommand } from './commands/explain.ts';
+import { exposeAddCommand, exposeListCommand, exposeRemoveCommand } from './commands/expose.ts';
 import { forwardAddCommand, forwardListCommand, forwardRemoveCommand } from './commands/forward.ts';
 import { initCommand } from './commands/init.ts';
 import { inviteCommand } from './commands/invite.ts';
@@ -51,6 +52,9 @@ export const COMMANDS: readonly DefinedCommand[] = [
   forwardAddCommand,
   forwardListCommand,
   forwardRemoveCommand,
+  exposeAddCommand,
+  exposeListCommand,
+  exposeRemoveCommand,
   linkShowCommand,
   linkSetCommand,
   reloadCommand,
@@ -69,6 +73,7 @@ export const COMMANDS: readonly DefinedCommand[] = [
 /** Commands of two words, and what each first word is about. */
 const GROUPS: Readonly<Record<string, string>> = {
   forward: 'Lead ports of this host to ports behind other nodes',
+  expose: 'Lead overlay ports of this node to programs near it',
   link: 'Show links; in a lab, impair them',
   log: 'What the daemon logs',
   config: 'Check and show the configuration',

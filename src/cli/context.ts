@@ -5,6 +5,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { CommandContext, StricliProcess } from '@stricli/core';
 import type { DaemonPort } from './daemon-port.ts';
+import type { SimulatorPort } from './simulator-port.ts';
 import type { Paint } from './views/paint.ts';
 
 export interface CliContext extends CommandContext {
@@ -15,6 +16,7 @@ export interface CliContext extends CommandContext {
   readonly stdin: Readable;
   readonly stdout: Writable;
   readonly daemons: DaemonPort;
+  readonly simulator: SimulatorPort;
   /** What people's clocks say. */
   now(): Date;
   /** Monotonic milliseconds, for spans. */

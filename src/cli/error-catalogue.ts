@@ -133,6 +133,112 @@ export const ERROR_CATALOGUE = {
     meaning: 'The command exists, and this build does not have what it needs.',
     remedy: 'Use a complete build: npm ci and npm run build in a clone.',
   },
+  CONTROL_SOCKET_FAILED: {
+    area: 'configuration',
+    meaning: 'The daemon cannot open its control socket.',
+    remedy:
+      'Is its directory there and writable, and the path shorter than 100 bytes? See control:.',
+  },
+  CONTROL_SOCKET_IN_USE: {
+    area: 'configuration',
+    meaning: 'Another daemon answers on this control socket.',
+    remedy: 'Stop it with overlane down, or give this one another socket under control:.',
+  },
+  METHOD_NOT_ALLOWED: {
+    area: 'operation',
+    meaning: 'The control API has this path, and not with this HTTP method.',
+    remedy: 'See the method in the reference of the control API.',
+  },
+  NO_SUCH_ROUTE: {
+    area: 'operation',
+    meaning: 'The control API has no such path.',
+    remedy: 'Check the path and the version in it; an older daemon may lack what is newer.',
+  },
+  NO_SUCH_STREAM: {
+    area: 'operation',
+    meaning: 'A stream that was announced is gone: nobody fetched it in time, or it was reset.',
+    remedy: 'Fetch streams as soon as they are announced.',
+  },
+  NO_SUCH_FORWARD: {
+    area: 'operation',
+    meaning: 'There is no forward or exposed port with this id.',
+    remedy: 'See the ids with overlane forward list and overlane expose list.',
+  },
+  FORWARD_EXISTS: {
+    area: 'operation',
+    meaning: 'There is a forward or exposed port on this port already.',
+    remedy: 'Remove it first, or take another port.',
+  },
+  NOT_AN_ISSUER: {
+    area: 'operation',
+    meaning: 'This node cannot sign certificates or manifests: it has no root key.',
+    remedy: 'Run it on the host where overlane init was run.',
+  },
+  REQUEST_TOO_BIG: {
+    area: 'operation',
+    meaning: 'A request to the control API is longer than any sensible one.',
+    remedy: 'Send less: the bound is far above every request of ours.',
+  },
+  DAEMON_PROTOCOL: {
+    area: 'operation',
+    meaning: 'The daemon answered something that this program does not understand.',
+    remedy:
+      'Daemon and command are of different versions, as a rule: restart the daemon after an update.',
+  },
+  EPOCH_EXHAUSTED: {
+    area: 'configuration',
+    meaning: 'This identity was started 2^32 times and has no incarnation number left.',
+    remedy: 'Join again with a new invite: the node gets new keys.',
+  },
+  FORWARD_LISTEN_FAILED: {
+    area: 'operation',
+    meaning: 'A forward cannot open its TCP or UDP port on this host.',
+    remedy:
+      'Another program has the port (ss -tulpn names it), or the address is not of this host.',
+  },
+  MANIFEST_INVALID: {
+    area: 'configuration',
+    meaning: "The network's manifest does not stand up: not signed by a root key of the network.",
+    remedy: 'Restore the state directory from a backup, or join again with a new invite.',
+  },
+  STATE_DAMAGED: {
+    area: 'configuration',
+    meaning: 'A file of the state directory is not as it was written.',
+    remedy: 'Restore it from a backup, or join again with a new invite.',
+  },
+  STATE_LOCKED: {
+    area: 'configuration',
+    meaning: 'Another daemon runs on this state directory.',
+    remedy: 'Stop it with overlane down, or give each node a state directory of its own.',
+  },
+  STATE_MISSING: {
+    area: 'configuration',
+    meaning: 'There is no state directory at this place.',
+    remedy:
+      'Make a network with overlane init, join one with overlane join, or name it with --state.',
+  },
+  STATE_NOT_OURS: {
+    area: 'configuration',
+    meaning: 'The state directory, or a file in it, belongs to another user.',
+    remedy: 'Run as that user, or give the directory to this one with chown -R.',
+  },
+  STATE_NOT_WRITTEN: {
+    area: 'configuration',
+    meaning: 'A file of the state directory cannot be written.',
+    remedy: 'Is the disk full, or mounted read-only? Nothing was lost: files are replaced whole.',
+    isRetryable: true,
+  },
+  STATE_TOO_OPEN: {
+    area: 'configuration',
+    meaning: 'Other users of this host can reach the keys in the state directory.',
+    remedy: 'Run the chmod that the message names, and think about who may have read them.',
+  },
+  TOO_MANY_INVITES: {
+    area: 'operation',
+    meaning: 'So many invites are open that no further one is given out.',
+    remedy: 'Wait until some are used or expire; give shorter lives with --expires.',
+    isRetryable: true,
+  },
   USAGE: {
     area: 'usage',
     meaning: 'Options contradict each other, or a value is not of the kind asked for.',
@@ -203,6 +309,52 @@ export const REFUSAL_REASONS = {
   'issuer-not-allowed': {
     meaning: 'A certificate was issued by a member without the role of an issuer.',
     remedy: 'Issue it from the root, or give that member the role.',
+  },
+  'token-unknown': {
+    meaning: 'A host tried to join with a token that this node did not give out.',
+    remedy:
+      'Was it made by another node, or before the state directory was restored? Invite again.',
+  },
+  'token-expired': {
+    meaning: 'A host tried to join with a token past its end.',
+    remedy: 'Invite again; --expires says how long the next one lives.',
+  },
+  'token-used': {
+    meaning: 'A token was used a second time, by other keys than the first.',
+    remedy: 'Tokens are for one host. If nobody of yours used it first, revoke that node.',
+  },
+  'name-mismatch': {
+    meaning: 'A host asked for another name than its invite is for.',
+    remedy: 'Join under the name of the invite, or invite without a name.',
+  },
+  mistyped: {
+    meaning: 'A token is not as it was printed: its checksum differs.',
+    remedy: 'Copy it again, whole and in one line.',
+  },
+  'not-a-token': {
+    meaning: 'What was given as a token does not begin as one.',
+    remedy: 'A token is one line that begins with ovl1_.',
+  },
+  'unsupported-version': {
+    meaning: 'A token of a later version of overlane.',
+    remedy: 'Update overlane on this host.',
+  },
+  truncated: {
+    meaning: 'A packet that ends before its fields do.',
+    remedy: 'A few are scans from the Internet. Many from one member: its version differs.',
+  },
+  'bad-tag': {
+    meaning:
+      'A sealed packet that does not open: altered on the way, forged, or of an old session.',
+    remedy: 'A few after a restart are normal. Many: something on the way alters packets.',
+  },
+  'low-order-key': {
+    meaning: 'A handshake with a public key that would make the shared secret known to all.',
+    remedy: 'An attack, or a broken program. Nothing was agreed with it.',
+  },
+  'out-of-turn': {
+    meaning: 'A handshake message that was not expected at this moment.',
+    remedy: 'Some are normal when both ends open a link at once.',
   },
   'bad-address': {
     meaning: 'An overlay address does not follow from the key of the node that claims it.',

@@ -3,11 +3,13 @@
  * the test gives. What the test does not give fails when it is used.
  */
 import { PassThrough, Readable } from 'node:stream';
+import type { DaemonConnection } from '../client/index.ts';
 import type { NodeStatus, RouteExplanation } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
 import { runCommandLine } from './application.ts';
 import type { CliContext } from './context.ts';
-import type { DaemonConnection, DaemonPort } from './daemon-port.ts';
+import type { DaemonPort } from './daemon-port.ts';
+import type { SimulatorPort } from './simulator-port.ts';
 import { plainPaint } from './views/paint.ts';
 
 export interface FakeRun {
@@ -20,6 +22,7 @@ export interface FakeOptions {
   /** Absent: no daemon answers. */
   readonly daemon?: Partial<DaemonConnection>;
   readonly daemons?: Partial<DaemonPort>;
+  readonly simulator?: Partial<SimulatorPort>;
   readonly stdin?: string;
 }
 
@@ -51,6 +54,11 @@ export async function runFake(words: readonly string[], options: FakeOptions): P
     stdin: Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]),
     stdout,
     daemons: fakePort(options),
+    simulator: {
+      swarm: absent('swarm'),
+      describe: absent('describe'),
+      ...options.simulator,
+    },
     now: () => FAKE_NOW,
     elapsedMs: () => elapsed,
     pause: (ms) => {
@@ -63,8 +71,9 @@ export async function runFake(words: readonly string[], options: FakeOptions): P
   return { exit: Number(context.process.exitCode), ...captured };
 }
 
+const absent = (what: string) => () => Promise.reject(new Error(`the test gave no ${what}`));
+
 function fakePort({ daemon, daemons }: FakeOptions): DaemonPort {
-  const absent = (what: string) => () => Promise.reject(new Error(`the test gave no ${what}`));
   return {
     listenDefault: [],
     socketPath: (given) => given ?? '/run/overlane/control.sock',

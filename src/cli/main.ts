@@ -6,6 +6,7 @@ import type { CliContext } from './context.ts';
 import { realDaemons } from './daemon-adapter.ts';
 import { EXIT } from './exit-codes.ts';
 import { describeFailure } from './failure.ts';
+import { realSimulator } from './simulator-adapter.ts';
 import { choosePaint } from './views/paint.ts';
 
 function realContext(): CliContext {
@@ -30,6 +31,7 @@ function realContext(): CliContext {
     stdin: process.stdin,
     stdout: process.stdout,
     daemons: realDaemons(process.env),
+    simulator: realSimulator(),
     now: () => new Date(),
     elapsedMs: () => performance.now(),
     pause: (ms, signal) => delay(ms, undefined, { signal }).catch(() => undefined),

@@ -81,6 +81,11 @@ export function parsePort(text: string): number {
   return port;
 }
 
+export function parseProtocol(text: string): 'tcp' | 'udp' {
+  if (text === 'tcp' || text === 'udp') return text;
+  throw usage(`'${text}' is neither tcp nor udp`);
+}
+
 /** A whole number within bounds. */
 export const wholeNumber =
   (least: number, most: number) =>

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { OverlayError } from '../../kernel/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
-import { endpointArgument, parsePort } from '../parameters.ts';
+import { endpointArgument, parsePort, parseProtocol } from '../parameters.ts';
 import { forwardsView } from '../views/operation-views.ts';
 
 interface AddFlags {
@@ -16,9 +16,12 @@ const FORWARD_FIELDS = {
   to: 'node it leads to',
   port: 'overlay port there',
   routing: 'best or pinned',
+  source: 'config, or api when it was added while running',
   connections: 'TCP connections or UDP clients at the moment',
+  connectionsTotal: 'and since the start',
   bytesIn: 'from the other node',
   bytesOut: 'to the other node',
+  refusals: 'connections turned away, by reason',
 };
 
 export const forwardAddCommand: DefinedCommand = defineCommand<
@@ -106,11 +109,6 @@ export const forwardRemoveCommand: DefinedCommand = defineCommand<
     return { data: { ...forward }, text: `${id} removed` };
   },
 });
-
-function parseProtocol(text: string): 'tcp' | 'udp' {
-  if (text === 'tcp' || text === 'udp') return text;
-  throw new OverlayError('USAGE', `'${text}' is neither tcp nor udp`);
-}
 
 /** `8080` is `127.0.0.1:8080`: nothing is opened to other hosts unless somebody says so. */
 export function parseListen(text: string): string {

@@ -1,9 +1,12 @@
 import { OverlayError } from '../../kernel/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
 import { durationMs } from '../parameters.ts';
+import { invitesView } from '../views/operation-views.ts';
 
 interface Flags {
   readonly expires: number;
+  readonly validity?: number;
+  readonly list: boolean;
   readonly role?: readonly string[];
   readonly label?: readonly (readonly [string, string])[];
 }
@@ -17,6 +20,7 @@ export const inviteCommand: DefinedCommand = defineCommand<Flags, [name?: string
   examples: [
     { line: 'overlane invite LAX', note: 'for one node called LAX, valid for a day' },
     { line: 'overlane invite --expires 10m', note: 'for any free name' },
+    { line: 'overlane invite --list', note: 'what was given out, and who used it' },
     { line: 'overlane invite LAX | ssh lax overlane join -', note: 'without a copy in between' },
   ],
   fields: {
@@ -24,8 +28,22 @@ export const inviteCommand: DefinedCommand = defineCommand<Flags, [name?: string
     name: 'the name it is for; absent: any free name',
     expires: 'when it ends',
     addresses: 'where the joining host will look for this node',
+    invites: 'with --list, alone: list of { id, name, expires, usedBy }',
   },
   flags: {
+    list: {
+      kind: 'boolean',
+      default: false,
+      withNegated: false,
+      brief: 'Show the invites given out, and who used them',
+    },
+    validity: {
+      kind: 'parsed',
+      parse: durationMs,
+      optional: true,
+      placeholder: 'time',
+      brief: 'How long the certificate lasts until it is renewed, as 90d',
+    },
     expires: {
       kind: 'parsed',
       parse: durationMs,
@@ -62,11 +80,16 @@ export const inviteCommand: DefinedCommand = defineCommand<Flags, [name?: string
   async run(context, flags, name) {
     const socket = context.daemons.socketPath(flags.socket);
     await using daemon = await context.daemons.connect(socket, context.signal);
+    if (flags.list) {
+      const invites = await daemon.invites();
+      return { data: { invites }, text: invitesView(invites, context.paint) };
+    }
     const invite = await daemon.invite({
       name,
       roles: flags.role ?? [],
       labels: Object.fromEntries(flags.label ?? []),
       expiresMs: flags.expires,
+      validityMs: flags.validity,
     });
     // Only the token goes to standard output, so that it can be piped.
     const who = invite.name ?? 'one node';

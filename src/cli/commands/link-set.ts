@@ -1,6 +1,6 @@
+import type { ImpairmentChange } from '../../daemon/index.ts';
 import { OverlayError } from '../../kernel/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
-import type { Impairments } from '../daemon-port.ts';
 import { durationMs, neighbourArgument, rate, share, size, wholeNumber } from '../parameters.ts';
 import { impairmentsView } from '../views/operation-views.ts';
 
@@ -69,7 +69,7 @@ export const linkSetCommand: DefinedCommand = defineCommand<Flags, [neighbour: s
   },
 });
 
-function changeOf(flags: Flags): Impairments {
+function changeOf(flags: Flags): ImpairmentChange {
   const { delay, jitter, queue, clear: _, ...same } = flags;
   const { loss, burst, rate: bits, reorder, duplicate, mtu, cut } = same;
   const all = {

@@ -1,11 +1,24 @@
+import type { LogLevel, LogSubsystem } from '../../daemon/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
+import { durationMs } from '../parameters.ts';
 import { logLevelsView } from '../views/operation-views.ts';
 
 interface Flags {
-  readonly subsystem?: string;
+  readonly subsystem?: (typeof SUBSYSTEMS)[number];
+  readonly for?: number;
 }
 
-const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const;
+const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const satisfies LogLevel[];
+const SUBSYSTEMS = [
+  'link',
+  'route',
+  'flow',
+  'session',
+  'api',
+  'gateway',
+  'underlay',
+  'daemon',
+] as const satisfies LogSubsystem[];
 
 export const logLevelCommand: DefinedCommand = defineCommand<
   Flags,
@@ -19,15 +32,22 @@ export const logLevelCommand: DefinedCommand = defineCommand<
   examples: [
     { line: 'overlane log level', note: 'what is in force' },
     { line: 'overlane log level debug --subsystem link', note: 'watch the links closely' },
+    { line: 'overlane log level trace --for 1m', note: 'everything, for a minute' },
   ],
-  fields: { level: 'level of subsystems not named', subsystems: 'levels that differ' },
+  fields: { level: 'the default level', subsystems: 'the level of each subsystem' },
   flags: {
     subsystem: {
-      kind: 'parsed',
-      parse: String,
+      kind: 'enum',
+      values: SUBSYSTEMS,
       optional: true,
-      placeholder: 'name',
-      brief: 'Only this one: link, route, flow, session, api, gateway, underlay, daemon',
+      brief: 'Only this one',
+    },
+    for: {
+      kind: 'parsed',
+      parse: durationMs,
+      optional: true,
+      placeholder: 'time',
+      brief: 'Only for so long; then the configured level is back',
     },
   },
   positional: {
@@ -52,7 +72,7 @@ export const logLevelCommand: DefinedCommand = defineCommand<
     const levels =
       level === undefined
         ? await daemon.logLevels()
-        : await daemon.setLogLevel(level, flags.subsystem);
+        : await daemon.setLogLevel({ level, subsystem: flags.subsystem, forMs: flags.for });
     return { data: { ...levels }, text: logLevelsView(levels, context.paint) };
   },
 });

@@ -1,5 +1,12 @@
 /** Views of what commands changed: reload, log levels, impairments, forwards. */
-import type { ForwardReport, LinkImpairment, LogLevels, ReloadReport } from '../daemon-port.ts';
+import type {
+  ExposeReport,
+  ForwardReport,
+  InviteStatus,
+  LinkImpairment,
+  LogLevels,
+  ReloadReport,
+} from '../../daemon/index.ts';
 import type { Paint } from './paint.ts';
 import { countOf, showBytes, showMs, showShare } from './quantities.ts';
 import { type Cell, facts, table } from './table.ts';
@@ -28,8 +35,10 @@ function showValue(value: unknown): string {
 }
 
 export function logLevelsView({ level, subsystems }: LogLevels, paint: Paint): string {
-  const others = Object.entries(subsystems).sort(([a], [b]) => (a < b ? -1 : 1));
-  return facts([['all', level], ...others], paint);
+  const differing = Object.entries(subsystems)
+    .filter(([, own]) => own !== level)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return facts([[differing.length === 0 ? 'all' : 'others', level], ...differing], paint);
 }
 
 const IMPAIRMENTS = {
@@ -65,10 +74,50 @@ export function forwardsView(forwards: readonly ForwardReport[], paint: Paint): 
     f.listen,
     `${f.to}:${f.port}`,
     f.routing,
-    String(f.connections),
-    showBytes(f.bytesOut),
-    showBytes(f.bytesIn),
+    ...traffic(f),
   ]);
-  const columns = ['ID', 'PROTOCOL', 'HERE', 'THERE', 'ROUTING', '>OPEN', '>SENT', '>RECEIVED'];
-  return table({ paint, columns, rows });
+  return table({
+    paint,
+    columns: ['ID', 'PROTOCOL', 'HERE', 'THERE', 'ROUTING', ...TRAFFIC],
+    rows,
+  });
+}
+
+export function exposesView(exposes: readonly ExposeReport[], paint: Paint): string {
+  if (exposes.length === 0) return 'nothing is exposed: add a rule with overlane expose add';
+  const rows = exposes.map((e): Cell[] => [
+    e.id,
+    e.protocol,
+    String(e.port),
+    e.to,
+    e.from === 'any' ? { text: 'any', style: 'yellow' } : e.from.join(', '),
+    ...traffic(e),
+  ]);
+  return table({ paint, columns: ['ID', 'PROTOCOL', '>PORT', 'TO', 'FOR', ...TRAFFIC], rows });
+}
+
+export function invitesView(invites: readonly InviteStatus[], paint: Paint): string {
+  if (invites.length === 0) return 'no invites';
+  const rows = invites.map((i): Cell[] => [
+    i.id,
+    i.name ?? 'any',
+    i.expires.slice(0, 19).replace('T', ' '),
+    i.usedBy === undefined ? 'open' : { text: `used by ${i.usedBy}`, style: 'dim' },
+  ]);
+  return table({ paint, columns: ['ID', 'FOR', 'EXPIRES (UTC)', 'STATE'], rows });
+}
+
+const TRAFFIC = ['>OPEN', '>EVER', '>SENT', '>RECEIVED', 'REFUSED'];
+
+/** Cells for what both kinds of port count. */
+function traffic(port: Omit<ForwardReport, 'listen' | 'routing' | 'to'>): Cell[] {
+  const refused = Object.entries(port.refusals).filter(([, count]) => count > 0);
+  const text = refused.map(([reason, count]) => `${count} ${reason}`).join(', ');
+  return [
+    String(port.connections),
+    String(port.connectionsTotal),
+    showBytes(port.bytesOut),
+    showBytes(port.bytesIn),
+    text === '' ? '' : { text, style: 'yellow' },
+  ];
 }

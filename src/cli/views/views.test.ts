@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { LogLevels } from '../../daemon/index.ts';
 import { FAKE_EXPLANATION, FAKE_NOW, FAKE_STATUS } from '../fake-context.ts';
 import { eventLine } from './event-view.ts';
-import { impairmentsView, logLevelsView, reloadView } from './operation-views.ts';
+import {
+  exposesView,
+  forwardsView,
+  impairmentsView,
+  logLevelsView,
+  reloadView,
+} from './operation-views.ts';
 import { ansiPaint, choosePaint, plainPaint } from './paint.ts';
 import { pingLine, pingSummaryView, summarizePings } from './ping-view.ts';
 import { showBytes, showDay, showMs, showPath, showShare, showSpan } from './quantities.ts';
@@ -205,9 +212,28 @@ describe('operations', () => {
     assert.match(text, /CHI {2}none$/);
   });
 
-  test('log levels list what differs', () => {
-    const text = logLevelsView({ level: 'info', subsystems: { link: 'debug' } }, plainPaint);
-    assert.equal(text, '  all   info\n  link  debug');
+  test('log levels name what differs from the rest', () => {
+    const names = ['api', 'daemon', 'flow', 'gateway', 'link', 'route', 'session', 'underlay'];
+    const all = Object.fromEntries(names.map((n) => [n, 'info'])) as LogLevels['subsystems'];
+    assert.equal(logLevelsView({ level: 'info', subsystems: all }, plainPaint), '  all  info');
+    const text = logLevelsView(
+      { level: 'info', subsystems: { ...all, link: 'debug' } },
+      plainPaint,
+    );
+    assert.equal(text, '  others  info\n  link    debug');
+  });
+
+  test('forwards and exposed ports show who, where and what was refused', () => {
+    const traffic = { connections: 1, connectionsTotal: 7, bytesIn: 10, bytesOut: 2_000 };
+    const refusals = { 'not-allowed': 2, unreachable: 0 };
+    const common = { id: 'tcp-80', protocol: 'tcp' as const, port: 80, source: 'api' as const };
+    const forward = { ...common, listen: '127.0.0.1:8080', to: 'LAX', routing: 'best' as const };
+    const forwards = forwardsView([{ ...forward, ...traffic, refusals }], plainPaint);
+    assert.match(forwards, /127\.0\.0\.1:8080 +LAX:80 +best +1 +7 +2\.0 kB +10 B +2 not-allowed$/);
+    const expose = { ...common, to: '10.0.0.9:80', from: ['ATL', 'DFW'] };
+    const exposes = exposesView([{ ...expose, ...traffic, refusals: {} }], plainPaint);
+    assert.match(exposes, /80 +10\.0\.0\.9:80 +ATL, DFW +1 +7/);
+    assert.match(forwardsView([], plainPaint), /no forwards/);
   });
 
   test('every event is one line that says why', () => {
