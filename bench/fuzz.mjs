@@ -8,8 +8,8 @@
  * there is one. Simulated cryptography stands in where real one would only slow it down.
  */
 import { parseArgs } from 'node:util';
-import { allTargets } from './fuzz/targets.mjs';
 import { runFuzz } from './fuzz/run.mjs';
+import { allTargets } from './fuzz/targets.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -18,7 +18,9 @@ const { values } = parseArgs({
     only: { type: 'string' },
   },
 });
-const targets = (await allTargets()).filter((t) => values.only === undefined || t.name === values.only);
+const targets = (await allTargets()).filter(
+  (t) => values.only === undefined || t.name === values.only,
+);
 if (targets.length === 0) {
   console.error(`no target is called '${values.only}'`);
   process.exit(2);

@@ -3,16 +3,18 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join, posix } from 'node:path';
 
 /**
- * Compiled tests of `src` and tests of the tools, as paths below `root`. Listed one by one because
+ * Compiled tests of `src`, tests of the tools and of the benches, as paths below `root`. Listed one by one because
  * Node 20 takes directories and Node 22 takes patterns. With filters, only paths that contain one.
  */
 export function testFiles(root, filters = []) {
   const compiled = walk(root, 'src')
     .filter((path) => path.endsWith('.test.ts'))
     .map((path) => path.replace(/^src\//, 'dist/').replace(/\.ts$/, '.js'));
-  const tools = walk(root, 'tools').filter((path) => path.endsWith('.test.mjs'));
+  const plain = ['tools', 'bench']
+    .flatMap((folder) => walk(root, folder))
+    .filter((path) => path.endsWith('.test.mjs'));
   const wanted = (path) => filters.length === 0 || filters.some((f) => path.includes(f));
-  return [...compiled, ...tools].filter(wanted).sort();
+  return [...compiled, ...plain].filter(wanted).sort();
 }
 
 /** Outputs of the compiler whose source is gone: they would still be run and imported. */

@@ -12,7 +12,9 @@ const SLAB_BYTES = 1 << 16;
 const MARGIN = 64;
 const RANDOM_BYTES_MAX = 512;
 const GROWTH_BYTES_MAX = 64;
-const WORDS = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
+const WORDS = [
+  0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff,
+];
 
 export class Mutator {
   constructor(seed) {
@@ -26,7 +28,8 @@ export class Mutator {
   next(seeds) {
     const { random } = this;
     this.at = MARGIN + random.below(8);
-    if (seeds.length === 0 || random.chance(0.125)) return this.fill(random.below(RANDOM_BYTES_MAX));
+    if (seeds.length === 0 || random.chance(0.125))
+      return this.fill(random.below(RANDOM_BYTES_MAX));
     this.put(random.pick(seeds));
     for (let changes = 1 + random.below(4); changes > 0; changes--) this.change(seeds);
   }

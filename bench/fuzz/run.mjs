@@ -17,7 +17,7 @@ export async function runFuzz({ targets, inputs, seed, onTarget }) {
   const rows = [];
   const began = performance.now();
   for (const target of targets) {
-    const count = Math.max(1, Math.round((inputs * (target.weight ?? 1)) / weight));
+    const count = Math.ceil((inputs * (target.weight ?? 1)) / weight);
     const row = await runTarget(target, { count, seed, faults });
     rows.push(row);
     onTarget?.(row);
@@ -45,8 +45,9 @@ async function runTarget(target, { count, seed, faults }) {
     last = now;
     if (fault === undefined) continue;
     found++;
-    const input = target.feed === undefined ? Buffer.from(mutator.view()).toString('hex') : '';
-    if (faults.length < FAULTS_KEPT) faults.push({ target: target.name, seed, number: i, fault, input });
+    const input = Buffer.from(mutator.view()).toString('hex');
+    if (faults.length < FAULTS_KEPT)
+      faults.push({ target: target.name, seed, number: i, fault, input });
   }
   return { name: target.name, inputs: count, seconds: (last - began) / 1_000, faults: found };
 }

@@ -1,4 +1,6 @@
+import { nodeTargets } from './node-targets.mjs';
 import { textTargets } from './text-targets.mjs';
 import { wireTargets } from './wire-targets.mjs';
 
-export const allTargets = async () => [...wireTargets(), ...textTargets()];
+/** `{ name, seeds, read, weight? }` or `{ name, feed(mutator), weight? }`: see `run.mjs`. */
+export const allTargets = () => [...wireTargets(), ...textTargets(), ...nodeTargets()];

@@ -1,7 +1,7 @@
 /** What people and local programs write: configuration files, units, invite tokens, control channels. */
 import {
-  ChannelDecoder,
   CHANNEL_DATAGRAM,
+  ChannelDecoder,
   channelFrame,
   datagramFrame,
   jsonBody,
@@ -19,7 +19,8 @@ import {
 import { fromBase64url, fromHex, nearestSpelling, utf8Decode } from '../../dist/kernel/index.js';
 
 const TEXT_BYTES_MAX = 4_096;
-const latin = (b, at, end) => String.fromCharCode(...b.subarray(at, Math.min(end, at + TEXT_BYTES_MAX)));
+const latin = (b, at, end) =>
+  String.fromCharCode(...b.subarray(at, Math.min(end, at + TEXT_BYTES_MAX)));
 const ascii = (...texts) => texts.map((text) => Uint8Array.from(text, (c) => c.charCodeAt(0)));
 const text = (read) => (b, at, end) => read(latin(b, at, end));
 
@@ -54,7 +55,12 @@ export const textTargets = () => [
     read: text((t) => nearestSpelling(t.slice(0, 64), ['neighbours', 'addresses', 'listen'])),
   },
   { name: 'control channel', seeds: channelSeeds(), read: readChannel },
-  { name: 'parseConfig', seeds: ascii(CONFIG), read: text((t) => parseConfig(t, 'fuzz.yaml')), weight: 0.01 },
+  {
+    name: 'parseConfig',
+    seeds: ascii(CONFIG),
+    read: text((t) => parseConfig(t, 'fuzz.yaml')),
+    weight: 0.01,
+  },
 ];
 
 const units = (t) => [parseDuration(t), parseRate(t), parseSize(t), parseShare(t)];
@@ -75,6 +81,8 @@ function readChannel(b, at, end) {
   const bodies = [];
   for (const chunk of [b.subarray(at, middle), b.subarray(middle, end)])
     for (const frame of decoder.push(chunk))
-      bodies.push(frame.type === CHANNEL_DATAGRAM ? parseDatagramBody(frame.body) : jsonBody(frame));
+      bodies.push(
+        frame.type === CHANNEL_DATAGRAM ? parseDatagramBody(frame.body) : jsonBody(frame),
+      );
   return bodies;
 }

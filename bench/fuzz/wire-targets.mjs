@@ -83,7 +83,9 @@ function vectorSeeds() {
     const decoder = decoderOf[file];
     if (decoder === undefined) continue;
     const vectors = JSON.parse(readFileSync(new URL(file, folder), 'utf8'));
-    seeds[decoder] = vectors.flatMap((v) => (v.hex === undefined ? [] : [Buffer.from(v.hex, 'hex')]));
+    seeds[decoder] = vectors.flatMap((v) =>
+      v.hex === undefined ? [] : [Buffer.from(v.hex, 'hex')],
+    );
   }
   const signed = (seeds.decodeManifest ?? []).map((b) => wire.decodeManifest(b)?.body);
   seeds.decodeManifestBody = signed.filter((body) => body !== undefined);
@@ -174,7 +176,14 @@ function encodedSeeds() {
 
 function helloBody() {
   const frame = new Uint8Array(wire.HELLO_FRAME_BYTES);
-  const hello = { flags: 1, timestamp: 5_000, echo: 4_000, hold: 900, lossNowPpm: 1, lossToldPpm: 2 };
+  const hello = {
+    flags: 1,
+    timestamp: 5_000,
+    echo: 4_000,
+    hold: 900,
+    lossNowPpm: 1,
+    lossToldPpm: 2,
+  };
   wire.encodeHello(frame, 0, hello);
   return frame.subarray(wire.CONTROL_FRAME_HEADER_BYTES);
 }
@@ -192,7 +201,13 @@ function dataPackets() {
   return [[], ADDRESSES].map((route) => {
     const header = { ...wire.blankDataHeader(), routeLength: route.length, hopLimit: 64 };
     const packet = bytes(wire.dataHeaderBytes(header) + 100);
-    const named = { source: ADDRESSES[0], destination: ADDRESSES[1], epoch: 7, flow: 1, sequence: 2 };
+    const named = {
+      source: ADDRESSES[0],
+      destination: ADDRESSES[1],
+      epoch: 7,
+      flow: 1,
+      sequence: 2,
+    };
     wire.encodeDataHeader(packet, 0, { ...header, ...named }, route);
     return packet;
   });

@@ -1,0 +1,268 @@
+/**
+ * The receive path of whole nodes. `outside`: anybody's datagrams, made from real ones. `insider`: a
+ * member sends sealed rubbish, on the link and end to end. `handshake`: a member's handshakes carry
+ * rubbish under right MACs and tags. None may throw, stall, or stop the node from serving others.
+ */
+import {
+  concatBytes,
+  instant,
+  underlayAddress,
+  writeU16,
+  writeU32,
+} from '../../dist/kernel/index.js';
+import { simCrypto } from '../../dist/sim/index.js';
+import * as wire from '../../dist/wire/index.js';
+import { World } from './world.mjs';
+
+const INPUTS_PER_WORLD = 4_000;
+const BETWEEN_INPUTS = 100;
+const SAMPLES_MAX = 400;
+const MALLORY_EPOCH = 1;
+const CONTENT_BYTES_MAX = 1_000;
+const PUBLIC_KEY_BYTES = 32;
+/** A new flow now and then: a window that was driven to its end must not shield the rest. */
+const flowOf = (sequence) => 0x8000 | ((sequence >> 5) & 0x7fff);
+const STRANGER = underlayAddress('stranger', 9);
+
+export const nodeTargets = () => [
+  { name: 'node, from outside', weight: 3, feed: outsideFeed() },
+  { name: 'node, from an insider', weight: 3, feed: insiderFeed() },
+  { name: 'node, in handshakes', weight: 0.2, feed: handshakeFeed() },
+];
+
+/** One world after another: each ends after some inputs, when asked, or when a neighbour is gone. */
+function worlds(build, act) {
+  let world;
+  let age = 0;
+  let seed = 0;
+  return (mutator) => {
+    if (world === undefined || age >= INPUTS_PER_WORLD || world.isSpent?.()) {
+      if (world !== undefined) checkHealth(world);
+      world = build(++seed, mutator);
+      age = 0;
+    }
+    age++;
+    act(world, mutator);
+  };
+}
+
+/** The others are still served: Carol's echo comes back from Bob, over a link that is up. */
+function checkHealth(world) {
+  const { bob, carol } = world;
+  if (carol === undefined) return;
+  world.tap = undefined;
+  let id = 0;
+  const isAnswered = () => {
+    carol.node.echo(++id, bob.node.address, {}, instant(world.now));
+    carol.node.flush(instant(world.now));
+    world.run(5_000);
+    return carol.events.some((e) => e.kind === 'echo' && e.id === id);
+  };
+  world.runUntil(isAnswered, 'an echo from Carol to Bob');
+}
+
+function outsideFeed() {
+  return worlds(
+    (seed) => {
+      const seen = [];
+      const world = liveWorld(seed, simCrypto(), (bytes, to) => {
+        if (to.startsWith('bob:') && seen.length < SAMPLES_MAX) seen.push(bytes);
+      });
+      const stranger = { bytesIn: 0, bytesOut: 0 };
+      world.tap = (_from, bytes, to) => {
+        if (to === STRANGER.key) stranger.bytesOut += bytes.length;
+        return true;
+      };
+      return Object.assign(world, { seen, stranger });
+    },
+    (world, mutator) => {
+      mutator.next(world.seen);
+      const from = mutator.random.chance(0.5) ? world.mallory.remote : STRANGER;
+      const { stranger } = world;
+      if (from === STRANGER) stranger.bytesIn += mutator.view().length;
+      world.deliver(world.bob, mutator.view(), from);
+      world.run(BETWEEN_INPUTS);
+      if (stranger.bytesOut > stranger.bytesIn) throw new Error('a stranger got more than it sent');
+    },
+  );
+}
+
+function insiderFeed() {
+  return worlds(insiderWorld, (world, mutator) => {
+    const { link, ends } = world.told;
+    const isEndToEnd = ends.length > 0 && mutator.random.chance(0.6);
+    mutator.next(isEndToEnd ? mutator.random.pick(ends).samples : link.samples);
+    const plaintext = mutator.view().slice(0, 1_200);
+    const frames = isEndToEnd ? world.dataFrame(mutator.random.pick(ends), plaintext) : plaintext;
+    if (!isEndToEnd && mutator.random.chance(0.95)) world.rename(frames);
+    world.deliver(world.bob, world.sealed(frames), world.mallory.remote);
+    world.run(BETWEEN_INPUTS);
+  });
+}
+
+/** Mallory is real until links and end-to-end sessions stand; then the fuzzer has the keys. */
+function insiderWorld(seed) {
+  const told = { link: undefined, ends: [] };
+  const world = liveWorld(seed, tellingCrypto(told));
+  world.nodes.delete('mallory');
+  let counter = told.link.counter + 1;
+  let sequence = 1_000_000;
+  return Object.assign(world, {
+    told,
+    isSpent: () =>
+      world.bob.events.some((e) => e.kind === 'link-down' && e.neighbour === world.malloryAddress),
+    sealed(frames) {
+      const header = new Uint8Array(wire.SEALED_HEADER_BYTES);
+      wire.writeSealedHeader(header, 0, told.link.receiver, counter);
+      const nonce = new Uint8Array(12);
+      wire.writeNonce(nonce, 0, counter++);
+      return concatBytes(header, told.link.key.seal(nonce, frames, header));
+    },
+    /** A data frame that is not a duplicate, nor of an epoch that makes all later ones stale. */
+    rename(frames) {
+      if (frames[0] !== wire.FRAME_DATA || frames.length < wire.DATA_HEADER_BYTES) return;
+      writeU32(frames, 12, MALLORY_EPOCH);
+      writeU16(frames, 16, flowOf(sequence));
+      writeU32(frames, 20, sequence++);
+    },
+    dataFrame({ key, nonce, aad, index }, plaintext) {
+      const view = new DataView(aad.buffer);
+      const name = {
+        source: view.getUint32(0),
+        destination: view.getUint32(4),
+        epoch: view.getUint32(8),
+      };
+      const flow = flowOf(sequence);
+      const header = { ...wire.blankDataHeader(), ...name, flow, sequence, hopLimit: 64 };
+      const bytes = new Uint8Array(wire.DATA_HEADER_BYTES);
+      wire.encodeDataHeader(bytes, 0, header, []);
+      const own = nonce.slice();
+      writeU16(own, 4, flow);
+      writeU32(own, 8, sequence++);
+      return concatBytes(bytes, index, key.seal(own, plaintext, aad));
+    },
+  });
+}
+
+/** Mallory calls Bob, or is called by a node that is new each time; or both are honest and the way is not. */
+function handshakeFeed() {
+  return worlds(
+    (seed) => {
+      const world = new World(seed);
+      return Object.assign(world, { bob: world.add('bob'), attempts: 0 });
+    },
+    (world, mutator) => {
+      const isOnTheWay = mutator.random.chance(0.2);
+      const crypto = isOnTheWay ? simCrypto() : lyingCrypto(mutator);
+      const epoch = ++world.attempts;
+      world.tap = (_from, bytes) => {
+        if (isOnTheWay && mutator.random.chance(0.3)) mutator.spoil(bytes, 0, bytes.length);
+        return true;
+      };
+      if (mutator.random.chance(0.5)) world.add('mallory', { neighbours: ['bob'], crypto, epoch });
+      else {
+        world.add('mallory', { crypto, epoch });
+        world.add('victim', { neighbours: ['mallory'], epoch });
+      }
+      world.run(30_000);
+      world.nodes.delete('mallory');
+      world.nodes.delete('victim');
+    },
+  );
+}
+
+/** All three up, with datagrams, fragments, streams and echoes from Mallory to both others. */
+function liveWorld(seed, malloryCrypto, onDatagram) {
+  const world = new World(seed);
+  world.tap = (_from, bytes, to) => {
+    onDatagram?.(bytes, to);
+    return true;
+  };
+  const bob = world.add('bob');
+  const carol = world.add('carol', { neighbours: ['bob'] });
+  const mallory = world.add('mallory', { neighbours: ['bob'], crypto: malloryCrypto });
+  const addresses = [bob, carol].map(({ node }) => node.address);
+  const isKnown = () =>
+    ['bob', 'carol'].every((name) => mallory.node.addressOf(name) !== undefined) &&
+    mallory.node.status(instant(world.now)).routes.filter((r) => r.path.length > 0).length >= 2;
+  world.runUntil(isKnown, 'routes');
+  const now = () => instant(world.now);
+  for (const { node } of [bob, carol]) {
+    node.datagramBind({ port: 5_000 }, now());
+    node.streamListen({ port: 80 }, now());
+  }
+  const socket = mallory.node.datagramBind({}, now()).value.socket;
+  const streams = addresses.map((to) => mallory.node.streamConnect(to, 80, {}, now()).value);
+  for (let round = 0; round < 10; round++) {
+    for (const [i, to] of addresses.entries()) {
+      mallory.node.datagramSend(socket, to, 5_000, new Uint8Array(round % 2 ? 100 : 4_000), now());
+      mallory.node.echo(round, to, { payloadBytes: 56 }, now());
+      mallory.node.streamWrite(streams[i], new Uint8Array(3_000), now());
+    }
+    mallory.node.flush(now());
+    world.run(50_000);
+  }
+  for (const stream of streams) mallory.node.streamFinish(stream, now());
+  world.run(200_000);
+  return Object.assign(world, { bob, carol, mallory, malloryAddress: mallory.node.address });
+}
+
+/** Remembers keys, nonces and plaintexts of everything sealed in a batch. */
+function tellingCrypto(told) {
+  const crypto = simCrypto();
+  return {
+    ...crypto,
+    sealBatch(batch) {
+      for (let i = 0; i < batch.count; i++) tell(told, batch, i);
+      crypto.sealBatch(batch);
+    },
+  };
+}
+
+function tell(told, batch, i) {
+  const slab = batch.slabs[i];
+  const key = batch.keys[i];
+  const at = batch.aadOffsets[i];
+  const aad = slab.slice(at, at + batch.aadLengths[i]);
+  const textAt = batch.offsets[i];
+  const text = slab.slice(textAt, textAt + batch.lengths[i]);
+  if (aad.length === wire.SEALED_HEADER_BYTES) {
+    const samples = told.link?.key === key ? told.link.samples : [];
+    const counter = wire.sealedCounter(aad, 0);
+    told.link = { key, samples, receiver: wire.sealedReceiver(aad, 0), counter };
+    if (samples.length < SAMPLES_MAX) samples.push(text);
+    return;
+  }
+  let end = told.ends.find((e) => e.key === key);
+  if (end === undefined) {
+    const nonce = batch.nonces.slice(12 * i, 12 * i + 12);
+    end = { key, aad, nonce, index: slab.slice(textAt - 4, textAt), samples: [] };
+    told.ends.push(end);
+  }
+  if (end.samples.length < SAMPLES_MAX) end.samples.push(text);
+}
+
+/** Right MACs and tags over handshake messages whose content is changed before. */
+function lyingCrypto(mutator) {
+  const crypto = simCrypto();
+  return {
+    ...crypto,
+    hmacSha256(key, message) {
+      const isFirst =
+        message.length === wire.HANDSHAKE_MAC_1_AT && message[0] === wire.PACKET_HANDSHAKE_1;
+      if (isFirst && mutator.random.chance(0.1)) mutator.spoil(message, 1, 48);
+      return crypto.hmacSha256(key, message);
+    },
+    aeadKey(algorithm, bytes) {
+      const key = crypto.aeadKey(algorithm, bytes);
+      const seal = key.seal.bind(key);
+      key.seal = (nonce, plaintext, aad) => {
+        const isStaticKey = plaintext.length === PUBLIC_KEY_BYTES;
+        if (!mutator.random.chance(isStaticKey ? 0.1 : 0.8)) return seal(nonce, plaintext, aad);
+        mutator.next([plaintext]);
+        return seal(nonce, mutator.view().slice(0, CONTENT_BYTES_MAX), aad);
+      };
+      return key;
+    },
+  };
+}
