@@ -49,6 +49,7 @@ async function test(filters) {
   console.log(`running ${files.length} test files`);
   const code = await run([
     '--test',
+    '--test-timeout=120000',
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
     ...files,
