@@ -8,7 +8,7 @@ import type {
   ExposeRequest,
   ForwardReport,
   ForwardRequest,
-  ImpairmentChange,
+  Impairments,
   InviteOptions,
   InviteReport,
   InviteStatus,
@@ -66,7 +66,7 @@ export interface DaemonConnection extends OverlayNodeHandle {
   /** Fails with NOT_A_LAB, UNKNOWN_DESTINATION. */
   impair(
     neighbour: string,
-    change: ImpairmentChange | 'none',
+    change: Impairments | 'none',
     options?: SignalOption,
   ): Promise<LinkImpairment>;
   forwards(options?: SignalOption): Promise<readonly ForwardReport[]>;
@@ -252,7 +252,7 @@ class RemoteNode implements DaemonConnection {
 
   impair(
     neighbour: string,
-    change: ImpairmentChange | 'none',
+    change: Impairments | 'none',
     options: SignalOption = {},
   ): Promise<LinkImpairment> {
     const body = { neighbour, impairments: change };

@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import * as z from 'zod';
 import type { Duration } from '../kernel/index.ts';
 import { milliseconds, seconds } from '../kernel/index.ts';
+import { isNodeName } from '../wire/index.ts';
 import type {
   Config,
   ExposeConfig,
@@ -29,9 +30,6 @@ import {
   SHARE_PATTERN,
   SIZE_PATTERN,
 } from './units.ts';
-
-/** A member name: what fits a certificate and a command line. */
-export const MEMBER_NAME_PATTERN: RegExp = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
 const duration = (least: Duration, most: Duration) =>
   z
@@ -83,7 +81,7 @@ const literalAddress = (options: { isPortZeroAllowed?: boolean } = {}) =>
 
 const memberName = z
   .string('expected a member name')
-  .regex(MEMBER_NAME_PATTERN, 'expected a member name: letters, digits, "-", "_" and "."');
+  .refine(isNodeName, 'expected a member name: letters, digits and hyphens, at most 32');
 
 const port = z
   .int('expected a port number')
@@ -102,7 +100,12 @@ const neighbour = z.strictObject({
     .min(1, 'expected at least one address')
     .max(8, 'at most 8 addresses')
     .describe('Where it listens; tried in turn. Host names are looked up again every minute.'),
-  local: z.int().min(0).max(7).default(0).describe('Which entry of `listen` to send from.'),
+  local: z
+    .int()
+    .min(0)
+    .max(7)
+    .optional()
+    .describe('Which entry of `listen` to send from. The first of the address family.'),
 });
 
 const impairments = {
@@ -249,7 +252,7 @@ export const configSchema: z.ZodType<Config> = schema.transform(
     ...parsed,
     state: parsed.state,
     control: parsed.control,
-    neighbours: parsed.neighbours,
+    neighbours: parsed.neighbours?.map((n) => ({ ...n, local: n.local })),
     log: { ...parsed.log, file: parsed.log.file },
     impairments: parsed.impairments.map(impairmentOf),
   }),
@@ -291,7 +294,7 @@ export function checkConfig(config: Config): { path: PropertyKey[]; message: str
     'neighbour',
   );
   config.neighbours?.forEach((n: NeighbourConfig, i: number) => {
-    if (n.local >= config.listen.length)
+    if (n.local !== undefined && n.local >= config.listen.length)
       problems.push({
         path: ['neighbours', i, 'local'],
         message: `\`listen\` has ${config.listen.length} entries, counted from 0`,

@@ -49,8 +49,8 @@ export interface Config {
 export interface NeighbourConfig {
   readonly name: string;
   readonly addresses: readonly HostPort[];
-  /** Index into `listen` of the socket to use. */
-  readonly local: number;
+  /** Index into `listen`; absent: the first of the address family. */
+  readonly local: number | undefined;
 }
 
 export interface TimersConfig {
@@ -116,12 +116,13 @@ export interface Impairments {
   readonly loss?: number | undefined;
   /** Probability that a loss is followed by another (p11 of the Gilbert model). */
   readonly burst?: number | undefined;
-  /** Bits a second. */
+  /** Bits a second; 0 is without limit. */
   readonly rate?: number | undefined;
   readonly queueBytes?: number | undefined;
   readonly reorder?: number | undefined;
   readonly duplicate?: number | undefined;
   readonly cut?: boolean | undefined;
+  /** 0 is without limit. */
   readonly mtu?: number | undefined;
 }
 

@@ -4,7 +4,7 @@
  * 0 to 1, rates in bits a second, points in time as ISO 8601. Documented in docs/api.md.
  */
 import { OverlayError } from '../kernel/index.ts';
-import type { LogLevel, LogSubsystem } from './config.ts';
+import type { Impairments, LogLevel, LogSubsystem } from './config.ts';
 import type { ConfigChange } from './config-diff.ts';
 
 /** Raised when an answer changes its meaning; fields may be added without. */
@@ -82,22 +82,7 @@ export interface LogLevelOptions {
 
 export interface LinkImpairment {
   readonly neighbour: string;
-  readonly impairments: ImpairmentChange;
-}
-
-export interface ImpairmentChange {
-  readonly delayMs?: number | undefined;
-  readonly jitterMs?: number | undefined;
-  readonly loss?: number | undefined;
-  readonly burst?: number | undefined;
-  /** 0: no limit. */
-  readonly rate?: number | undefined;
-  readonly queueBytes?: number | undefined;
-  readonly reorder?: number | undefined;
-  readonly duplicate?: number | undefined;
-  readonly cut?: boolean | undefined;
-  /** 0: no limit. */
-  readonly mtu?: number | undefined;
+  readonly impairments: Impairments;
 }
 
 export interface ForwardRequest {
@@ -154,7 +139,7 @@ export interface DaemonControls {
   invites(): readonly InviteStatus[];
   revoke(name: string): RevokeReport;
   impairments(): readonly LinkImpairment[];
-  impair(neighbour: string, change: ImpairmentChange | 'none'): LinkImpairment;
+  impair(neighbour: string, change: Impairments | 'none'): LinkImpairment;
   forwards(): readonly ForwardReport[];
   addForward(request: ForwardRequest): Promise<ForwardReport>;
   removeForward(id: string): Promise<ForwardReport>;

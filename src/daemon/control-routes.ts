@@ -3,12 +3,11 @@
  * holds. A path that ends in `/` takes the rest of the path as a name.
  */
 import type { OverlayNodeHandle, PingOptions, RoutingChoice, TraceOptions } from '../host/index.ts';
-import { LOG_LEVELS, LOG_SUBSYSTEMS } from './config.ts';
+import { type Impairments, LOG_LEVELS, LOG_SUBSYSTEMS } from './config.ts';
 import type {
   DaemonControls,
   ExposeRequest,
   ForwardRequest,
-  ImpairmentChange,
   InviteOptions,
 } from './control-api.ts';
 import { Fields } from './fields.ts';
@@ -163,7 +162,7 @@ function impair({ controls, body }: RouteRequest): unknown {
   const inner = new Fields(change, [...known, 'cut']);
   const read: Record<string, unknown> = { cut: inner.optionalFlag('cut') };
   for (const name of known) read[name] = inner.optionalNumber(name, IMPAIRMENT_BOUNDS[name]!);
-  return controls.impair(neighbour, present<ImpairmentChange>(read));
+  return controls.impair(neighbour, present<Impairments>(read));
 }
 
 const SHARE = { min: 0, max: 1 };

@@ -23,6 +23,7 @@ import type {
   OverlayNodeApi,
 } from '../node/index.ts';
 import { OverlayNode } from '../node/index.ts';
+import type { Member } from '../security/index.ts';
 import type { Impairments } from '../sim/index.ts';
 import {
   type Clock,
@@ -263,6 +264,16 @@ export class OverlayHost implements OverlayNodeHandle {
 
   answerEnrolment(request: number, answer: EnrolAnswer): void {
     this.driver.handle({ kind: 'enrol-answer', request, answer });
+  }
+
+  /** Everybody whose certificate is known and valid, this node included. */
+  members(): Member[] {
+    return this.driver.read((node, now) => {
+      const addresses = node.status(now).members.map((member) => member.address);
+      return [...new Set([node.address, ...addresses])]
+        .map((address) => node.memberAt?.(address))
+        .filter((member) => member !== undefined);
+    });
   }
 
   /** Tells the node the wall clock again; for an owner that knows it was set. */

@@ -17,6 +17,7 @@ import type {
   UnderlayAddress,
   WallTime,
 } from '../kernel/index.ts';
+import type { Member } from '../security/index.ts';
 
 export type SocketId = number;
 export type StreamId = number;
@@ -297,6 +298,8 @@ export interface OverlayNodeApi {
 
   addressOf(name: string): NodeAddress | undefined;
   nameOf(address: NodeAddress): string | undefined;
+  /** The certified member at an address, this node included. Absent in stand-ins for tests. */
+  memberAt?(address: NodeAddress): Member | undefined;
   status(now: Instant): NodeStatus;
   explainRoute(destination: NodeAddress, now: Instant): RouteExplanation | undefined;
 }
