@@ -103,6 +103,8 @@ export interface ForwardReport {
   readonly routing: 'best' | 'pinned';
   /** From the config, or added while running and gone with the daemon. */
   readonly source: 'config' | 'api';
+  /** False while its port cannot be opened; it is tried again. */
+  readonly isOpen: boolean;
   readonly connections: number;
   readonly connectionsTotal: number;
   readonly bytesIn: number;
@@ -121,6 +123,8 @@ export interface ExposeRequest {
 export interface ExposeReport extends ExposeRequest {
   readonly id: string;
   readonly source: 'config' | 'api';
+  /** False while its port cannot be opened; it is tried again. */
+  readonly isOpen: boolean;
   readonly connections: number;
   readonly connectionsTotal: number;
   readonly bytesIn: number;

@@ -67,6 +67,16 @@ export class InviteBook {
     return ok(record);
   }
 
+  /**
+   * The name a request under this token is about: the one asked for, or the token's own where none
+   * was. Empty when neither says one, undefined when the token is not known.
+   */
+  nameFor(secret: Uint8Array, asked: string): string | undefined {
+    const record = this.records.get(inviteId(secret));
+    if (record === undefined) return undefined;
+    return asked === '' ? (record.name ?? record.usedBy?.name ?? '') : asked;
+  }
+
   list(): readonly InviteRecord[] {
     return [...this.records.values()];
   }

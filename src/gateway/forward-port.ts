@@ -63,6 +63,8 @@ export interface OpenPort {
   /** A forward's `listen` with the port it got; an expose rule's overlay port. */
   readonly local: HostPort;
   readonly counters: PortCounters;
+  /** Takes nothing new; what is open goes on. */
+  drain(): void;
   /** Ends it and every connection through it. */
   close(): Promise<void>;
 }

@@ -42,6 +42,7 @@ export async function openTcpExpose(
   return {
     local: { host: node.name, port: server.address().port },
     counters,
+    drain: () => void server.close(),
     async close(): Promise<void> {
       await server.close();
       for (const tcp of sockets) tcp.resetAndDestroy();

@@ -33,6 +33,7 @@ export async function openTcpForward(
   return {
     local,
     counters,
+    drain: () => void server.close(),
     async close(): Promise<void> {
       closing.abort();
       for (const tcp of sockets) tcp.resetAndDestroy();

@@ -53,6 +53,8 @@ export async function openUdpExpose(
   return {
     local: { host: node.name, port: overlay.local.port },
     counters,
+    // UDP has no end to wait for.
+    drain: () => {},
     async close(): Promise<void> {
       clients.close();
       await overlay.close();

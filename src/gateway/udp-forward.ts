@@ -56,6 +56,8 @@ export async function openUdpForward(
   return {
     local,
     counters,
+    // UDP has no end to wait for.
+    drain: () => {},
     async close(): Promise<void> {
       clients.close();
       udp.close();
