@@ -40,6 +40,12 @@ export function diffConfig(before: Config, after: Config): ConfigChange[] {
   return changes;
 }
 
+/** What runs after a reload: the new config, except for what waits for a restart. */
+export function withRestartKeysOf(before: Config, after: Config): Config {
+  const kept = Object.entries(before).filter(([key]) => !APPLIED_NOW.has(key as keyof Config));
+  return { ...after, ...Object.fromEntries(kept) };
+}
+
 const isGroup = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 

@@ -3,6 +3,14 @@ export * from './config-diff.ts';
 export * from './control-api.ts';
 export * from './control-channel.ts';
 export * from './control-server.ts';
+export {
+  initNetwork,
+  type JoinReport,
+  joinNetwork,
+  type ProvisionReport,
+  provisionMember,
+} from './provision.ts';
+export * from './run-daemon.ts';
 export * from './state-directory.ts';
 export * from './state-lock.ts';
 export * from './units.ts';

@@ -53,6 +53,16 @@ export class InviteBook {
 
   /** State: on success the token is marked as used by these keys, durably. */
   redeem(by: Redemption, wall: WallTime): Result<InviteRecord, InviteRefusal> {
+    const checked = this.check(by, wall);
+    if (checked.ok && checked.value.usedBy === undefined) {
+      const usedBy = { name: by.name, identityKey: toHex(by.identityKey) };
+      this.replace({ ...checked.value, usedBy });
+    }
+    return checked;
+  }
+
+  /** Whether `redeem` would succeed. No effect. */
+  check(by: Redemption, wall: WallTime): Result<InviteRecord, InviteRefusal> {
     const record = this.records.get(inviteId(by.secret));
     if (record === undefined) return fail('token-unknown');
     const identityKey = toHex(by.identityKey);
@@ -62,8 +72,6 @@ export class InviteBook {
     }
     if (wall >= record.expires) return fail('token-expired');
     if (record.name !== undefined && record.name !== by.name) return fail('name-mismatch');
-    if (record.usedBy === undefined)
-      this.replace({ ...record, usedBy: { name: by.name, identityKey } });
     return ok(record);
   }
 

@@ -185,9 +185,13 @@ export class Issuing {
     if (asked === undefined) return fail('TOKEN_UNKNOWN');
     if (asked === '') return fail('NAME_NEEDED');
     if (!isNodeName(asked)) return fail('BAD_NAME');
+    const by = { secret, name: asked, identityKey: request.identityKey };
+    const checked = this.book.check(by, wall);
+    if (!checked.ok) return fail(codeOf(checked.reason));
+    // A name that is taken costs no token: the newcomer may try another.
     if (!this.isFreeFor(asked, request.identityKey)) return fail('NAME_TAKEN');
-    const redeemed = this.book.redeem({ ...request, secret, name: asked }, wall);
-    if (!redeemed.ok) return fail(redeemed.reason.toUpperCase().replaceAll('-', '_'));
+    const redeemed = this.book.redeem(by, wall);
+    if (!redeemed.ok) return fail(codeOf(redeemed.reason));
     const { roles, labels, validity } = redeemed.value;
     const { identityKey, agreementKey } = request;
     const subject = { name: asked, identityKey, agreementKey, roles, labels };
@@ -218,7 +222,7 @@ export class Issuing {
       wall: this.host.wall(),
       lifetime: validity as Duration,
     });
-    if (!issued.ok) return refused(issued.reason.toUpperCase().replaceAll('-', '_'));
+    if (!issued.ok) return refused(codeOf(issued.reason));
     return { granted: true, chain: issued.value, manifest: this.host.manifest() };
   }
 
@@ -279,6 +283,9 @@ interface Terms {
   /** Microseconds. */
   readonly validity: number;
 }
+
+/** `token-used` on the inside is `TOKEN_USED` to callers. */
+const codeOf = (reason: string): string => reason.toUpperCase().replaceAll('-', '_');
 
 const refused = (code: string): EnrolAnswer => ({ granted: false, code });
 

@@ -231,7 +231,11 @@ export class OverlayNode implements OverlayNodeApi {
   }
 
   nameOf(address: NodeAddress): string | undefined {
-    return address === this.address ? this.name : this.routing.memberAt(address)?.name;
+    return this.memberAt(address)?.name;
+  }
+
+  memberAt(address: NodeAddress): Member | undefined {
+    return address === this.address ? this.self : this.routing.memberAt(address);
   }
 
   explainRoute(destination: NodeAddress, now: Instant): RouteExplanation | undefined {
@@ -356,7 +360,7 @@ export class OverlayNode implements OverlayNodeApi {
       entropy: options.entropy,
       random,
       limits: socketLimits(options.limits),
-      memberAt: (address) => (address === self.address ? self : this.routing.memberAt(address)),
+      memberAt: (address) => this.memberAt(address),
       isReachable: (address) => address === self.address || this.routing.nextHop(address) !== 0,
       pathMtu: (address) => this.routing.pathMtu(address),
       sink: this.sink,

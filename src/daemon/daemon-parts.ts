@@ -1,0 +1,144 @@
+/** What a daemon is made of, opened in the order in which each needs the one before. */
+import { type CreateNode, OverlayHost } from '../host/index.ts';
+import { OverlayError } from '../kernel/index.ts';
+import type { NodeLimits, NodeTimers } from '../node/index.ts';
+import { TrustStore } from '../security/index.ts';
+import { nodeCrypto } from '../underlay/index.ts';
+import { type Config, defaultConfig, loadConfig, type NeighbourConfig } from './config.ts';
+import { Logs, type LogTarget } from './log.ts';
+import { NeighbourTable } from './neighbour-table.ts';
+import { wallNow } from './provision.ts';
+import { defaultStateDirectory, type Membership, StateDirectory } from './state-directory.ts';
+import { lockState } from './state-lock.ts';
+import { parseHostPort } from './units.ts';
+
+export interface DaemonOptions {
+  /** Path of the config file; defaults hold when absent. */
+  readonly config?: string | undefined;
+  /** Wins over the config. */
+  readonly state?: string | undefined;
+  /** Path of the control socket; wins over the config. */
+  readonly control?: string | undefined;
+  readonly createNode: CreateNode;
+  readonly version: string;
+  /** For tests; the config says where logs go otherwise. */
+  readonly logTarget?: LogTarget;
+  /** A bug in the core, after it was logged. Default: thrown where nothing catches it. */
+  readonly onFatal?: (error: unknown) => void;
+}
+
+export interface Parts {
+  readonly options: DaemonOptions;
+  readonly config: Config;
+  readonly state: StateDirectory;
+  readonly membership: Membership;
+  readonly logs: Logs;
+  readonly host: OverlayHost;
+  readonly neighbours: NeighbourTable;
+  readonly undo: Undo;
+}
+
+/** What is open, closed in reverse order. */
+export type Undo = (() => unknown)[];
+
+/** Each thing opened is pushed on `undo`; the first two are the lock and the logs. */
+export async function openParts(options: DaemonOptions, undo: Undo): Promise<Parts> {
+  const config =
+    options.config === undefined ? await defaultConfig() : await loadConfig(options.config);
+  const state = StateDirectory.open(options.state ?? config.state ?? defaultStateDirectory());
+  const identity = state.identity();
+  const membership = state.membership();
+  if (identity === undefined || membership === undefined) throw notAMember(state.path);
+  const trust = new TrustStore({ crypto: nodeCrypto(), ...membership });
+  if (config.impairments.length > 0 && !trust.manifest.isLab) throw notALab();
+  const lock = lockState(state.path);
+  undo.push(() => lock.release());
+  const own = trust.verifyChain(membership.chain, wallNow());
+  const logs = new Logs(config.log, {
+    ...(own.ok ? { name: own.value.name } : {}),
+    ...(options.logTarget === undefined ? {} : { target: options.logTarget }),
+  });
+  undo.push(() => logs.close());
+  const epoch = state.nextEpoch(wallNow());
+  let host: OverlayHost | undefined;
+  const neighbours = new NeighbourTable({
+    locals: config.listen,
+    log: logs.for('underlay'),
+    changed: (next) => host?.setNeighbours(next),
+  });
+  undo.push(() => neighbours.close());
+  host = await OverlayHost.start({
+    locals: config.listen,
+    identity: { ...identity, chain: membership.chain },
+    manifest: membership.manifest,
+    rootKeys: membership.rootKeys,
+    epoch,
+    neighbours: await neighbours.configure(neighboursOf(config, membership)),
+    acceptLinks: config.acceptLinks,
+    timers: nodeTimers(config),
+    limits: nodeLimits(config),
+    createNode: options.createNode,
+    onFatal: (error) => {
+      logs.for('daemon').error({ error }, 'the core failed: this is a bug');
+      logs.close();
+      if (options.onFatal !== undefined) options.onFatal(error);
+      else
+        setImmediate(() => {
+          throw error;
+        });
+    },
+  });
+  const started = host;
+  undo.push(() => started.close());
+  return { options, config, state, membership, logs, host, neighbours, undo };
+}
+
+export async function undoAll(undo: Undo): Promise<void> {
+  for (let next = undo.pop(); next !== undefined; next = undo.pop()) await next();
+}
+
+/** The configured ones; without any, the node this one joined through. */
+export function neighboursOf(config: Config, membership: Membership): readonly NeighbourConfig[] {
+  if (config.neighbours !== undefined) return config.neighbours;
+  return membership.joinedThrough.map(({ name, addresses }) => ({
+    name,
+    addresses: addresses.flatMap((text) => parseHostPort(text) ?? []),
+    local: undefined,
+  }));
+}
+
+const nodeTimers = ({ timers }: Config): Partial<NodeTimers> =>
+  known<NodeTimers>({
+    helloInterval: timers.hello,
+    deadAfterMax: timers.deadAfter,
+    refreshInterval: timers.refresh,
+    rekeyAfter: timers.rekey,
+  });
+
+const nodeLimits = ({ limits }: Config): Partial<NodeLimits> =>
+  known<NodeLimits>({
+    neighboursMax: limits.neighbours,
+    membersMax: limits.members,
+    flowsMax: limits.flows,
+    socketsMax: limits.sockets,
+    streamsMax: limits.streams,
+  });
+
+/** Without what is undefined, which would hide the core's defaults. */
+const known = <T>(values: { [K in keyof T]?: T[K] | undefined }): Partial<T> =>
+  Object.fromEntries(
+    Object.entries(values).filter(([, value]) => value !== undefined),
+  ) as Partial<T>;
+
+export const notALab = (): OverlayError =>
+  new OverlayError(
+    'NOT_A_LAB',
+    'the config has `impairments`, and this network was not made as a lab: links stay as they are',
+  );
+
+export const notAMember = (path: string): OverlayError =>
+  new OverlayError(
+    'NOT_A_MEMBER',
+    `${path} belongs to no network yet: run \`overlane init\` to make one, or \`overlane join\` with a token`,
+    { details: { path } },
+  );
