@@ -48,7 +48,8 @@ export class TestNode implements SocketSink {
   now = 0 as Instant;
   readonly datagrams: ReceivedDatagram[] = [];
   readonly drained: number[] = [];
-  readonly incoming: { listener: number; stream: number; from: NodeAddress; fromPort: number }[] = [];
+  readonly incoming: { listener: number; stream: number; from: NodeAddress; fromPort: number }[] =
+    [];
   readonly connected = new Set<number>();
   readonly ended = new Set<number>();
   readonly closed = new Map<number, StreamFault | undefined>();
@@ -204,7 +205,8 @@ export class TestNetwork {
     node.now = this.now;
     node.layer.timeout(this.now);
     const next = node.layer.nextTimeout();
-    if (next !== undefined && next <= due) throw new Error(`a due timeout made no progress (${due})`);
+    if (next !== undefined && next <= due)
+      throw new Error(`a due timeout made no progress (${due})`);
   }
 
   private soonestTimer(): { node: TestNode | undefined; at: number } {
