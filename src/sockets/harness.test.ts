@@ -166,6 +166,7 @@ export class TestNetwork {
   /** Runs until the condition holds; false when it did not within `limit` of virtual time. */
   runUntil(condition: () => boolean, limit: number): boolean {
     const end = this.now + limit;
+    for (const workload of this.workloads) workload(this.now);
     for (;;) {
       if (condition()) return true;
       const { node, at: timerAt } = this.soonestTimer();

@@ -265,7 +265,7 @@ describe('end-to-end sessions', () => {
         const frame = frames[cut % frames.length]!.slice();
         frame[3] = kind;
         const forged = new Uint8Array(24 + bytes.length);
-        forged.set(frame.subarray(0, Math.min(frame.length, 24 + (cut % 20))));
+        forged.set(frame.subarray(0, Math.min(forged.length, 24 + (cut % 20))));
         forged.set(bytes, 24);
         network.inject(b, forged);
       }),

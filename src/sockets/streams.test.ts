@@ -22,6 +22,9 @@ function opened(options: ConstructorParameters<typeof TestNetwork>[0] = {}) {
   return { network, a, b, here: stream.value, there: b.incoming[0]!.stream };
 }
 
+/** Slow enough that what is poured in the tests below is still pouring when something happens. */
+const SLOW: Partial<Impairments>[] = [{ delay: milliseconds(10), rate: 8_000_000 }];
+
 describe('a stream', () => {
   test('carries bytes both ways, in order, and closes when both sides have finished', () => {
     const { network, a, b, here, there } = opened();
@@ -56,7 +59,7 @@ describe('a stream', () => {
   });
 
   test('tells the other side of a reset, and what was on its way opens no new stream', () => {
-    const { network, a, b, here, there } = opened();
+    const { network, a, b, here, there } = opened({ hops: SLOW });
     pour(network, a, here, 10_000_000);
     network.runFor(200 * MS);
     b.layer.streamReset(there, network.now);
@@ -95,7 +98,7 @@ describe('a stream', () => {
   });
 
   test('ends on both sides when one restarts', () => {
-    const { network, a, b, here } = opened();
+    const { network, a, b, here } = opened({ hops: SLOW });
     pour(network, a, here, 100_000_000);
     network.runFor(SECOND);
     network.restart(b);
@@ -108,7 +111,7 @@ describe('a stream', () => {
   });
 
   test('times out after 30 s of silence, and not before', () => {
-    const { network, a, here } = opened();
+    const { network, a, here } = opened({ hops: SLOW });
     pour(network, a, here, 100_000_000);
     network.runFor(SECOND);
     network.drop = () => true;
