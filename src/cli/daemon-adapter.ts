@@ -21,7 +21,10 @@ export function realDaemons(env: Env): DaemonPort {
     },
     init: missing,
     join: missing,
-    run: missing,
+    async run(options) {
+      const { runDaemon } = await import('../daemon/index.ts');
+      return runDaemon({ ...options, control: options.socket });
+    },
     start: missing,
     async checkConfig(file) {
       const { formatHostPort, loadConfig } = await import('../daemon/index.ts');

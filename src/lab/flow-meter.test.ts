@@ -52,3 +52,9 @@ test('a packet counts once however often it arrives', () => {
   meter.arrived(0, 6);
   assert.equal(meter.snapshot(10).received, 1);
 });
+
+test('a packet that has just left is not lost, though nothing else is on its way', () => {
+  const meter = new FlowMeter({ intervalMs: 10 });
+  for (let i = 0; i < 5_000; i++) meter.arrived(meter.sending(10 * i), 10 * i + 3);
+  assert.equal(meter.snapshot(60_000).lost, 0);
+});

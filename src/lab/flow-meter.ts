@@ -63,8 +63,8 @@ export class FlowMeter {
 
   /** The next packet leaves; returns its number. */
   sending(nowMs: number): number {
-    const sequence = this.sent++;
     this.judge(nowMs);
+    const sequence = this.sent++;
     this.sentAt[sequence % HISTORY_PACKETS] = nowMs;
     this.latency[sequence % HISTORY_PACKETS] = Number.NaN;
     return sequence;

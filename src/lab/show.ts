@@ -13,6 +13,7 @@ import { type Act, STORY, STORY_MS, type Stage } from './story.ts';
 export const SOURCE = 'ATL';
 export const DESTINATION = 'LAX';
 const INTERVAL_MS = 10;
+const PACKET_BYTES = 200;
 const PORT = { overlay: 7, twin: 8 } as const;
 /** Impairment of a lab link beyond its latency; rates stay as published. */
 const QUEUE_BYTES = 128 * 1024;
@@ -265,13 +266,12 @@ export class LabShow implements Stage {
     const to = { node: DESTINATION, port: flow.port };
     const start = this.elapsedMs;
     let sent = 0;
-    const payload = new Uint8Array(200);
-    const view = new DataView(payload.buffer);
     this.timers.push(
       setInterval(() => {
         const due = Math.floor((this.elapsedMs - start) / INTERVAL_MS);
         for (; sent < due; sent++) {
-          view.setUint32(0, flow.meter.sending(this.elapsedMs));
+          const payload = new Uint8Array(PACKET_BYTES);
+          new DataView(payload.buffer).setUint32(0, flow.meter.sending(this.elapsedMs));
           flow.sender.send(payload, { to });
         }
       }, INTERVAL_MS / 2),
