@@ -8,7 +8,14 @@
  * nothing is thrown; no datagram passes the largest the underlay carries; views into a batch are not
  * kept (the slab is overwritten as soon as the node has returned).
  */
-import type { Duration, Entropy, Instant, Random, UnderlayAddress } from '../kernel/index.ts';
+import type {
+  Duration,
+  Entropy,
+  Instant,
+  Random,
+  UnderlayAddress,
+  WallTime,
+} from '../kernel/index.ts';
 import { assert, DatagramBatch } from '../kernel/index.ts';
 import type {
   NodeEvent,
@@ -17,12 +24,25 @@ import type {
   OverlayNodeApi,
   PacketName,
 } from '../node/index.ts';
+import { OverlayNode } from '../node/index.ts';
 import { NodeClock } from './clock.ts';
 import type { ScheduledEvent } from './event-queue.ts';
 import type { Network } from './network.ts';
 import type { Trace } from './trace.ts';
 
-export type NodeFactory = (options: NodeOptions, sink: NodeSink) => OverlayNodeApi;
+export type NodeFactory = (
+  options: NodeOptions,
+  sink: NodeSink,
+  now: Instant,
+  wall: WallTime,
+) => OverlayNodeApi;
+
+/** The shipped node. Its certificate comes from the simulator: a refusal is a failed run. */
+export const overlayNode: NodeFactory = (options, sink, now, wall) => {
+  const started = OverlayNode.start(options, sink, now, wall);
+  assert(started.ok, `a node refuses its own certificate: ${started.ok ? '' : started.reason}`);
+  return started.value;
+};
 
 /** What the node says to applications; the driver keeps the rest for itself. */
 export type ApplicationSink = Omit<NodeSink, 'transmit' | 'event'> & {
@@ -113,6 +133,8 @@ export class SimulatedNode {
           observer: this.observer(this.life),
         },
         sink,
+        this.now,
+        this.clock.wall(this.network.queue.now),
       );
       const { address } = this.node;
       this.trace.record({ ...this.here(), kind: 'start', life: this.life, address });

@@ -30,6 +30,7 @@ import type { LinkEffect } from './network.ts';
 import { Network } from './network.ts';
 import { NonceGuard } from './nonce-guard.ts';
 import type { NodeFactory } from './simulated-node.ts';
+import { overlayNode } from './simulated-node.ts';
 import { TestbedNode } from './testbed-node.ts';
 import type { Topology } from './topology.ts';
 import type { Checker, Violation } from './trace.ts';
@@ -38,8 +39,8 @@ import { Trace } from './trace.ts';
 export interface TestbedOptions {
   readonly seed: number;
   readonly topology: Topology;
-  /** Makes the nodes. */
-  readonly factory: NodeFactory;
+  /** Makes the nodes. Default: the shipped ones. */
+  readonly factory?: NodeFactory;
   readonly timers?: Partial<NodeTimers>;
   readonly limits?: Partial<NodeLimits>;
   /** Each node's clocks run fast or slow by up to this. Default 200 ppm. */
@@ -254,7 +255,7 @@ export class Testbed implements FaultTarget {
     const node = new TestbedNode({
       name,
       testbed: this,
-      factory: options.factory,
+      factory: options.factory ?? overlayNode,
       random,
       node: {
         identity: member.identity,
