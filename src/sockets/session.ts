@@ -65,6 +65,10 @@ export class ReplayFlows {
       if (this.windows.size >= this.flowsMax) this.evict();
       window = new ReplayWindow();
       this.windows.set(flow, window);
+    } else if (this.windows.size > this.flowsMax / 2) {
+      // Order of use matters only where somebody may have to go.
+      this.windows.delete(flow);
+      this.windows.set(flow, window);
     }
     window.accept(sequence);
   }
