@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { type Config, formatConfigProblem, parseConfig } from './config.ts';
+import { type Config, formatConfigProblem } from './config.ts';
 import { diffConfig } from './config-diff.ts';
+import { parseConfig } from './load-config.ts';
 
 async function sound(text: string): Promise<Config> {
   const parsed = await parseConfig(text, 'overlane.yaml');

@@ -4,7 +4,8 @@ import { OverlayError } from '../kernel/index.ts';
 import type { NodeLimits, NodeTimers } from '../node/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { nodeCrypto } from '../underlay/index.ts';
-import { type Config, defaultConfig, loadConfig, type NeighbourConfig } from './config.ts';
+import type { Config, NeighbourConfig } from './config.ts';
+import { defaultConfig, loadConfig } from './load-config.ts';
 import { Logs, type LogTarget } from './log.ts';
 import { NeighbourTable } from './neighbour-table.ts';
 import { wallNow } from './provision.ts';
@@ -13,15 +14,17 @@ import { lockState } from './state-lock.ts';
 import { parseHostPort } from './units.ts';
 
 export interface DaemonOptions {
-  /** Path of the config file; defaults hold when absent. */
-  readonly config?: string | undefined;
+  /** Path of the config file, or what one would say; defaults hold when absent. */
+  readonly config?: string | Config | undefined;
   /** Wins over the config. */
   readonly state?: string | undefined;
   /** Path of the control socket; wins over the config. */
   readonly control?: string | undefined;
   readonly createNode: CreateNode;
   readonly version: string;
-  /** For tests; the config says where logs go otherwise. */
+  /** False: no control socket, for a node inside a program. Default true. */
+  readonly isControlled?: boolean;
+  /** For tests and programs; the config says where logs go otherwise. */
   readonly logTarget?: LogTarget;
   /** A bug in the core, after it was logged. Default: thrown where nothing catches it. */
   readonly onFatal?: (error: unknown) => void;
@@ -43,8 +46,7 @@ export type Undo = (() => unknown)[];
 
 /** Each thing opened is pushed on `undo`; the first two are the lock and the logs. */
 export async function openParts(options: DaemonOptions, undo: Undo): Promise<Parts> {
-  const config =
-    options.config === undefined ? await defaultConfig() : await loadConfig(options.config);
+  const config = await configOf(options.config);
   const state = StateDirectory.open(options.state ?? config.state ?? defaultStateDirectory());
   const identity = state.identity();
   const membership = state.membership();
@@ -91,6 +93,11 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
   const started = host;
   undo.push(() => started.close());
   return { options, config, state, membership, logs, host, neighbours, undo };
+}
+
+async function configOf(given: DaemonOptions['config']): Promise<Config> {
+  if (given === undefined) return defaultConfig();
+  return typeof given === 'string' ? loadConfig(given) : given;
 }
 
 export async function undoAll(undo: Undo): Promise<void> {

@@ -14,7 +14,7 @@ import { type Member, TrustStore } from '../security/index.ts';
 import { nodeCrypto, nodeEntropy } from '../underlay/index.ts';
 import { decodeManifest } from '../wire/index.ts';
 import { CertificateKeeper, serveRenewals } from './certificate-keeper.ts';
-import { type Config, loadConfig } from './config.ts';
+import type { Config } from './config.ts';
 import { type ConfigChange, diffConfig, withRestartKeysOf } from './config-diff.ts';
 import type { DaemonControls, DaemonInfo, LogLevels } from './control-api.ts';
 import { ControlServer } from './control-server.ts';
@@ -30,6 +30,7 @@ import {
 } from './daemon-parts.ts';
 import { ImpairmentTable } from './impairment-table.ts';
 import { Issuing } from './issuing.ts';
+import { loadConfig } from './load-config.ts';
 import type { Logs } from './log.ts';
 import type { NeighbourTable } from './neighbour-table.ts';
 import { ownAddresses } from './own-addresses.ts';
@@ -108,7 +109,7 @@ export class Daemon implements DaemonControls {
     return {
       version: this.options.version,
       pid: process.pid,
-      config: this.options.config,
+      config: this.configFile,
       state: this.state.path,
       control: this.controlPath,
       memoryBytes: process.memoryUsage.rss(),
@@ -117,7 +118,7 @@ export class Daemon implements DaemonControls {
   }
 
   config(): unknown {
-    return { file: this.options.config, config: this.running };
+    return { file: this.configFile, config: this.running };
   }
 
   /** Asks for the next certificate now; whether there is one. */
@@ -173,6 +174,15 @@ export class Daemon implements DaemonControls {
         log: logs.for('daemon'),
       });
     }
+    if (this.options.isControlled !== false) await this.openControl();
+    this.keeper.start();
+    const { name, address, epoch, network, underlay } = host.statusNow();
+    const locals = underlay.locals;
+    logs.for('daemon').info({ name, address, epoch, network, locals }, 'daemon started');
+  }
+
+  private async openControl(): Promise<void> {
+    const { running, host, logs, undo } = this;
     const control = await ControlServer.open({
       path: this.controlPath,
       mode: running.controlMode,
@@ -183,10 +193,10 @@ export class Daemon implements DaemonControls {
     });
     // In front: what is undone in reverse order closes it after the node, and sees the end.
     undo.splice(UNDO_LAST, 0, () => control.close());
-    this.keeper.start();
-    const { name, address, epoch, network, underlay } = host.statusNow();
-    const locals = underlay.locals;
-    logs.for('daemon').info({ name, address, epoch, network, locals }, 'daemon started');
+  }
+
+  private get configFile(): string | undefined {
+    return typeof this.options.config === 'string' ? this.options.config : undefined;
   }
 
   private async shut(): Promise<void> {
@@ -199,8 +209,8 @@ export class Daemon implements DaemonControls {
   }
 
   private async applyConfig(): Promise<{ changes: readonly ConfigChange[] }> {
-    const { options, logs, host } = this;
-    const next = options.config === undefined ? this.running : await loadConfig(options.config);
+    const { configFile, logs, host } = this;
+    const next = configFile === undefined ? this.running : await loadConfig(configFile);
     if (next.impairments.length > 0 && !host.statusNow().network.isLab) throw notALab();
     const changes = diffConfig(this.running, next);
     const changed = new Set(changes.map((change) => change.key.split('.')[0]));

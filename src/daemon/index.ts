@@ -3,6 +3,7 @@ export * from './config-diff.ts';
 export * from './control-api.ts';
 export * from './control-channel.ts';
 export * from './control-server.ts';
+export * from './load-config.ts';
 export {
   initNetwork,
   type JoinReport,

@@ -6,10 +6,12 @@
  */
 import { readFileSync } from 'node:fs';
 import { OverlayError } from '../kernel/index.ts';
+import type { Config } from './config.ts';
 import type { Daemon } from './daemon.ts';
+import type { DaemonOptions } from './daemon-parts.ts';
 
-export interface RunOptions {
-  readonly config?: string | undefined;
+export interface RunOptions extends Pick<DaemonOptions, 'isControlled' | 'logTarget'> {
+  readonly config?: string | Config | undefined;
   readonly state?: string | undefined;
   readonly control?: string | undefined;
   /** Stops the daemon as SIGTERM does. */
@@ -27,14 +29,12 @@ export async function startDaemon(options: RunOptions): Promise<Daemon> {
     import('./daemon.ts'),
     import('../node/index.ts'),
   ]);
-  const { config, state, control } = options;
+  const { isProcess, signal: _signal, ...rest } = options;
   return Daemon.start({
-    config,
-    state,
-    control,
+    ...rest,
     createNode: OverlayNode.start,
     version: packageVersion(),
-    ...(options.isProcess === false ? {} : { onFatal: () => process.exit(EXIT_BUG) }),
+    ...(isProcess === false ? {} : { onFatal: () => process.exit(EXIT_BUG) }),
   });
 }
 
