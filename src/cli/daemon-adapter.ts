@@ -1,24 +1,25 @@
 /** Implements `DaemonPort` with the daemon and client rooms, which are loaded when first needed. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { OverlayError } from '../kernel/index.ts';
+import { join, resolve } from 'node:path';
 import type { DaemonPort } from './daemon-port.ts';
+import { startDetached } from './detached-daemon.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 export function realDaemons(env: Env): DaemonPort {
-  const missing = () => Promise.reject(new OverlayError('NOT_BUILT', 'not part of this build'));
+  const socketPath = (given: string | undefined, state?: string): string =>
+    given ?? nonEmpty(env['OVERLANE_SOCKET']) ?? join(state ?? stateDirectory(env), 'control.sock');
   return {
     listenDefault: ['0.0.0.0:7420'],
-    socketPath: (given) =>
-      given ?? nonEmpty(env['OVERLANE_SOCKET']) ?? join(stateDirectory(env), 'control.sock'),
-    stateDirectory: (given) => given ?? stateDirectory(env),
+    socketPath: (given) => socketPath(given),
+    stateDirectory: (given) => resolve(given ?? stateDirectory(env)),
     configFile: (given, state) => given ?? configFile(env, state ?? stateDirectory(env)),
     async connect(socket, signal) {
       const { connect } = await import('../client/index.ts');
       return connect(socket, { signal });
     },
+<<<<<<< HEAD
     init: missing,
     join: missing,
     async run(options) {
@@ -26,6 +27,38 @@ export function realDaemons(env: Env): DaemonPort {
       return runDaemon({ ...options, control: options.socket });
     },
     start: missing,
+=======
+    async init(options) {
+      const { initNetwork } = await import('../daemon/index.ts');
+      return initNetwork(options);
+    },
+    async join(options) {
+      const { joinNetwork } = await import('../daemon/index.ts');
+      return joinNetwork(options);
+    },
+    async run({ config, state, socket }) {
+      const { runDaemon } = await import('../daemon/index.ts');
+      return runDaemon({
+        config: config ?? configIfThere(env, state),
+        state,
+        control: socket ?? nonEmpty(env['OVERLANE_SOCKET']),
+      });
+    },
+    async start({ config, state, socket, signal }) {
+      const { connect } = await import('../client/index.ts');
+      const directory = resolve(state ?? stateDirectory(env));
+      const file = config ?? configIfThere(env, state);
+      const control = resolve(socketPath(socket, directory));
+      const log = join(directory, 'daemon.log');
+      const words = ['up', '--state', directory, '--socket', control];
+      if (file !== undefined) words.push('--config', resolve(file));
+      const probe = async (): Promise<void> => {
+        await using _daemon = await connect(control, { signal });
+      };
+      const pid = await startDetached({ words, log, probe, signal, timeoutMs: START_MS });
+      return { pid, socket: control, log };
+    },
+>>>>>>> 5d8afa1 (cli: found, join, start and stop for real; the commands end to end)
     async checkConfig(file) {
       const { formatHostPort, loadConfig } = await import('../daemon/index.ts');
       const config = await loadConfig(file);
@@ -39,6 +72,9 @@ export function realDaemons(env: Env): DaemonPort {
   };
 }
 
+/** A daemon that was started in the background answers within this. */
+const START_MS = 15_000;
+
 const nonEmpty = (text: string | undefined): string | undefined => (text === '' ? undefined : text);
 
 const isRoot = (): boolean => process.getuid?.() === 0;
@@ -50,6 +86,12 @@ export function stateDirectory(env: Env): string {
   if (isRoot()) return '/var/lib/overlane';
   const base = nonEmpty(env['XDG_STATE_HOME']) ?? join(env['HOME'] ?? '/', '.local', 'state');
   return join(base, 'overlane');
+}
+
+/** The usual configuration, when there is one: without, defaults apply. */
+function configIfThere(env: Env, state: string | undefined): string | undefined {
+  const file = configFile(env, state ?? stateDirectory(env));
+  return existsSync(file) || nonEmpty(env['OVERLANE_CONFIG']) !== undefined ? file : undefined;
 }
 
 /** `overlane.yaml` beside the state where there is one, else in the place usual for this user. */

@@ -3,6 +3,7 @@
  * client rooms; tests implement it with fixed answers.
  */
 import type { DaemonConnection } from '../client/index.ts';
+import type { JoinReport, ProvisionReport } from '../daemon/index.ts';
 
 export interface DaemonPort {
   /** The control socket meant by `--socket`, `$OVERLANE_SOCKET` or the state directory. */
@@ -10,7 +11,7 @@ export interface DaemonPort {
   /** Fails with DAEMON_UNREACHABLE. */
   connect(socket: string, signal: AbortSignal): Promise<DaemonConnection>;
   /** Makes a network and this host's node in it. */
-  init(options: InitOptions): Promise<InitReport>;
+  init(options: InitOptions): Promise<ProvisionReport>;
   /** Trades a token for a certificate. */
   join(options: JoinOptions): Promise<JoinReport>;
   /** Runs a daemon in this process until it has stopped; resolves with its exit code. */
@@ -32,15 +33,6 @@ export interface InitOptions {
   readonly state: string;
 }
 
-export interface InitReport {
-  readonly network: string;
-  readonly networkId: string;
-  readonly name: string;
-  readonly address: string;
-  readonly state: string;
-  readonly certificateEnds: string;
-}
-
 export interface JoinOptions {
   readonly token: string;
   /** Where the invite does not say it. */
@@ -50,14 +42,11 @@ export interface JoinOptions {
   readonly signal: AbortSignal;
 }
 
-export interface JoinReport extends InitReport {
-  readonly through: string;
-}
-
 export interface RunOptions {
   readonly config: string | undefined;
   readonly state: string | undefined;
   readonly socket: string | undefined;
+  /** Gives up waiting for a daemon that was started; a daemon that runs here has its own signals. */
   readonly signal: AbortSignal;
 }
 

@@ -179,6 +179,89 @@ export const ERROR_CATALOGUE = {
     meaning: 'A request to the control API is longer than any sensible one.',
     remedy: 'Send less: the bound is far above every request of ours.',
   },
+  ALREADY_MEMBER: {
+    area: 'configuration',
+    meaning: 'The state directory belongs to a member of a network already.',
+    remedy: 'Start it with overlane up, or give the new node another directory with --state.',
+  },
+  ANSWER_TOO_LONG: {
+    area: 'operation',
+    meaning: 'An issuer answered a renewal with more than a certificate and a manifest can be.',
+    remedy: 'The issuer is broken or of another version: see its log. The old certificate holds.',
+    isRetryable: true,
+  },
+  BAD_NAME: {
+    area: 'usage',
+    meaning: 'The name cannot be that of a network or a node.',
+    remedy: 'Use letters, digits and hyphens, at most 32.',
+  },
+  JOIN_REFUSED: {
+    area: 'operation',
+    meaning: 'The inviting node refused; details.reason says why.',
+    remedy: 'See overlane explain with that reason; a new invite mends most of them.',
+  },
+  JOIN_TIMED_OUT: {
+    area: 'operation',
+    meaning: 'The inviting node did not answer on any address in the invite.',
+    remedy: 'Is its daemon up? Does a firewall pass UDP to those addresses? See advertise: there.',
+    isRetryable: true,
+  },
+  MEMBER_UNKNOWN: {
+    area: 'operation',
+    meaning: 'A node asked for a renewal and is no member that this issuer knows.',
+    remedy: 'If it should be a member, invite it again.',
+  },
+  NAME_MISMATCH: {
+    area: 'operation',
+    meaning: 'The token is for another name.',
+    remedy: 'Leave --name out: the invite says the name.',
+  },
+  NAME_NEEDED: {
+    area: 'operation',
+    meaning: 'The token is for any name, and none was chosen.',
+    remedy: 'Choose one: overlane join TOKEN --name NAME.',
+  },
+  NAME_TAKEN: {
+    area: 'operation',
+    meaning: 'A member of this name exists.',
+    remedy: 'Choose another, or revoke the member if it is gone for good.',
+  },
+  NOT_A_MEMBER: {
+    area: 'configuration',
+    meaning: 'The state directory belongs to no network yet.',
+    remedy: 'Make a network with overlane init, or join one with overlane join TOKEN.',
+  },
+  NO_ADDRESS: {
+    area: 'configuration',
+    meaning: 'No address is known under which other hosts could reach this node.',
+    remedy: 'Write them under advertise: in the configuration.',
+  },
+  START_FAILED: {
+    area: 'configuration',
+    meaning: 'The daemon was started in the background and ended, or did not answer in time.',
+    remedy: 'The last lines of its log are in the message; overlane doctor looks for causes.',
+  },
+  TOKEN_EXPIRED: {
+    area: 'operation',
+    meaning: 'The token is past its end.',
+    remedy: 'Ask for a new one; overlane invite --expires says how long it lives.',
+  },
+  TOKEN_INVALID: {
+    area: 'usage',
+    meaning: 'What was given is no token, is damaged, or is of a later version.',
+    remedy: 'Copy it again, whole and in one line: it begins with ovl1_.',
+  },
+  TOKEN_UNKNOWN: {
+    area: 'operation',
+    meaning: 'The inviting node did not give this token out.',
+    remedy: 'Was its state directory restored from before the invite? Ask for a new one.',
+  },
+  TOKEN_USED: {
+    area: 'operation',
+    meaning: 'The token was used already, by another host.',
+    remedy:
+      'Ask for a new one. If nobody of yours used it, revoke that node: overlane invite --list.',
+  },
   DAEMON_PROTOCOL: {
     area: 'operation',
     meaning: 'The daemon answered something that this program does not understand.',

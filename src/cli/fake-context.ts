@@ -23,7 +23,7 @@ export interface FakeOptions {
   readonly daemon?: Partial<DaemonConnection>;
   readonly daemons?: Partial<DaemonPort>;
   readonly simulator?: Partial<SimulatorPort>;
-  readonly stdin?: string;
+  readonly stdin?: string | Readable;
 }
 
 export const FAKE_NOW: Date = new Date('2026-11-21T12:00:00.000Z');
@@ -38,6 +38,7 @@ export async function runFake(words: readonly string[], options: FakeOptions): P
     getColorDepth: () => 1,
   });
   let elapsed = 0;
+  const { stdin = Readable.from([]) } = options;
   const stdout = new PassThrough();
   stdout.on('data', (chunk) => {
     captured.out += String(chunk);
@@ -51,7 +52,7 @@ export async function runFake(words: readonly string[], options: FakeOptions): P
     },
     env: {},
     paint: plainPaint,
-    stdin: Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]),
+    stdin: typeof stdin === 'string' ? Readable.from([Buffer.from(stdin)]) : stdin,
     stdout,
     daemons: fakePort(options),
     simulator: {

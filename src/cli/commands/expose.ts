@@ -14,6 +14,7 @@ const EXPOSE_FIELDS = {
   port: 'overlay port of this node',
   to: 'where it leads, as seen from this host',
   from: 'members that may use it, or any',
+  isOpen: 'false while its port cannot be opened; it is tried again',
   source: 'config, or api when it was added while running',
   connections: 'TCP connections or UDP clients at the moment',
   connectionsTotal: 'and since the start',
@@ -91,22 +92,24 @@ export const exposeListCommand: DefinedCommand = defineCommand({
   },
 });
 
-export const exposeRemoveCommand: DefinedCommand = defineCommand<
-  Record<never, never>,
-  [id: string]
->({
+export const exposeRemoveCommand: DefinedCommand = defineCommand<Record<never, never>, string[]>({
   path: 'expose remove',
   brief: 'Take an exposed port back; its connections are closed',
   usesDaemon: true,
-  examples: [{ line: 'overlane expose remove tcp-80', note: 'id from expose list' }],
+  examples: [{ line: 'overlane expose remove tcp 80', note: 'id from expose list' }],
   fields: EXPOSE_FIELDS,
   positional: {
-    kind: 'tuple',
-    parameters: [
-      { brief: 'Id, as overlane expose list shows it', placeholder: 'ID', parse: String },
-    ],
+    kind: 'array',
+    minimum: 1,
+    maximum: 2,
+    parameter: {
+      brief: 'Id, as overlane expose list shows it',
+      placeholder: 'ID',
+      parse: String,
+    },
   },
-  async run(context, flags, id) {
+  async run(context, flags, ...words) {
+    const id = words.join(' ');
     const socket = context.daemons.socketPath(flags.socket);
     await using daemon = await context.daemons.connect(socket, context.signal);
     const rule = await daemon.removeExpose(id);

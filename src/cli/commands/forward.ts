@@ -16,6 +16,7 @@ const FORWARD_FIELDS = {
   to: 'node it leads to',
   port: 'overlay port there',
   routing: 'best or pinned',
+  isOpen: 'false while its port cannot be opened; it is tried again',
   source: 'config, or api when it was added while running',
   connections: 'TCP connections or UDP clients at the moment',
   connectionsTotal: 'and since the start',
@@ -87,22 +88,24 @@ export const forwardListCommand: DefinedCommand = defineCommand({
   },
 });
 
-export const forwardRemoveCommand: DefinedCommand = defineCommand<
-  Record<never, never>,
-  [id: string]
->({
+export const forwardRemoveCommand: DefinedCommand = defineCommand<Record<never, never>, string[]>({
   path: 'forward remove',
   brief: 'End a forward; its connections are closed',
   usesDaemon: true,
-  examples: [{ line: 'overlane forward remove tcp-127.0.0.1:8080', note: 'id from forward list' }],
+  examples: [{ line: 'overlane forward remove tcp 127.0.0.1:8080', note: 'id from forward list' }],
   fields: FORWARD_FIELDS,
   positional: {
-    kind: 'tuple',
-    parameters: [
-      { brief: 'Id, as overlane forward list shows it', placeholder: 'ID', parse: String },
-    ],
+    kind: 'array',
+    minimum: 1,
+    maximum: 2,
+    parameter: {
+      brief: 'Id, as overlane forward list shows it',
+      placeholder: 'ID',
+      parse: String,
+    },
   },
-  async run(context, flags, id) {
+  async run(context, flags, ...words) {
+    const id = words.join(' ');
     const socket = context.daemons.socketPath(flags.socket);
     await using daemon = await context.daemons.connect(socket, context.signal);
     const forward = await daemon.removeForward(id);

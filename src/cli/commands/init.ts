@@ -20,6 +20,7 @@ export const initCommand: DefinedCommand = defineCommand<Flags, [network: string
   fields: {
     network: 'name of the network',
     networkId: 'its id, hexadecimal',
+    isLab: 'whether it is a lab',
     name: 'name of this node',
     address: 'its overlay address',
     state: 'the state directory',

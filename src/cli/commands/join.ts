@@ -26,6 +26,7 @@ export const joinCommand: DefinedCommand = defineCommand<Flags, [token: string]>
   fields: {
     network: 'name of the network',
     networkId: 'its id, hexadecimal',
+    isLab: 'whether it is a lab',
     name: 'name of this node',
     address: 'its overlay address',
     state: 'the state directory',

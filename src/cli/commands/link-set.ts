@@ -1,4 +1,4 @@
-import type { ImpairmentChange } from '../../daemon/index.ts';
+import type { Impairments } from '../../daemon/index.ts';
 import { OverlayError } from '../../kernel/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
 import { durationMs, neighbourArgument, rate, share, size, wholeNumber } from '../parameters.ts';
@@ -69,7 +69,7 @@ export const linkSetCommand: DefinedCommand = defineCommand<Flags, [neighbour: s
   },
 });
 
-function changeOf(flags: Flags): ImpairmentChange {
+function changeOf(flags: Flags): Impairments {
   const { delay, jitter, queue, clear: _, ...same } = flags;
   const { loss, burst, rate: bits, reorder, duplicate, mtu, cut } = same;
   const all = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
-import { PassThrough } from 'node:stream';
+import { Duplex, PassThrough, Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import type { Datagram, DatagramSocket, EndpointParts, OverlayStream } from '../../host/index.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -58,6 +58,25 @@ describe('pipe', () => {
       sent: 5,
       received: 5,
     });
+  });
+
+  test('goes on sending when the other end has nothing to say', async () => {
+    const taken: string[] = [];
+    const silent = new Duplex({
+      read() {
+        this.push(null);
+      },
+      write(chunk, _encoding, done) {
+        taken.push(String(chunk));
+        setImmediate(done);
+      },
+    });
+    const ends = { local: { node: 'ATL', port: 9 }, remote: { node: 'LAX', port: 7 } };
+    const connect = () => Promise.resolve(Object.assign(silent, ends) as OverlayStream);
+    const stdin = Readable.from([Buffer.from('one '), Buffer.from('two')]);
+    const run = await runFake(['pipe', 'LAX:7'], { stdin, daemon: { connect } });
+    assert.equal(run.exit, EXIT.ok, run.err);
+    assert.equal(taken.join(''), 'one two');
   });
 
   test('takes one stream when listening, and closes the listener', async () => {

@@ -3,6 +3,7 @@
  * output. What a person or `--json` is told goes to standard error, since standard output is data.
  */
 import { once } from 'node:events';
+import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { DatagramSocket, OverlayNodeHandle, OverlayStream } from '../../host/index.ts';
 import { OverlayError } from '../../kernel/index.ts';
@@ -97,17 +98,20 @@ async function carryStream(
       ? await takeOne(daemon, flags.listen!, signal)
       : await daemon.connect(to, { signal, routing });
   const carried = { sent: 0, received: 0, remote: `${stream.remote.node}:${stream.remote.port}` };
-  const count = (way: 'sent' | 'received') =>
-    async function* (source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-      for await (const chunk of source) {
+  // Counted in a Transform, because iterating over a Duplex ends both its directions at once.
+  const count = (way: 'sent' | 'received'): Transform =>
+    new Transform({
+      transform(chunk: Buffer, _encoding, done) {
         carried[way] += chunk.length;
-        yield chunk;
-      }
-    };
+        done(null, chunk);
+      },
+    });
   await Promise.all([
     pipeline(context.stdin, count('sent'), stream, { signal }),
     pipeline(stream, count('received'), context.stdout, { signal, end: false }),
-  ]);
+  ]).catch((error: unknown) => {
+    throw signal.aborted ? new OverlayError('ABORTED', 'interrupted', { cause: error }) : error;
+  });
   return carried;
 }
 

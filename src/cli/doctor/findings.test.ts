@@ -71,7 +71,7 @@ describe('doctor', () => {
   test('unreachable members are named', () => {
     const finding = memberFinding(FAKE_STATUS);
     expectFinding(finding, 'warning');
-    assert.match(finding.text, /1 of 3 nodes are unreachable: WAS/);
+    assert.match(finding.text, /1 of 3 other nodes unreachable: WAS/);
   });
 
   test('a certificate warns at 30 days and is a problem from 7 on', () => {

@@ -3,7 +3,7 @@
  * each finding has a test. Every finding that is not `ok` says how to mend it.
  */
 import type { LinkStatus, NodeStatus } from '../../host/index.ts';
-import { showBytes, showDay, showMs, showSpan } from '../views/quantities.ts';
+import { countOf, showBytes, showDay, showMs, showSpan } from '../views/quantities.ts';
 
 export type Severity = 'ok' | 'note' | 'warning' | 'problem';
 
@@ -177,11 +177,12 @@ function mtuFinding(link: LinkStatus): Finding[] {
 export function memberFinding(status: NodeStatus): Finding {
   const others = status.members.filter((m) => m.name !== status.name);
   const lost = others.filter((m) => !m.isReachable).map((m) => m.name);
-  if (lost.length === 0) return ok('routes', `all ${others.length} other nodes are reachable`);
+  if (lost.length === 0)
+    return ok('routes', `${countOf(others.length, 'other node')}, all reachable`);
   return {
     check: 'routes',
     severity: 'warning',
-    text: `${lost.length} of ${others.length} nodes are unreachable: ${lost.sort().join(', ')}`,
+    text: `${lost.length} of ${countOf(others.length, 'other node')} unreachable: ${lost.sort().join(', ')}`,
     fix: 'Are they up? overlane status NODE says what is missing on the way.',
   };
 }

@@ -24,7 +24,8 @@ export function reloadView({ changes }: ReloadReport, paint: Paint): string {
   const waiting = changes.filter((c) => c.effect === 'restart').length;
   const list = table({ paint, columns: ['KEY', 'BEFORE', 'AFTER', 'EFFECT'], rows });
   if (waiting === 0) return list;
-  return `${list}\n\n${countOf(waiting, 'change')} wait for a restart: overlane down, overlane up`;
+  const verb = waiting === 1 ? 'waits' : 'wait';
+  return `${list}\n\n${countOf(waiting, 'change')} ${verb} for a restart: overlane down, overlane up`;
 }
 
 /** Short values as they are, long ones cut. */
@@ -58,6 +59,8 @@ export function impairmentsView(links: readonly LinkImpairment[], paint: Paint):
   const rows = links.map(({ neighbour, impairments }): Cell[] => {
     const parts = Object.entries(IMPAIRMENTS).flatMap(([key, show]) => {
       const value = impairments[key as keyof typeof impairments];
+      // A queue stands before a bottleneck: without one it means nothing.
+      if (key === 'queueBytes' && (impairments.rate ?? 0) === 0) return [];
       return value === undefined || value === false || value === 0 ? [] : [show(value as number)];
     });
     const style = impairments.cut === true ? 'red' : 'yellow';
@@ -71,7 +74,7 @@ export function forwardsView(forwards: readonly ForwardReport[], paint: Paint): 
   const rows = forwards.map((f): Cell[] => [
     f.id,
     f.protocol,
-    f.listen,
+    f.isOpen ? f.listen : { text: `${f.listen} (not open)`, style: 'red' },
     `${f.to}:${f.port}`,
     f.routing,
     ...traffic(f),
@@ -89,7 +92,7 @@ export function exposesView(exposes: readonly ExposeReport[], paint: Paint): str
     e.id,
     e.protocol,
     String(e.port),
-    e.to,
+    e.isOpen ? e.to : { text: `${e.to} (not open)`, style: 'red' },
     e.from === 'any' ? { text: 'any', style: 'yellow' } : e.from.join(', '),
     ...traffic(e),
   ]);

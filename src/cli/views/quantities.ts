@@ -50,7 +50,7 @@ export function showBytes(bytes: number): string {
 
 /** `2027-11-21 (in 365 days)`, `2026-11-20 (1 day ago)`. */
 export function showDay(iso: string, now: Date): string {
-  const days = Math.floor((Date.parse(iso) - now.getTime()) / 86_400_000);
+  const days = Math.round((Date.parse(iso) - now.getTime()) / 86_400_000);
   const count = (n: number): string => `${n} day${n === 1 ? '' : 's'}`;
   const distance = days >= 0 ? `in ${count(days)}` : `${count(-days)} ago`;
   return `${iso.slice(0, 10)} (${days === 0 ? 'today' : distance})`;

@@ -38,7 +38,7 @@ describe('quantities', () => {
 
   test('bytes, days and paths read naturally', () => {
     assert.deepEqual([987, 1_234_567, 250_000_000].map(showBytes), ['987 B', '1.2 MB', '250 MB']);
-    assert.equal(showDay('2026-11-20T00:00:00.000Z', FAKE_NOW), '2026-11-20 (2 days ago)');
+    assert.equal(showDay('2026-11-19T12:00:00.000Z', FAKE_NOW), '2026-11-19 (2 days ago)');
     assert.equal(showDay('2026-11-22T13:00:00.000Z', FAKE_NOW), '2026-11-22 (in 1 day)');
     assert.equal(showPath([]), '-');
   });
@@ -196,7 +196,7 @@ describe('operations', () => {
     const text = reloadView({ changes }, plainPaint);
     assert.match(text, /log\.level +info +debug +in force/);
     assert.match(text, /listen +\["a"\] +\["b"\] +needs a restart/);
-    assert.match(text, /1 change wait for a restart|1 change waits for a restart/);
+    assert.match(text, /1 change waits for a restart/);
     assert.equal(reloadView({ changes: [] }, plainPaint), 'nothing changed');
   });
 
@@ -204,7 +204,7 @@ describe('operations', () => {
     const links = [
       { neighbour: 'DFW', impairments: { delayMs: 20, loss: 0.3, cut: false } },
       { neighbour: 'WAS', impairments: { cut: true } },
-      { neighbour: 'CHI', impairments: {} },
+      { neighbour: 'CHI', impairments: { queueBytes: 262_144 } },
     ];
     const text = impairmentsView(links, plainPaint);
     assert.match(text, /DFW {2}delay 20\.0 ms, loss 30 %\n/);
@@ -224,7 +224,13 @@ describe('operations', () => {
   });
 
   test('forwards and exposed ports show who, where and what was refused', () => {
-    const traffic = { connections: 1, connectionsTotal: 7, bytesIn: 10, bytesOut: 2_000 };
+    const traffic = {
+      isOpen: true,
+      connections: 1,
+      connectionsTotal: 7,
+      bytesIn: 10,
+      bytesOut: 2_000,
+    };
     const refusals = { 'not-allowed': 2, unreachable: 0 };
     const common = { id: 'tcp-80', protocol: 'tcp' as const, port: 80, source: 'api' as const };
     const forward = { ...common, listen: '127.0.0.1:8080', to: 'LAX', routing: 'best' as const };
@@ -234,6 +240,8 @@ describe('operations', () => {
     const exposes = exposesView([{ ...expose, ...traffic, refusals: {} }], plainPaint);
     assert.match(exposes, /80 +10\.0\.0\.9:80 +ATL, DFW +1 +7/);
     assert.match(forwardsView([], plainPaint), /no forwards/);
+    const shut = forwardsView([{ ...forward, ...traffic, isOpen: false, refusals }], plainPaint);
+    assert.match(shut, /127\.0\.0\.1:8080 \(not open\)/);
   });
 
   test('every event is one line that says why', () => {
