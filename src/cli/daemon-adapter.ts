@@ -19,15 +19,6 @@ export function realDaemons(env: Env): DaemonPort {
       const { connect } = await import('../client/index.ts');
       return connect(socket, { signal });
     },
-<<<<<<< HEAD
-    init: missing,
-    join: missing,
-    async run(options) {
-      const { runDaemon } = await import('../daemon/index.ts');
-      return runDaemon({ ...options, control: options.socket });
-    },
-    start: missing,
-=======
     async init(options) {
       const { initNetwork } = await import('../daemon/index.ts');
       return initNetwork(options);
@@ -58,7 +49,6 @@ export function realDaemons(env: Env): DaemonPort {
       const pid = await startDetached({ words, log, probe, signal, timeoutMs: START_MS });
       return { pid, socket: control, log };
     },
->>>>>>> 5d8afa1 (cli: found, join, start and stop for real; the commands end to end)
     async checkConfig(file) {
       const { formatHostPort, loadConfig } = await import('../daemon/index.ts');
       const config = await loadConfig(file);
