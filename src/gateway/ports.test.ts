@@ -17,7 +17,10 @@ const ANY = { host: '127.0.0.1', port: 0 };
 async function service(
   handler: (socket: Socket) => void,
 ): Promise<{ server: Server; port: number }> {
-  const server = createServer({ allowHalfOpen: true }, handler).listen(0, '127.0.0.1');
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => {});
+    handler(socket);
+  }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { server, port: (server.address() as { port: number }).port };
 }
