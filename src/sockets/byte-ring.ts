@@ -14,8 +14,12 @@ export class ByteBudget {
     this.bytesMax = bytesMax;
   }
 
+  hasRoom(bytes: number): boolean {
+    return this.used + bytes <= this.bytesMax;
+  }
+
   claim(bytes: number): boolean {
-    if (this.used + bytes > this.bytesMax) {
+    if (!this.hasRoom(bytes)) {
       this.refusals++;
       return false;
     }
@@ -28,7 +32,7 @@ export class ByteBudget {
   }
 }
 
-const RING_BYTES_MIN = 16_384;
+export const RING_BYTES_MIN = 16_384;
 
 export class ByteRing {
   private readonly budget: ByteBudget;
@@ -39,6 +43,11 @@ export class ByteRing {
   constructor(options: { budget: ByteBudget; bytesMax: number }) {
     this.budget = options.budget;
     this.bytesMax = options.bytesMax;
+  }
+
+  /** Bytes it holds without growing. */
+  get capacity(): number {
+    return this.bytes.length;
   }
 
   /**

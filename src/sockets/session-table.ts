@@ -392,6 +392,10 @@ export class SessionTable {
       return void this.refuse('bad-offer');
     const keys = initiation.noise.split(algorithm);
     const { member, index } = initiation;
+    if (offer.epoch > peer.heardEpoch) {
+      peer.heardEpoch = offer.epoch;
+      peer.heardNumber = 0;
+    }
     this.pendingByIndex.delete(index);
     peer.initiation = undefined;
     this.stopTrying(peer);

@@ -99,24 +99,29 @@ export class StreamSender {
     this.loss = new LossDetection(rttInitial);
     this.packets = new SentPackets(options.packetsMax);
     this.ring = new ByteRing({ budget: options.budget, bytesMax: options.bufferMax });
+    // Every stream has a little buffer from the start, so that none waits for others to end.
+    this.ring.fit(0, 1, 0);
     this.peerLimit = options.windowInitial;
   }
 
   /** Room for writes: more where the network holds more. */
   get room(): number {
     const { bufferStart, bufferMax } = this.options;
-    const wanted = Math.max(bufferStart, 2 * this.congestion.window);
+    const wanted = Math.max(bufferStart, Math.floor(2 * this.congestion.window));
     return Math.max(0, Math.min(wanted, bufferMax) - (this.writtenTo - this.acknowledgedTo));
   }
 
   /** Takes what there is room for and returns how much that was. */
   write(bytes: Uint8Array): number {
-    const taken = Math.min(bytes.length, this.room);
-    if (taken === 0 || this.isFinished) return 0;
-    const end = this.writtenTo + taken;
-    if (!this.ring.fit(this.acknowledgedTo, end, this.writtenTo)) return 0;
-    this.ring.write(this.writtenTo, bytes, 0, taken);
-    this.writtenTo = end;
+    if (this.isFinished) return 0;
+    let taken = Math.min(bytes.length, this.room);
+    const { acknowledgedTo, writtenTo, ring } = this;
+    // Where the ring may not grow, what it has must do.
+    if (!ring.fit(acknowledgedTo, writtenTo + taken, writtenTo))
+      taken = Math.min(taken, ring.capacity - (writtenTo - acknowledgedTo));
+    if (taken <= 0) return 0;
+    ring.write(writtenTo, bytes, 0, taken);
+    this.writtenTo = writtenTo + taken;
     return taken;
   }
 

@@ -14,7 +14,7 @@ import {
   SEGMENT_OPENER,
   SEGMENT_RESET,
 } from '../wire/index.ts';
-import { ByteBudget } from './byte-ring.ts';
+import { ByteBudget, RING_BYTES_MIN } from './byte-ring.ts';
 import type { MessageOutlet } from './datagram-sockets.ts';
 import { DeadlineHeap } from './deadline-heap.ts';
 import { FlowRoutes, isRoutingSound } from './flow-routes.ts';
@@ -274,6 +274,7 @@ export class StreamTable {
     now: Instant,
   ): Stream | undefined {
     const { limits, outlet, random } = this.options;
+    if (!this.budget.hasRoom(RING_BYTES_MIN)) return undefined;
     const flow = outlet.allocateFlow();
     if (flow === undefined) return undefined;
     const id = this.options.nextId();

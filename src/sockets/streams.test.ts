@@ -149,6 +149,23 @@ describe('a stream', () => {
     assert.equal(b.layer.status()['session.refused.bad-tag'] ?? 0, 0);
   });
 
+  test('keeps every byte in place over a path that holds more than the first buffer', () => {
+    const hop = { delay: milliseconds(60), rate: 200_000_000, queueBytes: 1_000_000, loss: 0.01 };
+    const { network, a, b, here, there } = opened({ hops: [hop] });
+    let at = 0;
+    b.onData = (_, piece) => {
+      for (let i = 0; i < piece.length; i++)
+        if (piece[i] !== (at + i) % 251) assert.fail(`byte ${at + i} is wrong`);
+      at += piece.length;
+    };
+    pour(network, a, here, 40_000_000);
+    assert.ok(
+      network.runUntil(() => b.ended.has(there), 8 * SECOND),
+      `${at} bytes`,
+    );
+    assert.equal(at, 40_000_000);
+  });
+
   test('local limits refuse, remote ones are answered with a refusal', () => {
     const network = new TestNetwork({ limits: { streamsMax: 2 } });
     const { a, b } = pair(network);
