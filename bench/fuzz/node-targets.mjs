@@ -37,7 +37,9 @@ function worlds(build, act) {
   let seed = 0;
   return (mutator) => {
     if (world === undefined || age >= INPUTS_PER_WORLD || world.isSpent?.()) {
-      if (world !== undefined) checkHealth(world);
+      const old = world;
+      world = undefined;
+      if (old !== undefined) checkHealth(old);
       world = build(++seed, mutator);
       age = 0;
     }

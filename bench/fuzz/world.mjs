@@ -21,6 +21,8 @@ import { simCrypto, simEntropy } from '../../dist/sim/index.js';
 
 export const WALL = wallTime(1_800_000_000_000_000);
 const HOP = 1_000;
+/** Datagrams on their way at one time: far more than three nodes have to say to each other. */
+const WAITING_MAX = 5_000;
 
 export class World {
   constructor(seed) {
@@ -97,6 +99,7 @@ export class World {
         if ((node.nextTimeout() ?? Infinity) > this.now) continue;
         node.handle({ kind: 'timeout' }, instant(this.now));
       }
+      if (this.waiting.length > WAITING_MAX) throw new Error('a storm: one input, no end of packets');
       const due = this.waiting.filter((d) => d.at <= this.now);
       this.waiting = this.waiting.filter((d) => d.at > this.now);
       for (const { to, bytes, from } of due) {
