@@ -6,6 +6,7 @@
 import {
   concatBytes,
   instant,
+  readU32,
   underlayAddress,
   writeU16,
   writeU32,
@@ -96,7 +97,7 @@ function insiderFeed() {
     mutator.next(isEndToEnd ? mutator.random.pick(ends).samples : link.samples);
     const plaintext = mutator.view().slice(0, 1_200);
     const frames = isEndToEnd ? world.dataFrame(mutator.random.pick(ends), plaintext) : plaintext;
-    if (!isEndToEnd && mutator.random.chance(0.95)) world.rename(frames);
+    if (!isEndToEnd) world.rename(frames, mutator.random.chance(0.95));
     world.deliver(world.bob, world.sealed(frames), world.mallory.remote);
     world.run(BETWEEN_INPUTS);
   });
@@ -120,9 +121,17 @@ function insiderWorld(seed) {
       wire.writeNonce(nonce, 0, counter++);
       return concatBytes(header, told.link.key.seal(nonce, frames, header));
     },
-    /** A data frame that is not a duplicate, nor of an epoch that makes all later ones stale. */
-    rename(frames) {
+    /**
+     * Data frames never bear another member's address: headers are not signed, so a member that
+     * takes another's name can spend that name's sequence numbers, and health could not be checked.
+     * `isFresh`: nor are they duplicates, or of an epoch that makes all later ones stale.
+     */
+    rename(frames, isFresh) {
       if (frames[0] !== wire.FRAME_DATA || frames.length < wire.DATA_HEADER_BYTES) return;
+      const source = readU32(frames, 4);
+      if (source === world.bob.node.address || source === world.carol.node.address)
+        writeU32(frames, 4, world.malloryAddress);
+      if (!isFresh) return;
       writeU32(frames, 12, MALLORY_EPOCH);
       writeU16(frames, 16, flowOf(sequence));
       writeU32(frames, 20, sequence++);

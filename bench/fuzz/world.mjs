@@ -99,7 +99,8 @@ export class World {
         if ((node.nextTimeout() ?? Infinity) > this.now) continue;
         node.handle({ kind: 'timeout' }, instant(this.now));
       }
-      if (this.waiting.length > WAITING_MAX) throw new Error('a storm: one input, no end of packets');
+      if (this.waiting.length > WAITING_MAX)
+        throw new Error('a storm: one input, no end of packets');
       const due = this.waiting.filter((d) => d.at <= this.now);
       this.waiting = this.waiting.filter((d) => d.at > this.now);
       for (const { to, bytes, from } of due) {
