@@ -122,16 +122,17 @@ function insiderWorld(seed) {
       return concatBytes(header, told.link.key.seal(nonce, frames, header));
     },
     /**
-     * Data frames never bear another member's address: headers are not signed, so a member that
-     * takes another's name can spend that name's sequence numbers, and health could not be checked.
-     * `isFresh`: nor are they duplicates, or of an epoch that makes all later ones stale.
+     * Data frames, wherever they begin, never bear another member's address: headers are not signed, so
+     * a member that takes another's name can spend its sequence numbers, and health could not be
+     * checked. `isFresh`: nor are they duplicates, or of an epoch that makes all later ones stale.
      */
     rename(frames, isFresh) {
-      if (frames[0] !== wire.FRAME_DATA || frames.length < wire.DATA_HEADER_BYTES) return;
-      const source = readU32(frames, 4);
-      if (source === world.bob.node.address || source === world.carol.node.address)
-        writeU32(frames, 4, world.malloryAddress);
-      if (!isFresh) return;
+      const others = [world.bob.node.address, world.carol.node.address];
+      for (let at = 0; at + 8 <= frames.length; at++)
+        if (frames[at] === wire.FRAME_DATA && others.includes(readU32(frames, at + 4)))
+          writeU32(frames, at + 4, world.malloryAddress);
+      if (!isFresh || frames[0] !== wire.FRAME_DATA || frames.length < wire.DATA_HEADER_BYTES)
+        return;
       writeU32(frames, 12, MALLORY_EPOCH);
       writeU16(frames, 16, flowOf(sequence));
       writeU32(frames, 20, sequence++);
