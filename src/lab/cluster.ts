@@ -182,13 +182,14 @@ export class LabCluster {
     if (this.isOwnDirectory) rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** Waits until `source` has a route to `destination` over the best of the plan's links. */
-  async routed(source: string, destination: string): Promise<readonly string[]> {
-    return this.until(`${source} has a route to ${destination}`, async () => {
+  /** Waits until `source` has had the same route to `destination` for `settledMs`. */
+  async routed(source: string, destination: string, settledMs = 1_000): Promise<readonly string[]> {
+    return this.until(`${source} keeps a route to ${destination}`, async () => {
       const { handle } = this.node(source);
       const explanation = await handle.explain(destination).catch(() => undefined);
-      const path = explanation?.route?.path ?? [];
-      return path.length > 0 ? path : undefined;
+      const route = explanation?.route;
+      const isSettled = route !== undefined && route.path.length > 0 && route.sinceMs >= settledMs;
+      return isSettled ? route.path : undefined;
     });
   }
 

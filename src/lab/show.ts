@@ -4,6 +4,7 @@
  * only through the SDK, as any application would.
  */
 import type { DatagramSocket, RouteExplanation } from '../host/index.ts';
+import { OverlayError } from '../kernel/index.ts';
 import { CITIES, CITY_LINKS } from '../sim/index.ts';
 import { LabCluster, type LabOptions, type LabPlan } from './cluster.ts';
 import { FlowMeter } from './flow-meter.ts';
@@ -75,6 +76,7 @@ export class LabShow implements Stage {
   private storyBegan = 0;
   private nextAct = 0;
   private isActing = false;
+  private isEnding = false;
   private onHappened: (h: HappenedView) => void = () => undefined;
 
   private constructor(cluster: LabCluster, flows: { overlay: Flow; twin: Flow }) {
@@ -117,6 +119,7 @@ export class LabShow implements Stage {
   }
 
   async stop(): Promise<LabSummary> {
+    this.isEnding = true;
     for (const timer of this.timers) clearInterval(timer);
     this.watching.abort();
     const summary = this.summary();
@@ -255,10 +258,10 @@ export class LabShow implements Stage {
     for (const flow of [this.flows.overlay, this.flows.twin]) this.carry(flow);
     this.timers.push(
       setInterval(() => this.countSecond(), 1_000),
-      setInterval(() => void this.refresh(), 1_000),
-      setInterval(() => void this.play(), 250),
+      setInterval(() => this.attempt(this.refresh()), 1_000),
+      setInterval(() => this.attempt(this.play()), 250),
     );
-    void this.watchRoutes();
+    this.attempt(this.watchRoutes());
   }
 
   /** Sends on absolute time, so that a late timer does not slow the flow down. */
@@ -328,6 +331,14 @@ export class LabShow implements Stage {
     } finally {
       this.isActing = false;
     }
+  }
+
+  /** What fails because a daemon is down, or because all is ending, is no more than a note. */
+  private attempt(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (!(error instanceof OverlayError)) throw error;
+      if (!this.isEnding) this.tell('note', error.message);
+    });
   }
 
   private tell(kind: HappenedView['kind'], text: string): void {
