@@ -1,6 +1,6 @@
 /**
  * One stream: reliable, ordered bytes both ways between two nodes. It joins a sender and a receiver,
- * paces what leaves, and knows when to open, probe, keep alive, and give up. ADR 5 has the design.
+ * paces what leaves, and knows when to open, probe, keep alive, and give up. ADR 8 has the design.
  *
  *   opening --answer--> open --both ends finished--> lingering --time--> gone
  *      |                  |                              ^

@@ -1,0 +1,133 @@
+/** docs/limits.md: every bound, its default as the code has it, and what happens at it. */
+import { FLOWS_MAX_DEFAULT } from '../../forwarding/index.ts';
+import { LINK_LIMITS } from '../../link/index.ts';
+import { ROUTING_LIMITS } from '../../routing/index.ts';
+import { VERIFIED_CHAINS_MAX } from '../../security/index.ts';
+import { SOCKET_LIMITS_DEFAULT } from '../../sockets/index.ts';
+
+/** What happens at the bound, and the counter that says it did. */
+type Policy = readonly [overflow: string, counter: string];
+type Policies<T> = { readonly [K in keyof T]: Policy };
+
+const LINK: Policies<typeof LINK_LIMITS> = {
+  neighboursMax: ['refuse the handshake', 'link.handshake.refused.too-many-neighbours'],
+  pendingHandshakesMax: [
+    'as responder demand cookies from half full, then refuse; as initiator drop the oldest',
+    'link.handshake.table-full, link.handshake.initiations-overflow',
+  ],
+  handshakesPerSecond: [
+    'demand a cookie; with one, four times as many, then drop',
+    'link.handshake.cookies-demanded, link.handshake.overload',
+  ],
+  enrolmentsMax: ['refuse', 'link.enrol.too-many-enrolments'],
+  outgoingBatchPackets: ['send the batch', '-'],
+  incomingBatchPackets: ['open in parts', '-'],
+  mtuMin: ['what every path must carry', '-'],
+  mtuMax: ['refuse as too big', 'forwarding.dropped.too-big'],
+};
+
+const ROUTING: Policies<typeof ROUTING_LIMITS> = {
+  neighboursMax: ['refuse the adjacency', 'routing.neighbours-full'],
+  membersMax: ['refuse the certificate', 'routing.members-full'],
+  recordsMax: ['refuse the record', 'routing.records-full'],
+  linkStatePartsMax: ['own links: not advertised; others: refuse', 'routing.own-links-full'],
+  manifestPartsMax: ['refuse', 'routing.malformed-manifest'],
+  heldRecordsMax: ['drop the oldest', 'routing.held-records-full'],
+  inFlightMax: ['wait', '-'],
+  originRecordsPerSecond: ['not acknowledged: it comes again', 'routing.origin-rate-limited'],
+  originRecordsBurst: ['as above', 'routing.origin-rate-limited'],
+  forgeriesPerSecond: ['not looked at', 'routing.forgeries-rate-limited'],
+  forgeriesBurst: ['as above', 'routing.forgeries-rate-limited'],
+  ownRecordsPerSecond: ['postponed and merged', 'routing.own-record-made'],
+  ownRecordsBurst: ['as above', '-'],
+  vanishedLinksMax: ['drop the oldest', 'routing.vanished-links-full'],
+  candidatesMax: ['the best are kept', '-'],
+};
+
+const FIXED: readonly (readonly [string, string, string, string])[] = [
+  [
+    'flows in the flow table (`limits.flows`)',
+    String(FLOWS_MAX_DEFAULT),
+    'forget the longest idle eighth',
+    'forwarding.flows-evicted',
+  ],
+  [
+    'sequence numbers remembered per flow',
+    '2048',
+    'older packets count as duplicates',
+    'forwarding.dropped.duplicate',
+  ],
+  ['packets from a node to itself in one call', '1024', 'refuse', 'node.loopback-overflows'],
+  [
+    'certificate chains remembered as verified',
+    String(VERIFIED_CHAINS_MAX),
+    'drop the oldest; it is verified again',
+    '-',
+  ],
+  ['certificate chain', '800 B', 'refuse as malformed', 'routing.certificate-malformed'],
+  ['flooded record', '1152 B', 'refuse', 'routing.malformed-record'],
+  ['replay window of a link session', '2048', 'refuse older packets', 'link.packet.replayed'],
+  [
+    'UDP datagrams held for a full socket',
+    '512 KiB',
+    'drop the newest',
+    'underlay.send-queue-full',
+  ],
+  ['remote addresses cached', '4096', 'drop the oldest', 'underlay.remotes-evicted'],
+  [
+    'datagrams held by the lab impairments',
+    '16384',
+    'drop the newest',
+    'underlay.impaired.held-overflow',
+  ],
+  [
+    'datagrams waiting for a reader (`receiveQueueMax`)',
+    '256',
+    'drop the oldest',
+    '`dropped` of the socket',
+  ],
+  ['items a watch may be behind', '256', 'a fresh snapshot', '`missed` in it'],
+];
+
+export function limitsPage(): string {
+  const fixed = FIXED.map((row) => `| ${row.join(' | ')} |`);
+  return `# Limits
+
+Everything that can grow has a bound, a stated way to overflow, and a counter where it matters:
+\`overlane status --counters\` shows them. Times of the socket layer are in microseconds.
+
+This page is generated from the defaults in the code.
+
+## Links
+
+${table(LINK_LIMITS, LINK)}
+
+## Routing
+
+${table(ROUTING_LIMITS, ROUTING)}
+
+## Sockets
+
+What is full refuses or holds back its own user: sends say \`full\`, writes take less, a peer's window closes.
+
+| option | default |
+|---|---|
+${Object.entries(SOCKET_LIMITS_DEFAULT)
+  .map(([name, value]) => `| \`${name}\` | ${value} |`)
+  .join('\n')}
+
+## Elsewhere
+
+| what | default | overflow | counter |
+|---|---|---|---|
+${fixed.join('\n')}
+`;
+}
+
+function table<T extends object>(defaults: T, policies: Policies<T>): string {
+  const rows = Object.entries(defaults).map(([name, value]) => {
+    const [overflow, counter] = policies[name as keyof T];
+    return `| \`${name}\` | ${value} | ${overflow} | ${counter} |`;
+  });
+  return ['| option | default | overflow | counter |', '|---|---|---|---|', ...rows].join('\n');
+}
