@@ -11,40 +11,38 @@
  *
  * The peer's restart shows as a new epoch in an authenticated exchange; its owner is told, because what
  * the old incarnation knew of streams is gone.
+ *
+ * Longer than most files: what the four places of a peer may hold is decided by every way a session
+ * comes and goes, and those are read together.
  */
-import type {
-  Counters,
-  Crypto,
-  Entropy,
-  Instant,
-  KeyAgreement,
-  NodeAddress,
-  Random,
-} from '../kernel/index.ts';
+import type { Counters, Instant, NodeAddress, Random } from '../kernel/index.ts';
 import {
   AEAD_TAG_BYTES,
-  ByteWriter,
   bytesEqual,
   readU32,
   soonest,
   TokenBucket,
-  utf8Encode,
   writeU32,
 } from '../kernel/index.ts';
-import type { Member } from '../security/index.ts';
-import { NoiseHandshake } from '../security/index.ts';
+import type { Member, TransportKeys } from '../security/index.ts';
 import type { DataHeader, SessionMessage, SessionOffer } from '../wire/index.ts';
 import {
+  dataHeaderBytes,
   decodeSessionMessage,
-  decodeSessionOffer,
   encodeSessionMessage,
-  encodeSessionOffer,
   KIND_SEALED,
   KIND_SESSION,
   SESSION_INDEX_BYTES,
 } from '../wire/index.ts';
 import type { Session } from './session.ts';
 import { PayloadSealer, ReplayFlows, SESSION_AAD_BYTES, writeSessionAad } from './session.ts';
+import type { HandshakeParty, Initiation } from './session-handshake.ts';
+import {
+  answerInitiation,
+  beginInitiation,
+  readInitiation,
+  readResponse,
+} from './session-handshake.ts';
 import type { FlowPath, PacketOutcome } from './socket-types.ts';
 
 export interface SessionLimits {
@@ -76,24 +74,12 @@ export interface SessionEvents {
   controlSequence(): number;
 }
 
-export interface SessionTableOptions {
-  readonly self: Member;
-  readonly agreement: KeyAgreement;
-  readonly epoch: number;
-  readonly crypto: Crypto;
-  readonly entropy: Entropy;
+export interface SessionTableOptions extends HandshakeParty {
   readonly random: Random;
   readonly limits: SessionLimits;
   readonly memberAt: (address: NodeAddress) => Member | undefined;
   readonly counters: Counters;
   readonly events: SessionEvents;
-}
-
-interface Initiation {
-  readonly noise: NoiseHandshake;
-  readonly index: number;
-  readonly number: number;
-  readonly member: Member;
 }
 
 interface Peer {
@@ -213,7 +199,7 @@ export class SessionTable {
     }
     if (header.epoch !== session.peerEpoch) return this.refuse('wrong-epoch');
     if (!session.replay.check(header.flow, header.sequence)) return this.refuse('replayed');
-    const frameAt = at - 24 - 4 * header.routeLength;
+    const frameAt = at - dataHeaderBytes(header);
     const place = { aadAt: frameAt + 4, textAt: at + SESSION_INDEX_BYTES, length };
     if (!this.sealer.open(session.receive, bytes, place, header)) return this.refuse('bad-tag');
     session.replay.accept(header.flow, header.sequence);
@@ -294,24 +280,13 @@ export class SessionTable {
     this.soonestRetry = soonest(this.soonestRetry, peer.retryAt);
     const member = options.memberAt(peer.address);
     if (member === undefined) return;
-    const noise = new NoiseHandshake({
-      pattern: 'IK',
-      role: 'initiator',
-      prologue: prologue(options.self.address, peer.address),
-      localStatic: options.agreement,
-      remoteStatic: member.agreementKey,
-      crypto: options.crypto,
-      entropy: options.entropy,
-    });
-    const index = this.freshIndex();
-    const number = ++this.initiations;
-    const algorithms = options.crypto.aeadPreference;
-    const offer = encodeSessionOffer({ index, epoch: options.epoch, number, algorithms });
-    peer.initiation = { noise, index, number, member };
-    this.pendingByIndex.set(index, peer);
+    const name = { index: this.freshIndex(), number: ++this.initiations };
+    const { initiation, message } = beginInitiation(options, member, name);
+    peer.initiation = initiation;
+    this.pendingByIndex.set(name.index, peer);
     this.sendSessionMessage(
       peer.address,
-      { kind: 'initiation', receiverIndex: 0, noise: noise.writeMessage(offer) },
+      { kind: 'initiation', receiverIndex: 0, noise: message },
       now,
     );
     options.counters.add('session.initiations');
@@ -336,37 +311,23 @@ export class SessionTable {
     // Both initiated: the lower address's initiation stands, and this is not it.
     if (known?.initiation !== undefined && options.self.address < source)
       return void this.refuse('initiation-crossed');
-    const noise = new NoiseHandshake({
-      pattern: 'IK',
-      role: 'responder',
-      prologue: prologue(source, options.self.address),
-      localStatic: options.agreement,
-      crypto: options.crypto,
-      entropy: options.entropy,
-    });
-    const read = noise.readMessage(message.noise);
-    if (!read.ok) return void this.refuse(read.reason);
-    if (noise.remoteStatic === undefined || !bytesEqual(noise.remoteStatic, member.agreementKey))
-      return void this.refuse('wrong-key');
-    const offer = decodeSessionOffer(read.value);
-    if (offer === undefined || offer.epoch !== header.epoch) return void this.refuse('bad-offer');
-    const algorithm = options.crypto.aeadPreference.find((a) => offer.algorithms.includes(a));
-    if (algorithm === undefined) return void this.refuse('no-common-algorithm');
+    const sound = readInitiation(options, member, header, message.noise);
+    if (!sound.ok) return void this.refuse(sound.reason);
+    const { offer } = sound.value;
     const peer = known ?? this.addPeer(source, now);
     if (!isNewer(peer, offer)) return void this.refuse('stale-initiation');
     peer.heardEpoch = offer.epoch;
     peer.heardNumber = offer.number;
     const localIndex = this.freshIndex();
-    const own = { index: localIndex, epoch: options.epoch, number: offer.number };
-    const answer = noise.writeMessage(encodeSessionOffer({ ...own, algorithms: [algorithm] }));
-    if (!noise.isComplete) return void this.refuse('low-order-key');
+    const answer = answerInitiation(options, sound.value, localIndex);
+    if (!answer.ok) return void this.refuse(answer.reason);
     if (peer.unconfirmed !== undefined) this.forget(peer.unconfirmed);
-    const keys = noise.split(algorithm);
-    peer.unconfirmed = this.remember(peer, member, keys, offer, localIndex, false, now);
+    const { keys } = answer.value;
+    peer.unconfirmed = this.remember(peer, member, keys, offer, localIndex, now);
     this.stopTrying(peer);
     this.sendSessionMessage(
       source,
-      { kind: 'response', receiverIndex: offer.index, noise: answer },
+      { kind: 'response', receiverIndex: offer.index, noise: answer.value.message },
       now,
     );
     options.counters.add('session.answered');
@@ -378,19 +339,9 @@ export class SessionTable {
     const initiation = peer?.initiation;
     if (peer === undefined || initiation === undefined || peer.address !== header.source)
       return void this.refuse('unexpected-response');
-    const read = initiation.noise.readMessage(message.noise);
+    const read = readResponse(this.options, initiation, header, message.noise);
     if (!read.ok) return void this.refuse(read.reason);
-    const offer = decodeSessionOffer(read.value);
-    const algorithm = offer?.algorithms[0];
-    if (
-      offer === undefined ||
-      algorithm === undefined ||
-      offer.number !== initiation.number ||
-      offer.epoch !== header.epoch ||
-      !this.options.crypto.aeadPreference.includes(algorithm)
-    )
-      return void this.refuse('bad-offer');
-    const keys = initiation.noise.split(algorithm);
+    const { keys, offer } = read.value;
     const { member, index } = initiation;
     if (offer.epoch > peer.heardEpoch) {
       peer.heardEpoch = offer.epoch;
@@ -399,7 +350,7 @@ export class SessionTable {
     this.pendingByIndex.delete(index);
     peer.initiation = undefined;
     this.stopTrying(peer);
-    const session = this.remember(peer, member, keys, offer, index, true, now);
+    const session = this.remember(peer, member, keys, offer, index, now);
     this.promote(peer, session, now);
     this.options.events.confirm(peer.address, now);
   }
@@ -425,10 +376,9 @@ export class SessionTable {
   private remember(
     peer: Peer,
     member: Member,
-    keys: ReturnType<NoiseHandshake['split']>,
+    keys: TransportKeys,
     offer: SessionOffer,
     localIndex: number,
-    isInitiator: boolean,
     now: Instant,
   ): Session {
     const session: Session = {
@@ -440,7 +390,6 @@ export class SessionTable {
       send: keys.send,
       receive: keys.receive,
       madeAt: now,
-      isInitiator,
       replay: new ReplayFlows(),
       supersededAt: undefined,
       sealed: 0,
@@ -550,7 +499,3 @@ export class SessionTable {
 const isNewer = (peer: Peer, offer: SessionOffer): boolean =>
   offer.epoch > peer.heardEpoch ||
   (offer.epoch === peer.heardEpoch && offer.number > peer.heardNumber);
-
-/** Binds the exchange to this protocol and to who talks to whom. */
-const prologue = (initiator: NodeAddress, responder: NodeAddress): Uint8Array =>
-  new ByteWriter(32).raw(utf8Encode('overlane/session/1')).u32(initiator).u32(responder).finish();

@@ -30,7 +30,6 @@ export interface Session {
   readonly send: AeadKey;
   readonly receive: AeadKey;
   readonly madeAt: Instant;
-  readonly isInitiator: boolean;
   readonly replay: ReplayFlows;
   /** When a newer one took its place for sending. */
   supersededAt: Instant | undefined;

@@ -19,6 +19,7 @@ import type { MessageOutlet } from './datagram-sockets.ts';
 import { DeadlineHeap } from './deadline-heap.ts';
 import { FlowRoutes, isRoutingSound } from './flow-routes.ts';
 import { PORT_MAX, PortTable } from './port-table.ts';
+import type { SegmentOutlet, SegmentSource } from './segment-writer.ts';
 import type {
   FlowOptions,
   FlowPath,
@@ -29,7 +30,7 @@ import type {
   StreamFault,
   StreamId,
 } from './socket-types.ts';
-import type { SegmentOutlet, StreamEvents } from './stream.ts';
+import type { StreamEvents } from './stream.ts';
 import { Stream } from './stream.ts';
 
 export interface StreamLimits {
@@ -360,7 +361,7 @@ export class StreamTable {
     this.options.outlet.releaseFlow(stream.flow);
   }
 
-  private commit(stream: Stream, length: number, now: Instant): boolean {
+  private commit(stream: SegmentSource, length: number, now: Instant): boolean {
     const { outlet } = this.options;
     const flow = outlet.liveFlow(stream.flow);
     if (flow === undefined) return false;

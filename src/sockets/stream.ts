@@ -15,36 +15,21 @@ import type { Instant } from '../kernel/index.ts';
 import { soonest } from '../kernel/index.ts';
 import type { ResetReason, StreamSegment } from '../wire/index.ts';
 import {
-  ACK_BYTES_MAX,
-  blankStreamSegment,
-  encodeStreamSegment,
   SEGMENT_ACK,
   SEGMENT_BLOCKED,
   SEGMENT_DATA,
-  SEGMENT_DATA_OVERHEAD_BYTES,
   SEGMENT_FIN,
   SEGMENT_NUMBERED,
   SEGMENT_OPEN,
-  SEGMENT_OPEN_BYTES,
-  SEGMENT_OPENER,
   SEGMENT_RESET,
 } from '../wire/index.ts';
+import type { SegmentOutlet } from './segment-writer.ts';
+import { SegmentWriter } from './segment-writer.ts';
 import type { FlowPath, StreamFault, StreamId } from './socket-types.ts';
 import type { StreamReceiverOptions } from './stream-receiver.ts';
 import { StreamReceiver } from './stream-receiver.ts';
 import type { Chunk, StreamSenderOptions } from './stream-sender.ts';
 import { PACKET_OVERHEAD_BYTES, StreamSender } from './stream-sender.ts';
-
-/** Where segments leave: sealing and flow labels are behind it. */
-export interface SegmentOutlet {
-  /** Plaintext is written here from `scratchOffset` on. */
-  readonly scratch: Uint8Array;
-  readonly scratchOffset: number;
-  /** Largest message on this path now; 0 while no session stands, which also asks for one. */
-  messageBytesMax(path: FlowPath, now: Instant): number;
-  /** Sends the first `length` bytes from `scratchOffset`. False: lost on the spot. */
-  commit(stream: Stream, length: number, now: Instant): boolean;
-}
 
 export interface StreamEvents {
   connected(stream: Stream): void;
@@ -103,13 +88,12 @@ export class Stream {
   heapIndex = -1;
   heapDeadline = 0;
   private readonly options: StreamOptions;
-  private readonly segment: StreamSegment = blankStreamSegment();
+  private readonly writer: SegmentWriter;
   private wantsWritable = false;
   private hasEnded = false;
   private wasReset = false;
   private paceAt = 0;
   private blockedAt: Instant | undefined;
-  private wantsOpen: boolean;
   /** Since when the peer owes an answer; undefined when it owes none. */
   private waitingSince: Instant | undefined;
   private lastActivity: Instant;
@@ -127,8 +111,8 @@ export class Stream {
     this.sender = new StreamSender(options.sender);
     const deliver = (bytes: Uint8Array): void => options.events.data(this, bytes);
     this.receiver = new StreamReceiver({ ...options.receiver, deliver });
+    this.writer = new SegmentWriter(options, this.sender, this.receiver);
     this.state = options.isOpener ? 'opening' : 'open';
-    this.wantsOpen = options.isOpener;
     this.lastActivity = now;
   }
 
@@ -171,7 +155,7 @@ export class Stream {
     this.close(reason, now);
   }
 
-  /** The session came up, or the route changed back: what waits may go. */
+  /** The session came up: what waits may go. */
   resume(now: Instant): void {
     if (this.isLive) this.pump(now);
   }
@@ -223,7 +207,7 @@ export class Stream {
     }
     if (this.state === 'opening') {
       this.state = 'open';
-      this.wantsOpen = false;
+      this.writer.wantsOpen = false;
       this.options.events.connected(this);
     }
     let fault: string | undefined;
@@ -309,15 +293,15 @@ export class Stream {
     this.needsPump = false;
     const most = outlet.messageBytesMax(this.path, now);
     if (most === 0) {
-      if (this.wantsOpen || sender.hasUnacknowledged) this.waitingSince ??= now;
+      if (this.writer.wantsOpen || sender.hasUnacknowledged) this.waitingSince ??= now;
       // Without a session nothing can be said; the peer's probe will ask again.
       this.receiver.ackDue = undefined;
       return;
     }
-    if (this.wantsOpen && sender.sentPackets === 0 && sender.next(0) === undefined)
+    if (this.writer.wantsOpen && sender.sentPackets === 0 && sender.next(0) === undefined)
       this.sendPing(now);
     for (let i = 0; ; i++) {
-      const chunk = sender.next(this.dataBytesMax(most));
+      const chunk = sender.next(this.writer.dataBytesMax(most));
       if (chunk === undefined) {
         sender.starved();
         break;
@@ -349,24 +333,15 @@ export class Stream {
     else this.blockedAt ??= (now + BLOCKED_PROBE) as Instant;
   }
 
-  private dataBytesMax(most: number): number {
-    const ack = this.owesAck() ? Math.min(ACK_BYTES_MAX, 96) : 0;
-    const open = this.wantsOpen ? SEGMENT_OPEN_BYTES : 0;
-    return Math.max(1, most - SEGMENT_DATA_OVERHEAD_BYTES - ack - open);
-  }
-
-  private owesAck(): boolean {
-    return this.wantsOpen || this.receiver.ackDue !== undefined;
-  }
-
   private sendChunk(chunk: Chunk, now: Instant): void {
     const { outlet } = this.options;
-    const { segment, sender } = this;
+    const { sender } = this;
+    const { segment } = this.writer;
     segment.flags = SEGMENT_NUMBERED | SEGMENT_DATA;
     if (chunk.isFin) segment.flags |= SEGMENT_FIN;
     if (sender.blocksAfter(chunk)) segment.flags |= SEGMENT_BLOCKED;
     segment.offset = chunk.offset;
-    const to = this.writeHeader(now);
+    const to = this.writer.write(now);
     sender.copy(chunk, outlet.scratch, to);
     this.noteSent(chunk, chunk.length + PACKET_OVERHEAD_BYTES, now);
     outlet.commit(this, to + chunk.length - outlet.scratchOffset, now);
@@ -379,9 +354,9 @@ export class Stream {
       this.lastActivity = now;
       return;
     }
-    this.segment.flags = SEGMENT_NUMBERED;
-    if (this.sender.isBlockedByPeer) this.segment.flags |= SEGMENT_BLOCKED;
-    const to = this.writeHeader(now);
+    this.writer.segment.flags = SEGMENT_NUMBERED;
+    if (this.sender.isBlockedByPeer) this.writer.segment.flags |= SEGMENT_BLOCKED;
+    const to = this.writer.write(now);
     this.noteSent(undefined, PACKET_OVERHEAD_BYTES, now);
     outlet.commit(this, to - outlet.scratchOffset, now);
   }
@@ -390,7 +365,7 @@ export class Stream {
     const most = this.options.outlet.messageBytesMax(this.path, now);
     if (most === 0) return;
     for (let i = 0; i < PROBE_PACKETS && !this.sender.packets.isFull; i++) {
-      const bytesMax = this.dataBytesMax(most);
+      const bytesMax = this.writer.dataBytesMax(most);
       const chunk = i === 0 ? this.sender.probe(bytesMax) : this.sender.next(bytesMax);
       if (chunk !== undefined) this.sendChunk(chunk, now);
       else if (i === 0) this.sendPing(now);
@@ -411,38 +386,17 @@ export class Stream {
       this.receiver.ackDue = undefined;
       return;
     }
-    this.segment.flags = SEGMENT_ACK;
-    const to = this.writeHeader(now);
+    this.writer.segment.flags = SEGMENT_ACK;
+    const to = this.writer.write(now);
     outlet.commit(this, to - outlet.scratchOffset, now);
   }
 
   private sendReset(reason: ResetReason, now: Instant): void {
     const { outlet } = this.options;
     if (outlet.messageBytesMax(this.path, now) === 0) return;
-    this.segment.flags = SEGMENT_RESET;
-    this.segment.reset = reason;
-    const to = this.writeHeader(now);
+    this.writer.segment.flags = SEGMENT_RESET;
+    this.writer.segment.reset = reason;
+    const to = this.writer.write(now);
     outlet.commit(this, to - outlet.scratchOffset, now);
-  }
-
-  /** Completes the segment's common parts and writes all but its data; returns where data goes. */
-  private writeHeader(now: Instant): number {
-    const { segment } = this;
-    const { scratch, scratchOffset } = this.options.outlet;
-    segment.stream = this.wireId;
-    if (this.isOpener) segment.flags |= SEGMENT_OPENER;
-    if (segment.flags & SEGMENT_NUMBERED) {
-      segment.number = this.sender.nextNumber;
-      if (this.wantsOpen) {
-        segment.flags |= SEGMENT_OPEN;
-        segment.toPort = this.ports.toPort;
-        segment.fromPort = this.ports.fromPort;
-      }
-      if (this.owesAck()) segment.flags |= SEGMENT_ACK;
-    }
-    if (segment.flags & SEGMENT_ACK) this.receiver.acknowledge(segment, now);
-    const isAlone = (segment.flags & SEGMENT_DATA) === 0;
-    const ackEnd = scratchOffset + (isAlone ? 300 : SEGMENT_DATA_OVERHEAD_BYTES + 96);
-    return encodeStreamSegment(scratch, scratchOffset, segment, ackEnd);
   }
 }
