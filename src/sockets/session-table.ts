@@ -205,7 +205,9 @@ export class SessionTable {
     session.replay.accept(header.flow, header.sequence);
     session.lastUsed = now;
     const peer = this.peers.get(session.peer);
-    if (peer?.unconfirmed === session) this.promote(peer, session, now);
+    // With itself a node holds both ends: the one it initiated sends, the one it answered receives.
+    const isOwn = session.peer === this.options.self.address;
+    if (peer?.unconfirmed === session && !isOwn) this.promote(peer, session, now);
     return at + SESSION_INDEX_BYTES + length;
   }
 
@@ -321,10 +323,11 @@ export class SessionTable {
     const localIndex = this.freshIndex();
     const answer = answerInitiation(options, sound.value, localIndex);
     if (!answer.ok) return void this.refuse(answer.reason);
-    if (peer.unconfirmed !== undefined) this.forget(peer.unconfirmed);
+    if (source === options.self.address) this.retire(peer, peer.unconfirmed, now);
+    else if (peer.unconfirmed !== undefined) this.forget(peer.unconfirmed);
     const { keys } = answer.value;
     peer.unconfirmed = this.remember(peer, member, keys, offer, localIndex, now);
-    this.stopTrying(peer);
+    if (source !== options.self.address) this.stopTrying(peer);
     this.sendSessionMessage(
       source,
       { kind: 'response', receiverIndex: offer.index, noise: answer.value.message },
@@ -360,9 +363,8 @@ export class SessionTable {
     if (peer.unconfirmed === session) peer.unconfirmed = undefined;
     const old = peer.current;
     peer.current = session;
-    if (peer.previous !== undefined) this.forget(peer.previous);
-    peer.previous = old;
-    if (old !== undefined) old.supersededAt = now;
+    if (peer.address !== this.options.self.address) this.retire(peer, old, now);
+    else if (old !== undefined) this.forget(old);
     if (old !== undefined && old.peerEpoch !== session.peerEpoch) {
       this.forget(old);
       peer.previous = undefined;
@@ -371,6 +373,13 @@ export class SessionTable {
     }
     this.options.counters.add('session.made');
     this.options.events.sessionReady(peer.address, now);
+  }
+
+  /** Keeps a session for packets on their way; the one kept before is forgotten. */
+  private retire(peer: Peer, session: Session | undefined, now: Instant): void {
+    if (peer.previous !== undefined) this.forget(peer.previous);
+    peer.previous = session;
+    if (session !== undefined) session.supersededAt = now;
   }
 
   private remember(

@@ -22,7 +22,9 @@ import type { DataHeader } from '../wire/index.ts';
 import {
   blankDataHeader,
   DATA_HEADER_BYTES,
+  dataHeaderBytes,
   decodeSocketMessage,
+  encodeDataHeader,
   HOP_LIMIT_DEFAULT,
   KIND_NODE_CONTROL,
   KIND_SEALED,
@@ -215,7 +217,7 @@ export class SocketLayer {
 
   /**
    * A packet addressed to this node: its payload is `bytes[payloadOffset..end)`, right behind its data
-   * header. Sealed payloads are opened in place.
+   * header, or, where this node sent it to itself, without one. Sealed payloads are opened in place.
    */
   receive(
     from: DataHeader,
@@ -227,6 +229,24 @@ export class SocketLayer {
     if (this.isStopped) return;
     // A copy: the packet path reuses its header for what is sent while this packet is handled.
     const header = Object.assign(this.header, from);
+    const headerBytes = dataHeaderBytes(header);
+    if (payloadOffset < headerBytes) {
+      // Opening reads addresses and epoch where the frame has them.
+      const frame = new Uint8Array(headerBytes + end - payloadOffset);
+      encodeDataHeader(frame, 0, { ...header, routeLength: 0 }, []);
+      frame.set(bytes.subarray(payloadOffset, end), headerBytes);
+      return this.dispatch(header, frame, headerBytes, frame.length, now);
+    }
+    this.dispatch(header, bytes, payloadOffset, end, now);
+  }
+
+  private dispatch(
+    header: DataHeader,
+    bytes: Uint8Array,
+    payloadOffset: number,
+    end: number,
+    now: Instant,
+  ): void {
     if (header.kind === KIND_SEALED) this.receiveSealed(header, bytes, payloadOffset, end, now);
     else if (header.kind === KIND_SESSION)
       this.sessions.receive(header, bytes, payloadOffset, end, now);

@@ -166,6 +166,27 @@ describe('a stream', () => {
     assert.equal(at, 40_000_000);
   });
 
+  test('and a datagram reach a socket of the same node', () => {
+    const network = new TestNetwork({ hops: [{}], limits: { sessionRekeyAfter: 20 * SECOND } });
+    const { a } = pair(network);
+    const bound = a.layer.datagramBind({ port: 7 }, network.now);
+    assert.ok(bound.ok && a.layer.streamListen({ port: 80 }, network.now).ok);
+    const stream = a.layer.streamConnect(a.address, 80, {}, network.now);
+    assert.ok(stream.ok);
+    a.layer.datagramSend(bound.value.socket, a.address, 7, new Uint8Array(9), network.now);
+    pour(network, a, stream.value, 1_000_000);
+    assert.ok(network.runUntil(() => a.ended.size === 1, 5 * SECOND));
+    assert.equal(a.datagrams.length, 1);
+    a.layer.streamFinish(a.incoming[0]!.stream, network.now);
+    assert.ok(network.runUntil(() => a.closed.size === 2, 5 * SECOND));
+    for (let i = 0; i < 5; i++) {
+      network.runFor(15 * SECOND);
+      a.layer.datagramSend(bound.value.socket, a.address, 7, new Uint8Array(9), network.now);
+    }
+    network.runFor(5 * SECOND);
+    assert.equal(a.datagrams.length, 6, 'through renewals of the keys');
+  });
+
   test('local limits refuse, remote ones are answered with a refusal', () => {
     const network = new TestNetwork({ limits: { streamsMax: 2 } });
     const { a, b } = pair(network);
