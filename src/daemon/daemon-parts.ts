@@ -100,6 +100,9 @@ async function configOf(given: DaemonOptions['config']): Promise<Config> {
   return typeof given === 'string' ? loadConfig(given) : given;
 }
 
+/** Entries of `Undo` that outlast the control socket: the lock and the logs. */
+export const UNDO_LAST = 2;
+
 export async function undoAll(undo: Undo): Promise<void> {
   for (let next = undo.pop(); next !== undefined; next = undo.pop()) await next();
 }

@@ -8,7 +8,7 @@
  * streams and withdraws, the control socket goes last, so that whoever asked sees the end.
  */
 import type { OverlayHost } from '../host/index.ts';
-import { formatNodeAddress, OverlayError, type Result } from '../kernel/index.ts';
+import { OverlayError, type Result } from '../kernel/index.ts';
 import type { NodeEvent } from '../node/index.ts';
 import { type Member, TrustStore } from '../security/index.ts';
 import { nodeCrypto, nodeEntropy } from '../underlay/index.ts';
@@ -25,6 +25,7 @@ import {
   notAMember,
   openParts,
   type Parts,
+  UNDO_LAST,
   type Undo,
   undoAll,
 } from './daemon-parts.ts';
@@ -238,7 +239,7 @@ export class Daemon implements DaemonControls {
         break;
       }
       case 'route-changed': {
-        const nameOf = (address: typeof event.destination): string => this.nameOf(address);
+        const { nameOf } = this.host;
         const [before, after] = [event.before?.map(nameOf), event.after?.map(nameOf)];
         const destination = nameOf(event.destination);
         logs.for('route').info({ destination, before, after, cause: event.cause }, 'route changed');
@@ -356,15 +357,7 @@ export class Daemon implements DaemonControls {
       log: this.logs.for('daemon'),
     });
   }
-
-  private nameOf(address: Parameters<typeof formatNodeAddress>[0]): string {
-    const found = this.host.members().find((member) => member.address === address);
-    return found?.name ?? formatNodeAddress(address);
-  }
 }
-
-/** Entries of `Undo` that come after the control socket: the lock and the logs. */
-const UNDO_LAST = 2;
 
 /** Roots that the next start trusts: those the manifest names, and with them whoever signed it. */
 function rootKeysFor(manifest: Uint8Array, before: readonly Uint8Array[]): readonly Uint8Array[] {

@@ -102,7 +102,8 @@ export class OverlayHost implements OverlayNodeHandle {
   private readonly driver: NodeDriver;
   private readonly sockets: SocketTable;
   private readonly echoes: EchoDesk;
-  private readonly nameOf: NameOf;
+  /** The member's name, or its address in hexadecimal. */
+  readonly nameOf: NameOf;
   private readonly watches: WatchDesk;
   private readonly listeners = new Set<(event: CoreEvent) => void>();
   private readonly onFatal: (error: unknown) => void;
