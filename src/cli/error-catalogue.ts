@@ -128,11 +128,6 @@ export const ERROR_CATALOGUE = {
     remedy: 'Start it with overlane up, or name its socket with --socket.',
     isRetryable: true,
   },
-  NOT_BUILT: {
-    area: 'operation',
-    meaning: 'The command exists, and this build does not have what it needs.',
-    remedy: 'Use a complete build: npm ci and npm run build in a clone.',
-  },
   CONTROL_SOCKET_FAILED: {
     area: 'configuration',
     meaning: 'The daemon cannot open its control socket.',

@@ -1,9 +1,15 @@
-/** Implements `SimulatorPort` with the sim and node rooms, which are loaded when first needed. */
-import { OverlayError } from '../kernel/index.ts';
+/** Implements `SimulatorPort` with the sim room, which is loaded when first needed. */
 import type { SimulatorPort } from './simulator-port.ts';
 
 export function realSimulator(): SimulatorPort {
-  const missing = () =>
-    Promise.reject(new OverlayError('NOT_BUILT', 'the simulator is not part of this build'));
-  return { swarm: missing, describe: missing };
+  return {
+    async swarm({ onLine, ...options }) {
+      const { swarm } = await import('../sim/index.ts');
+      return swarm({ ...options, ...(onLine === undefined ? {} : { onLine }) });
+    },
+    async describe(seed, nodesMax) {
+      const { describeScenario, drawScenario } = await import('../sim/index.ts');
+      return describeScenario(drawScenario(seed, { nodesMax }));
+    },
+  };
 }
