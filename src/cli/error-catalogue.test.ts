@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { ApiErrorCode } from '../host/index.ts';
 import type { TrustRefusal } from '../security/index.ts';
-import { ERROR_CATALOGUE, REFUSAL_REASONS } from './error-catalogue.ts';
+import { catalogueEntry, ERROR_CATALOGUE } from './error-catalogue.ts';
+import { REFUSAL_REASONS } from './refusal-reasons.ts';
 
 const SOURCE = new URL('../../src/', import.meta.url);
 
@@ -31,6 +32,21 @@ test('every code that the source names has an entry', () => {
   assert.ok(codes.length > 30, 'the scan finds codes');
   const missing = codes.filter((c) => !Object.hasOwn(ERROR_CATALOGUE, c.split(' ')[0]!));
   assert.deepEqual(missing, []);
+});
+
+test('every reason that link, routing and sockets refuse with has an entry', () => {
+  const reasons = new Set<string>();
+  for (const file of readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })) {
+    if (!/^(link|routing|sockets)\/.*\.ts$/.test(file) || file.endsWith('.test.ts')) continue;
+    const text = readFileSync(new URL(file, SOURCE), 'utf8');
+    for (const match of text.matchAll(/\brefused?\((?:\w+, )?'([a-z][a-z-]*)'/g))
+      reasons.add(match[1]!);
+  }
+  assert.ok(reasons.size > 10, 'the scan finds reasons');
+  const missing = [...reasons].filter((reason) => catalogueEntry(reason) === undefined);
+  assert.deepEqual(missing, []);
+  assert.equal(catalogueEntry('certificate-expired')?.area, 'refusal');
+  assert.equal(catalogueEntry('certificate-whatever'), undefined);
 });
 
 test('every code of the API and every refusal of a certificate has an entry', () => {

@@ -4,6 +4,8 @@
  * against the codes that the source throws. Codes are append-only.
  */
 
+import { REFUSAL_REASONS, type RefusalReason } from './refusal-reasons.ts';
+
 export type ErrorArea = 'usage' | 'daemon' | 'configuration' | 'operation' | 'refusal';
 
 export interface CatalogueEntry {
@@ -336,106 +338,16 @@ export const ERROR_CATALOGUE = {
 
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;
 
-/** Entry of an error code or a refusal reason. */
+/**
+ * Entry of an error code or a refusal reason. Reasons come with a prefix that says what was refused:
+ * `certificate-expired`, `manifest-bad-signature`.
+ */
 export function catalogueEntry(code: string): CatalogueEntry | undefined {
   const errors: Readonly<Record<string, CatalogueEntry>> = ERROR_CATALOGUE;
-  const refusals: Readonly<Record<string, RefusalReason>> = REFUSAL_REASONS;
   if (Object.hasOwn(errors, code)) return errors[code];
-  if (Object.hasOwn(refusals, code)) return { area: 'refusal', ...refusals[code]! };
-  return undefined;
+  const reasons: Readonly<Record<string, RefusalReason>> = REFUSAL_REASONS;
+  const reason = [code, code.replace(/^(certificate|manifest)-/, '')].find((r) =>
+    Object.hasOwn(reasons, r),
+  );
+  return reason === undefined ? undefined : { area: 'refusal', ...reasons[reason]! };
 }
-
-export interface RefusalReason {
-  readonly meaning: string;
-  readonly remedy: string;
-}
-
-/**
- * Why something from the network was refused. These are no errors of a call: they are counted
- * (`overlane status --counters`) and shown as `refused` events.
- */
-export const REFUSAL_REASONS = {
-  malformed: {
-    meaning: 'Bytes that cannot be what they claim to be: cut short, too long, not canonical.',
-    remedy: 'A few are scans from the Internet. Many from one member: its version differs.',
-  },
-  'bad-signature': {
-    meaning: 'A certificate, manifest or link state is not signed by who it names.',
-    remedy: 'Somebody forges, or a state directory was mixed up. Look at the address it came from.',
-  },
-  'not-yet-valid': {
-    meaning: "A certificate's validity begins in the future.",
-    remedy: 'One of the two clocks is wrong: run overlane doctor on both hosts.',
-  },
-  expired: {
-    meaning: 'A certificate, or an invite, is past its end.',
-    remedy:
-      'Invite the node again. Certificates renew themselves while a node can reach its issuer.',
-  },
-  revoked: {
-    meaning: 'The certificate was revoked with overlane revoke.',
-    remedy: 'Intended. To let the node in again, invite it: it gets a new certificate.',
-  },
-  'foreign-network': {
-    meaning: 'A certificate or manifest of another network.',
-    remedy: 'Check the addresses under neighbours: they lead to a node of another network.',
-  },
-  'unknown-issuer': {
-    meaning: 'A certificate was issued by a key that is no root of this network.',
-    remedy: 'If the root was rotated, the node missed the manifest that says so: join again.',
-  },
-  'issuer-not-allowed': {
-    meaning: 'A certificate was issued by a member without the role of an issuer.',
-    remedy: 'Issue it from the root, or give that member the role.',
-  },
-  'token-unknown': {
-    meaning: 'A host tried to join with a token that this node did not give out.',
-    remedy:
-      'Was it made by another node, or before the state directory was restored? Invite again.',
-  },
-  'token-expired': {
-    meaning: 'A host tried to join with a token past its end.',
-    remedy: 'Invite again; --expires says how long the next one lives.',
-  },
-  'token-used': {
-    meaning: 'A token was used a second time, by other keys than the first.',
-    remedy: 'Tokens are for one host. If nobody of yours used it first, revoke that node.',
-  },
-  'name-mismatch': {
-    meaning: 'A host asked for another name than its invite is for.',
-    remedy: 'Join under the name of the invite, or invite without a name.',
-  },
-  mistyped: {
-    meaning: 'A token is not as it was printed: its checksum differs.',
-    remedy: 'Copy it again, whole and in one line.',
-  },
-  'not-a-token': {
-    meaning: 'What was given as a token does not begin as one.',
-    remedy: 'A token is one line that begins with ovl1_.',
-  },
-  'unsupported-version': {
-    meaning: 'A token of a later version of overlane.',
-    remedy: 'Update overlane on this host.',
-  },
-  truncated: {
-    meaning: 'A packet that ends before its fields do.',
-    remedy: 'A few are scans from the Internet. Many from one member: its version differs.',
-  },
-  'bad-tag': {
-    meaning:
-      'A sealed packet that does not open: altered on the way, forged, or of an old session.',
-    remedy: 'A few after a restart are normal. Many: something on the way alters packets.',
-  },
-  'low-order-key': {
-    meaning: 'A handshake with a public key that would make the shared secret known to all.',
-    remedy: 'An attack, or a broken program. Nothing was agreed with it.',
-  },
-  'out-of-turn': {
-    meaning: 'A handshake message that was not expected at this moment.',
-    remedy: 'Some are normal when both ends open a link at once.',
-  },
-  'bad-address': {
-    meaning: 'An overlay address does not follow from the key of the node that claims it.',
-    remedy: 'Somebody forges, or a certificate was made by another program.',
-  },
-} as const;

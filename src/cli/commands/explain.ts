@@ -1,6 +1,7 @@
 import { nearestSpelling, OverlayError } from '../../kernel/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
-import { catalogueEntry, ERROR_CATALOGUE, REFUSAL_REASONS } from '../error-catalogue.ts';
+import { catalogueEntry, ERROR_CATALOGUE } from '../error-catalogue.ts';
+import { REFUSAL_REASONS } from '../refusal-reasons.ts';
 import { facts, table } from '../views/table.ts';
 
 const allCodes = (): string[] => [

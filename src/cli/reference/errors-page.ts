@@ -1,10 +1,6 @@
 /** docs/errors.md, from the catalogue. */
-import {
-  type CatalogueEntry,
-  ERROR_CATALOGUE,
-  REFUSAL_REASONS,
-  type RefusalReason,
-} from '../error-catalogue.ts';
+import { type CatalogueEntry, ERROR_CATALOGUE } from '../error-catalogue.ts';
+import { REFUSAL_REASONS, type RefusalReason } from '../refusal-reasons.ts';
 
 export function errorsPage(): string {
   const errors = Object.entries(ERROR_CATALOGUE as Readonly<Record<string, CatalogueEntry>>)
@@ -32,6 +28,7 @@ ${errors.join('\n')}
 
 What a peer or the network does wrong is no error of a call. It is refused and counted by reason:
 \`overlane status --counters\` shows the counters, \`overlane watch\` the events as they come.
+A prefix says what was refused: \`certificate-expired\`, \`manifest-bad-signature\`.
 
 | reason | meaning | what to do |
 |---|---|---|
