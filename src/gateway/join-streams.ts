@@ -22,8 +22,8 @@ export function joinStreams(tcp: Socket, stream: Duplex, counters: PortCounters)
   stream.on('data', (chunk: Buffer) => {
     counters.bytesIn += chunk.length;
   });
-  tcp.once('error', () => stream.destroy());
-  stream.once('error', () => tcp.resetAndDestroy());
+  tcp.on('error', () => stream.destroy());
+  stream.on('error', () => tcp.resetAndDestroy());
   tcp.once('close', () => {
     closed();
     if (!isFinished(stream)) stream.destroy();

@@ -25,6 +25,8 @@ export async function openTcpExpose(
     if (!isAllowed(options.from, stream.remote.node)) return refuse(stream, 'not-allowed');
     if (sockets.size >= connectionsMax) return refuse(stream, 'too-many-connections');
     const tcp = connect({ ...options.to, allowHalfOpen: true });
+    tcp.on('error', ignore);
+    stream.on('error', ignore);
     sockets.add(tcp);
     tcp.once('close', () => sockets.delete(tcp));
     const failed = (): void => refuse(stream, 'target-unreachable');

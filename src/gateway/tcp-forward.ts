@@ -20,6 +20,8 @@ export async function openTcpForward(
   const sockets = new Set<Socket>();
   const closing = new AbortController();
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (tcp) => {
+    // A connection may fail at any moment; who needs to know listens besides.
+    tcp.on('error', () => {});
     if (sockets.size >= connectionsMax) {
       counters.refuse('too-many-connections');
       tcp.resetAndDestroy();
