@@ -87,6 +87,29 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     '`dropped` of the socket',
   ],
   ['items a watch may be behind', '256', 'a fresh snapshot', '`missed` in it'],
+  ['connections to the control socket (`limits.controlConnections`)', '512', 'close', 'log'],
+  ['request to the control socket', '64 KiB', 'refuse: REQUEST_TOO_BIG', '-'],
+  ['frame of an SDK socket', '128 KiB', 'close the connection', '-'],
+  ['streams announced to programs and not fetched', '256, each for 10 s', 'reset', 'log'],
+  [
+    'TCP connections of one forward or expose rule (`limits.forwardConnections`)',
+    '512',
+    'reset',
+    '`refusals` of the rule: too-many-connections',
+  ],
+  [
+    'UDP clients of one forward or expose rule (`limits.udpClients`)',
+    '256, each for 60 s of silence',
+    'forget the longest silent',
+    '-',
+  ],
+  [
+    'UDP datagrams of a client whose socket is being opened',
+    '64',
+    'drop the oldest',
+    '`refusals` of the rule: opening-queue-full',
+  ],
+  ['invites that are open', '1000', 'refuse: TOO_MANY_INVITES', '-'],
 ];
 
 export function limitsPage(): string {
