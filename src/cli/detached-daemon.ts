@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { DAEMON_NODE_ARGUMENTS } from '../daemon/index.ts';
 import { OverlayError } from '../kernel/index.ts';
 
 export interface DetachOptions {
@@ -25,7 +26,7 @@ export async function startDetached(options: DetachOptions): Promise<number> {
   const from = sizeOf(options.log);
   const log = openSync(options.log, 'a', 0o600);
   const program = fileURLToPath(new URL('main.js', import.meta.url));
-  const child = spawn(process.execPath, [program, ...options.words], {
+  const child = spawn(process.execPath, [...DAEMON_NODE_ARGUMENTS, program, ...options.words], {
     detached: true,
     stdio: ['ignore', log, log],
     // It must not hold the directory somebody may want to unmount or remove.

@@ -10,6 +10,12 @@ import type { Config } from './config.ts';
 import type { Daemon } from './daemon.ts';
 import type { DaemonOptions } from './daemon-parts.ts';
 
+/**
+ * Arguments for Node itself that suit a daemon: a small young generation. Idle daemons of the lab
+ * stay below 75 MB instead of growing to 88 (twelve daemons, 30 s), for the same processor time.
+ */
+export const DAEMON_NODE_ARGUMENTS: readonly string[] = ['--max-semi-space-size=2'];
+
 export interface RunOptions extends Pick<DaemonOptions, 'isControlled' | 'logTarget'> {
   readonly config?: string | Config | undefined;
   readonly state?: string | undefined;

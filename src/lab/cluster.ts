@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { connect, type DaemonConnection } from '../client/index.ts';
-import { type Impairments, StateDirectory } from '../daemon/index.ts';
+import { DAEMON_NODE_ARGUMENTS, type Impairments, StateDirectory } from '../daemon/index.ts';
 import { OverlayError, wallTime } from '../kernel/index.ts';
 import { createIdentity, createNetwork, issueCertificate, TrustStore } from '../security/index.ts';
 import { nodeCrypto, nodeEntropy } from '../underlay/index.ts';
@@ -291,7 +291,7 @@ export class LabCluster {
     const child = spawn(
       process.execPath,
       [
-        ...(this.options.nodeArguments ?? []),
+        ...(this.options.nodeArguments ?? DAEMON_NODE_ARGUMENTS),
         program,
         'up',
         '--config',

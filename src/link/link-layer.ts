@@ -205,7 +205,9 @@ export class LinkLayer {
     this.handshakes.timeout(now);
     this.desk.timeout(now);
     for (const slot of this.dialer.slots) if (this.dialer.due(slot, now)) this.dial(slot, now);
-    for (const link of [...this.links.values()]) this.serve(link, now);
+    const links = [...this.links.values()];
+    const isHelloTime = links.some((link) => link.helloAt <= now);
+    for (const link of links) this.serve(link, now, isHelloTime);
     if (this.trustAt !== undefined && this.trustAt <= now) this.recheckTrust(now);
     const renewFrom = this.renewals.take(now);
     if (renewFrom !== undefined) this.sendRenewal(renewFrom);
@@ -461,7 +463,7 @@ export class LinkLayer {
 
   // ---------------------------------------------------------------- a link's timers and end
 
-  private serve(link: Link, now: Instant): void {
+  private serve(link: Link, now: Instant, isHelloTime: boolean): void {
     const dead = link.judge(now);
     if (dead !== undefined)
       return this.takeDown(link, dead, now, { code: GOODBYE_SILENCE, detail: '' });
@@ -475,7 +477,8 @@ export class LinkLayer {
       this.handshakes.initiate(link.path, link, now);
     }
     if (link.path.mtu.nextAt <= now) this.writer.mtuProbe(link, now);
-    if (link.helloAt <= now) this.writer.hello(link, now);
+    if (link.helloAt <= now || (isHelloTime && link.isHelloInStep(now)))
+      this.writer.hello(link, now);
     this.tellNews(link, now);
   }
 

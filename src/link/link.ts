@@ -141,6 +141,14 @@ export class Link {
     return now + this.helloSpacing / 4 >= this.helloAt;
   }
 
+  /**
+   * Whether its hello should leave with those of other links that are due now. Waking up costs more
+   * than sealing a hello: links of one node fall into step, and a node wakes once for all of them.
+   */
+  isHelloInStep(now: Instant): boolean {
+    return now + this.helloSpacing / 8 >= this.helloAt;
+  }
+
   /** Whether an answer that is owed may go now; otherwise the next hello is brought forward. */
   mayAnswer(now: Instant): boolean {
     this.owesAnswer = false;
