@@ -47,7 +47,7 @@ function membersOf({ self, routing }: NodeParts): MemberStatus[] {
   }));
 }
 
-/** All counters of all rooms, each under its room's name. */
+/** All counters of all rooms and the sizes of their tables, each under its room's name. */
 function countersOf(parts: NodeParts): Record<string, number> {
   const { links, routing, forwarder, sockets } = parts;
   const all: Record<string, number> = {
@@ -55,9 +55,14 @@ function countersOf(parts: NodeParts): Record<string, number> {
     'forwarding.flows-evicted': forwarder.flows.flowsEvicted,
     'node.loopback-overflows': parts.loopbackOverflows,
   };
-  const rooms = { link: links, routing, forwarding: forwarder, sockets };
-  for (const [room, { counters }] of Object.entries(rooms))
-    for (const [name, value] of Object.entries(counters.snapshot()))
+  const rooms = {
+    link: links.counters.snapshot(),
+    routing: routing.counters.snapshot(),
+    forwarding: forwarder.counters.snapshot(),
+    sockets: sockets.status(),
+  };
+  for (const [room, counters] of Object.entries(rooms))
+    for (const [name, value] of Object.entries(counters))
       all[name.startsWith(`${room}.`) ? name : `${room}.${name}`] = value;
   return all;
 }

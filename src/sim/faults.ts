@@ -25,6 +25,8 @@ export type FaultKind =
   | { readonly kind: 'crash'; readonly node: string }
   /** Leaves in good order; comes back when the fault ends. */
   | { readonly kind: 'stop'; readonly node: string }
+  /** The process stands still, memory kept. */
+  | { readonly kind: 'pause'; readonly node: string }
   /** The node's datagrams come from another port from now on. */
   | { readonly kind: 'rebind'; readonly node: string }
   /** The wall clock jumps. */
@@ -36,6 +38,8 @@ export interface FaultTarget {
   lift(from: string, to: string, effectName: string): void;
   crash(node: string): void;
   stop(node: string): void;
+  pause(node: string): void;
+  resume(node: string): void;
   start(node: string): void;
   rebind(node: string): void;
   stepWall(node: string, by: Duration): void;
@@ -56,6 +60,8 @@ export function beginFault(
       return on.crash(fault.node);
     case 'stop':
       return on.stop(fault.node);
+    case 'pause':
+      return on.pause(fault.node);
     case 'rebind':
       return on.rebind(fault.node);
     case 'wall-step':
@@ -72,6 +78,8 @@ export function endFault(fault: FaultKind, id: string, topology: Topology, on: F
     case 'crash':
     case 'stop':
       return on.start(fault.node);
+    case 'pause':
+      return on.resume(fault.node);
     case 'wall-step':
       return on.stepWall(fault.node, -fault.by as Duration);
     case 'rebind':
@@ -156,7 +164,8 @@ function drawFault(random: Random, topology: Topology): FaultKind {
     island.length = random.between(1, Math.max(1, island.length - 1));
     return { kind: 'partition', island, isOneWay: random.chance(0.3) };
   }
-  if (roll < 86) return { kind: 'crash', node };
+  if (roll < 82) return { kind: 'crash', node };
+  if (roll < 87) return { kind: 'pause', node };
   if (roll < 90) return { kind: 'stop', node };
   if (roll < 96) return { kind: 'rebind', node };
   return { kind: 'wall-step', node, by: random.between(-WALL_STEP_MAX, WALL_STEP_MAX) as Duration };

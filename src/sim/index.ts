@@ -1,6 +1,7 @@
 export * from './checkers/index.ts';
 export * from './continent.ts';
 export * from './crypto.ts';
+export * from './draw-workload.ts';
 export * from './faults.ts';
 export * from './network.ts';
 export * from './nonce-guard.ts';

@@ -8,6 +8,8 @@
  */
 import type { Duration } from '../kernel/index.ts';
 import { milliseconds, Random, seconds } from '../kernel/index.ts';
+import type { NodeLimits, NodeTimers } from '../node/index.ts';
+import { drawWorkload } from './draw-workload.ts';
 import type { Fault } from './faults.ts';
 import { describeFault, drawFaults } from './faults.ts';
 import { routeFindings } from './route-quality.ts';
@@ -17,7 +19,7 @@ import type { Topology } from './topology.ts';
 import { drawTopology } from './topology.ts';
 import type { Checker, Violation } from './trace.ts';
 import type { WorkloadPlan } from './workload.ts';
-import { drawWorkload, Workload } from './workload.ts';
+import { Workload } from './workload.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -28,8 +30,10 @@ export interface Scenario {
   readonly faultPhase: Duration;
   /** Each node starts at a time drawn up to this. */
   readonly startSpread: Duration;
-  /** Whether to wait for the damping of good news and then judge the routes. */
-  readonly isRouteQualityJudged: boolean;
+  readonly timers?: Partial<NodeTimers>;
+  readonly limits?: Partial<NodeLimits>;
+  /** Whether to wait until nothing moves any more and then judge routes and tables. */
+  readonly isJudgedAtRest: boolean;
 }
 
 export interface ScenarioOutcome {
@@ -51,8 +55,7 @@ export interface ScenarioOutcome {
   readonly transferredAfter: Duration | undefined;
 }
 
-export interface RunOptions
-  extends Pick<TestbedOptions, 'factory' | 'onLine' | 'lastEventsMax' | 'limits' | 'timers'> {
+export interface RunOptions extends Pick<TestbedOptions, 'factory' | 'onLine' | 'lastEventsMax'> {
   readonly checkers?: () => readonly Checker[];
   /** False for nodes that have no routes to judge. Default true. */
   readonly hasRoutes?: boolean;
@@ -72,13 +75,41 @@ export function drawScenario(seed: number, options: { nodesMax?: number } = {}):
     topology,
     faults: drawFaults(random.split('faults'), { topology, phase: faultPhase, count }),
     workload: drawWorkload(random.split('workload'), {
-      nodes: topology.nodes,
+      topology,
       phase: faultPhase,
       intensity,
     }),
     faultPhase,
     startSpread: shape.chance(0.5) ? seconds(4) : milliseconds(0),
-    isRouteQualityJudged: shape.chance(1 / 8),
+    isJudgedAtRest: shape.chance(1 / 8),
+    timers: drawTimers(random.split('timers')),
+    limits: drawLimits(random.split('limits'), topology),
+  };
+}
+
+/** Half the time the defaults; otherwise such as make rare things common: rekeys, refreshes. */
+function drawTimers(random: Random): Partial<NodeTimers> {
+  if (random.chance(0.5)) return {};
+  return {
+    helloInterval: milliseconds(random.between(50, 200)),
+    rekeyAfter: milliseconds(random.between(1_500, 20_000)),
+    refreshInterval: milliseconds(random.between(2_000, 20_000)),
+  };
+}
+
+/** Half the time the defaults; otherwise just enough for the network and its load. */
+function drawLimits(random: Random, topology: Topology): Partial<NodeLimits> {
+  if (random.chance(0.5)) return {};
+  const degree = (name: string): number =>
+    topology.links.filter(({ a, b }) => a === name || b === name).length;
+  return {
+    neighboursMax: Math.max(...topology.nodes.map(degree)),
+    membersMax: topology.nodes.length,
+    pendingHandshakesMax: random.between(2, 64),
+    outgoingBatchPackets: random.between(1, 64),
+    socketsMax: random.between(4, 64),
+    streamsMax: random.between(16, 64),
+    flowsMax: random.between(200, 4_000),
   };
 }
 
@@ -86,8 +117,8 @@ export function drawScenario(seed: number, options: { nodesMax?: number } = {}):
 const HEAL_WITHIN = seconds(25);
 const PROBE_INTERVAL = milliseconds(500);
 const TRANSFERS_WITHIN = seconds(90);
-/** The damping of better news, the slow window of loss, and a refresh. */
-const ROUTES_SETTLE = seconds(60);
+/** Longer than better news is damped, loss remembered and a dead peer's stream kept. */
+const SETTLE = seconds(60);
 const FINAL_ROUNDS = 2;
 
 export function runScenario(scenario: Scenario, options: RunOptions): ScenarioOutcome {
@@ -96,6 +127,8 @@ export function runScenario(scenario: Scenario, options: RunOptions): ScenarioOu
     ...testbedOptions,
     seed: scenario.seed,
     topology: scenario.topology,
+    ...(scenario.timers === undefined ? {} : { timers: scenario.timers }),
+    ...(scenario.limits === undefined ? {} : { limits: scenario.limits }),
     ...(checkers === undefined ? {} : { checkers: checkers() }),
   });
   const workload = new Workload(testbed, scenario.workload);
@@ -112,8 +145,8 @@ export function runScenario(scenario: Scenario, options: RunOptions): ScenarioOu
   const healedAfter = isHealed ? since() : undefined;
   const isTransferred = isHealed && completeTransfers(testbed, workload);
   const transferredAfter = isTransferred ? since() : undefined;
-  const isJudged = scenario.isRouteQualityJudged && hasRoutes !== false;
-  if (isTransferred && isJudged) judgeRoutes(testbed);
+  const isJudged = scenario.isJudgedAtRest && hasRoutes !== false;
+  if (isTransferred && isJudged) judgeAtRest(testbed);
   if (isTransferred)
     reachAll(
       testbed,
@@ -216,11 +249,29 @@ function completeTransfers(testbed: Testbed, workload: Workload): boolean {
   return expect(testbed, 'every transfer', isDone, `not through: ${open().join(', ')}`);
 }
 
-function judgeRoutes(testbed: Testbed): void {
-  testbed.run(ROUTES_SETTLE);
+function judgeAtRest(testbed: Testbed): void {
+  testbed.run(SETTLE);
   if (testbed.violations.length > 0) return;
-  const findings = routeFindings(testbed);
-  expect(testbed, 'routes', findings.length === 0, findings.slice(0, 5).join('; '));
+  const findings = [...routeFindings(testbed), ...leakFindings(testbed)];
+  expect(testbed, 'at rest', findings.length === 0, findings.slice(0, 5).join('; '));
+}
+
+/** Tables that have to be empty again when all streams are closed and nothing is on its way. */
+const EMPTY_AT_REST = [
+  'sockets.stream.live',
+  'sockets.stream.lingering',
+  'sockets.stream.buffer-bytes',
+  'sockets.datagram.reassemblies',
+];
+
+function leakFindings(testbed: Testbed): string[] {
+  const findings: string[] = [];
+  for (const { name, ...node } of testbed.nodes.map((n) => ({ name: n.name, status: n.status() })))
+    for (const table of EMPTY_AT_REST) {
+      const left = node.status?.counters[table];
+      if (left !== 0) findings.push(`${name} still has ${table} ${left}`);
+    }
+  return findings;
 }
 
 /** Pairs that have a way over the topology's links. */

@@ -91,6 +91,7 @@ export class SimulatedNode {
   private isInside = false;
   private isSettling = false;
   private isInboxDue = false;
+  private isPaused = false;
   private spins = 0;
   private spinAt = -1;
   private manifest: Uint8Array;
@@ -161,6 +162,20 @@ export class SimulatedNode {
     this.forget();
   }
 
+  /** The process does not run, as when a virtual machine is moved; its socket's buffer fills. */
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  /** Everything that waited comes at once, and timers are late. */
+  resume(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    this.stepWall(0);
+    this.readInbox();
+    this.wake();
+  }
+
   /** The wall clock jumps, as when somebody sets it. */
   stepWall(by: number): void {
     this.clock.stepWall(by);
@@ -170,10 +185,11 @@ export class SimulatedNode {
   }
 
   /**
-   * Calls into the node and lets the consequences play out. Undefined when it is not running. Made
+   * Calls into the node and lets the consequences play out. Undefined when it does not run. Made
    * from within one of the node's own tidings it joins those under way.
    */
   call<T>(run: (node: OverlayNodeApi, now: Instant) => T): T | undefined {
+    if (this.isPaused) return undefined;
     let result: T | undefined;
     this.guarded(() => {
       if (this.node !== undefined) result = run(this.node, this.now);
@@ -189,6 +205,8 @@ export class SimulatedNode {
 
   arrive(bytes: Uint8Array, remote: UnderlayAddress): void {
     if (this.node === undefined) return;
+    const isLost = this.isPaused && !this.inbox.hasRoom(bytes.length);
+    if (isLost) return;
     const at = this.network.queue.now;
     this.trace.record({
       at,
@@ -200,6 +218,7 @@ export class SimulatedNode {
     if (!this.inbox.hasRoom(bytes.length)) this.readInbox();
     this.inbox.push(bytes, remote, 0);
     const grain = this.options.receiveGrain;
+    if (this.isPaused) return;
     if (grain === 0) this.readInbox();
     else if (!this.isInboxDue) {
       this.isInboxDue = true;
@@ -212,7 +231,7 @@ export class SimulatedNode {
 
   private readInbox(): void {
     this.isInboxDue = false;
-    if (this.inbox.count === 0) return;
+    if (this.isPaused || this.inbox.count === 0) return;
     this.guarded(() => this.node?.handle({ kind: 'datagrams', batch: this.inbox }, this.now));
     this.inbox.slab.fill(SCRUBBED, 0, this.inbox.used);
     this.inbox.clear();
@@ -220,6 +239,7 @@ export class SimulatedNode {
   }
 
   private wake(): void {
+    if (this.isPaused) return;
     const due = this.node?.nextTimeout();
     if (due === undefined || this.now < due) return this.arm();
     this.guarded(() => this.node?.handle({ kind: 'timeout' }, this.now));
@@ -269,6 +289,7 @@ export class SimulatedNode {
 
   private forget(): void {
     this.node = undefined;
+    this.isPaused = false;
     if (this.armed !== undefined) this.network.queue.cancel(this.armed);
     this.armed = undefined;
     this.inbox.clear();

@@ -274,6 +274,7 @@ export class StubNode implements OverlayNodeApi {
     const isSound =
       isChecksumRight(bytes) && decodeDataHeader(header, bytes, 0, bytes.length) === undefined;
     if (!isSound) return observer?.packetDropped?.(undefined, 'malformed');
+    if (header.source === this.address && fault !== 'forwards-twice') return;
     const name = nameOf(header);
     if (this.seen.has(name)) {
       const again = fault === 'delivers-twice' && header.destination === this.address;

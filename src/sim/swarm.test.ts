@@ -41,7 +41,6 @@ function runStub(seed: number, fault?: StubFault): ScenarioOutcome {
       factory: (options, sink) => new StubNode(options, sink, fault),
       nodesMax: 6,
       hasRoutes: false,
-      limits: { membersMax: 64 },
     }),
   );
 }

@@ -162,3 +162,17 @@ test('the trace is lines of JSON, and the checkers find what is in it', () => {
   testbed.trace.record({ at, node: 'n1', kind: 'expected', what: 'x', isMet: false, text: 'y' });
   assert.throws(() => testbed.assertSound(), /heals at 10000 us/);
 });
+
+test('a paused node hears nothing until it goes on, and then as much as its buffer held', () => {
+  const testbed = stubTestbed({ topology: lineTopology(2) });
+  let heard = 0;
+  testbed.node('n2').bind({ port: 9, onMessage: () => heard++ });
+  const socket = testbed.node('n1').bind({});
+  testbed.pause('n2');
+  for (let i = 0; i < 100; i++) socket.send(utf8Encode('x'), { to: 'n2', port: 9 });
+  testbed.run(seconds(2));
+  assert.equal(heard, 0);
+  testbed.resume('n2');
+  testbed.run(seconds(1));
+  assert.equal(heard, 64);
+});

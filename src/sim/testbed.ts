@@ -149,6 +149,15 @@ export class Testbed implements FaultTarget {
     this.node(name).stop();
   }
 
+  /** The node's process stands still until `resume`. */
+  pause(name: string): void {
+    this.node(name).driver.pause();
+  }
+
+  resume(name: string): void {
+    this.node(name).driver.resume();
+  }
+
   /** Nothing passes between the two until `heal`. */
   cut(a: string, b: string): void {
     this.impairLink(a, b, { cut: true });
@@ -169,6 +178,7 @@ export class Testbed implements FaultTarget {
   /** Lifts every effect from every link, faults' included, and starts what is down. */
   healAll(): void {
     this.network.healAll();
+    for (const node of this.nodesByName.values()) node.driver.resume();
     this.start();
   }
 
@@ -286,6 +296,7 @@ export class Testbed implements FaultTarget {
         note('links', status.links.length, limits.neighboursMax);
         note('members', status.members.length, limits.membersMax);
         note('routes', status.routes.length, limits.membersMax);
+        note('flows', status.counters['forwarding.flows'] ?? 0, limits.flowsMax);
       }
       return true;
     });

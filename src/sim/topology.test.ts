@@ -54,6 +54,7 @@ test('drawn faults lie in their phase, name what exists and can be put into effe
     'crash',
     'link',
     'partition',
+    'pause',
     'rebind',
     'stop',
     'wall-step',

@@ -15,6 +15,10 @@ export interface TransferPlan {
   /** From the client, then back from the server. */
   readonly bytes: number;
   readonly replyBytes: number;
+  /** The first attempt is reset by the client after so long. */
+  readonly resetAfter?: Duration;
+  /** Stays on the route it began with. Default false. */
+  readonly isPinned?: boolean;
 }
 
 export const TRANSFER_PORT = 5_001;
@@ -114,9 +118,13 @@ export class Transfer {
           else again(reason ?? 'closed before its end');
         },
       },
+      plan.isPinned ? { routing: { scheme: 'pinned' } } : {},
     );
     if (!opened.ok) return again(opened.reason);
     this.lastFailure = `attempt ${attempt} is under way`;
+    const { resetAfter } = plan;
+    if (attempt === 1 && resetAfter !== undefined)
+      client.after(resetAfter, () => opened.value.reset());
     const header = headerOf(this.index, attempt);
     writer = new PatternWriter(opened.value, `${name}>`, plan.bytes, header);
   }

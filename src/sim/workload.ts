@@ -5,9 +5,10 @@
  * the trace, where checkers compare. Flows that a crash broke start again with the node.
  */
 import type { Duration, Random } from '../kernel/index.ts';
-import { ByteReader, ByteWriter, milliseconds, underlayAddress } from '../kernel/index.ts';
-import type { FlowRouting } from '../node/index.ts';
+import { underlayAddress } from '../kernel/index.ts';
+import type { EchoOutcome, FlowRouting } from '../node/index.ts';
 import { STRANGER_PREFIX } from './checkers/index.ts';
+import { composeMessage, readMessage } from './message.ts';
 import type { Testbed } from './testbed.ts';
 import type { TestbedNode, TestbedSocket } from './testbed-node.ts';
 import type { TransferPlan } from './transfer.ts';
@@ -19,12 +20,17 @@ export interface MessageFlow {
   readonly start: Duration;
   readonly interval: Duration;
   readonly bytes: number;
-  readonly routing?: FlowRouting;
+  /** Default: the best route at each moment. */
+  readonly routing?: MessageRouting;
 }
+
+/** `wander`: an explicit route, drawn among the links, that need not be short. */
+export type MessageRouting = 'pinned' | { readonly wander: readonly string[] };
 
 export interface EchoFlow {
   readonly from: string;
   readonly to: string;
+  readonly hopLimit?: number;
   readonly start: Duration;
   readonly interval: Duration;
 }
@@ -38,7 +44,8 @@ export interface WorkloadPlan {
 }
 
 const MESSAGE_PORT = 5_000;
-export const MESSAGE_BYTES_MIN = 16;
+/** The flow number of probes. */
+const PROBE_FLOW = 0xffff;
 
 export class Workload {
   private readonly testbed: Testbed;
@@ -87,9 +94,20 @@ export class Workload {
       onMessage: (message) => this.receive(node, message.payload, message.from),
     });
     if (socket.ok) this.sockets.set(node.name, socket.value);
+    this.plan.messages.forEach(({ from, routing }, i) => {
+      if (from !== node.name || routing === undefined) return;
+      const own = node.tryBind({ routing: this.routingOf(routing) });
+      if (own.ok) this.sockets.set(`${from} ${i}`, own.value);
+    });
     node.listen(TRANSFER_PORT, (stream) =>
       Transfer.serve(this.testbed, this.transfers, node, stream),
     );
+  }
+
+  private routingOf(routing: MessageRouting): FlowRouting {
+    if (routing === 'pinned') return { scheme: 'pinned' };
+    const route = routing.wander.map((name) => this.testbed.addressOf(name));
+    return { scheme: 'explicit', route };
   }
 
   private repeat(flow: { start: Duration; interval: Duration }, run: (n: number) => void): void {
@@ -110,10 +128,11 @@ export class Workload {
     sequence: number;
   }): void {
     const node = this.testbed.node(message.from);
-    const socket = this.sockets.get(message.from);
+    const { from } = message;
+    const socket = this.sockets.get(`${from} ${message.flow}`) ?? this.sockets.get(from);
     if (!node.isRunning || socket === undefined) return;
     const sender = this.testbed.topology.nodes.indexOf(message.from);
-    const payload = compose({ ...message, sender, life: node.life });
+    const payload = composeMessage({ ...message, sender, life: node.life });
     const id = `${sender}.${node.life}.${message.flow}.${message.sequence}`;
     // Before the call: with a link of no latency it could arrive within it.
     this.trace(node.name, {
@@ -127,7 +146,7 @@ export class Workload {
   }
 
   private receive(node: TestbedNode, payload: Uint8Array, from: string): void {
-    const read = decompose(payload);
+    const read = readMessage(payload);
     this.messagesReceived++;
     const sender = this.testbed.topology.nodes[read.sender] ?? '';
     const message = `${read.sender}.${read.life}.${read.flow}.${read.sequence}`;
@@ -137,10 +156,10 @@ export class Workload {
   }
 
   private echo(flow: EchoFlow): void {
-    const { from, to } = flow;
-    this.testbed.node(from).echo(to, (outcome) => {
+    const { from, to, hopLimit } = flow;
+    const onOutcome = (outcome: EchoOutcome): void =>
       this.trace(from, { kind: 'echo', to, outcome: outcome.kind, rtt: outcome.rtt });
-    });
+    this.testbed.node(from).echo(to, onOutcome, hopLimit === undefined ? {} : { hopLimit });
   }
 
   /** Strangers send noise that looks like ours, and what they have overheard. */
@@ -169,86 +188,3 @@ type WorkloadEvent =
   | { kind: 'message-sent'; message: string; to: string; outcome: string }
   | { kind: 'message-received'; message: string; isIntact: boolean; life: number }
   | { kind: 'echo'; to: string; outcome: string; rtt: number };
-
-/** The flow number of probes. */
-const PROBE_FLOW = 0xffff;
-
-/** sender u16, life u16, flow u16, sequence u32, length u32, then bytes that follow from those. */
-function compose(m: {
-  sender: number;
-  life: number;
-  flow: number;
-  sequence: number;
-  bytes: number;
-}): Uint8Array {
-  const bytes = Math.max(MESSAGE_BYTES_MIN, m.bytes);
-  const out = new ByteWriter(bytes).u16(m.sender).u16(m.life).u16(m.flow);
-  out.u32(m.sequence).u32(bytes);
-  const payload = new Uint8Array(bytes);
-  payload.set(out.finish());
-  fill(payload, HEADER_BYTES);
-  return payload;
-}
-
-const HEADER_BYTES = 14;
-
-function decompose(payload: Uint8Array): {
-  sender: number;
-  life: number;
-  flow: number;
-  sequence: number;
-  isIntact: boolean;
-} {
-  const reader = new ByteReader(payload);
-  const [sender, life, flow] = [reader.u16(), reader.u16(), reader.u16()];
-  const sequence = reader.u32();
-  const copy = payload.slice();
-  fill(copy, HEADER_BYTES);
-  const isWhole = reader.u32() === payload.length && reader.ok;
-  const isIntact = isWhole && copy.every((byte, i) => byte === payload[i]);
-  return { sender, life, flow, sequence, isIntact };
-}
-
-function fill(payload: Uint8Array, from: number): void {
-  let h = 0;
-  for (let i = 0; i < from; i++) h = Math.imul(h ^ payload[i]!, 0x0100_0193) + 1;
-  for (let i = from; i < payload.length; i++) payload[i] = h + Math.imul(i, 29) + (i >> 6);
-}
-
-const BYTES_LARGE_MAX = 8_000;
-const TRANSFER_BYTES_MAX = 400_000;
-
-export function drawWorkload(
-  random: Random,
-  options: { nodes: readonly string[]; phase: Duration; intensity: number },
-): WorkloadPlan {
-  const { nodes, phase, intensity } = options;
-  const pair = (draw: Random): { from: string; to: string } => {
-    const from = draw.pick(nodes);
-    const to = draw.pick(nodes.filter((name) => name !== from));
-    return { from, to };
-  };
-  const several = <T>(count: number, label: string, make: (draw: Random) => T): T[] =>
-    Array.from({ length: count }, (_, i) => make(random.split(`${label} ${i}`)));
-  return {
-    messages: several(2 + intensity, 'messages', (draw) => ({
-      ...pair(draw),
-      start: draw.below(phase / 2) as Duration,
-      interval: draw.between(10_000, 200_000) as Duration,
-      bytes: draw.chance(0.8) ? draw.between(16, 1_000) : draw.between(1_000, BYTES_LARGE_MAX),
-      ...(draw.chance(0.2) ? { routing: { scheme: 'pinned' as const } } : {}),
-    })),
-    transfers: several(1 + Math.floor(intensity / 2), 'transfers', (draw) => ({
-      ...pair(draw),
-      start: draw.below(phase * 0.8) as Duration,
-      bytes: Math.floor(TRANSFER_BYTES_MAX / 10 ** draw.below(4)),
-      replyBytes: Math.floor(TRANSFER_BYTES_MAX / 10 ** draw.below(4)),
-    })),
-    echoes: several(1 + Math.floor(intensity / 3), 'echoes', (draw) => ({
-      ...pair(draw),
-      start: draw.below(phase / 2) as Duration,
-      interval: draw.between(100_000, 1_000_000) as Duration,
-    })),
-    strangerInterval: random.split('strangers').chance(0.5) ? milliseconds(40) : milliseconds(0),
-  };
-}
