@@ -164,7 +164,7 @@ export class SimulatedNode {
 
   /** The process does not run, as when a virtual machine is moved; its socket's buffer fills. */
   pause(): void {
-    this.isPaused = true;
+    this.isPaused = this.node !== undefined;
   }
 
   /** Everything that waited comes at once, and timers are late. */
