@@ -5,6 +5,8 @@
  *   node tools/run.mjs start [lab options]     install, build, run the lab
  *   node tools/run.mjs test [paths below src]  install, build, static checks, tests
  *   node tools/run.mjs build                   install, build
+ *   node tools/run.mjs evidence [names]        install, build, measure, write docs/evidence.md
+ *   node tools/run.mjs soak [options]          install, build, a long stay in the lab
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { lstatSync, readFileSync, rmSync } from 'node:fs';
@@ -14,13 +16,16 @@ import { PROJECT, report } from './check.mjs';
 import { installNeed, nodeVersionFault } from './install-state.mjs';
 import { orphanOutputs, testFiles } from './test-files.mjs';
 
+const TASKS = ['start', 'test', 'build', 'evidence', 'soak'];
+
 async function main([task, ...args]) {
   const fault = nodeVersionFault(process.versions.node, readJson('package.json').engines.node);
   if (fault !== undefined) return fail(fault);
-  if (!['start', 'test', 'build'].includes(task))
-    return fail(`unknown task '${task ?? ''}': start, test or build`);
+  if (!TASKS.includes(task)) return fail(`unknown task '${task ?? ''}': ${TASKS.join(', ')}`);
   if (!install() || !build()) return 1;
   if (task === 'start') return run([join(PROJECT, 'dist/cli/main.js'), 'lab', ...args]);
+  if (task === 'evidence' || task === 'soak')
+    return run([join(PROJECT, `bench/${task}.mjs`), ...args]);
   return task === 'test' ? test(args) : 0;
 }
 
