@@ -10,7 +10,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { page } from './evidence/page.mjs';
@@ -90,6 +90,7 @@ function circumstances() {
     machine: `${first.model.trim()}, ${others.length + 1} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
     system: `${process.platform} ${release().split('.').slice(0, 2).join('.')}`,
     node: process.versions.node,
+    load: loadavg()[0].toFixed(1),
   };
 }
 

@@ -15,6 +15,7 @@ const LOSS = 0.3;
 const NOISE = 0.2;
 const OBSERVED_MS = 6_000;
 const STEADY_MS = 2_000;
+const HEALED_MS = 20_000;
 
 export const name = 'degrade';
 export const figure = 'link degrades to 30 % loss without dying; noise of +-20 % on all RTTs';
@@ -28,6 +29,8 @@ export async function run({ quick, log }) {
   try {
     await cluster.routed(FROM, TO);
     rows = await episodes(cluster, quick ? 2 : 10, log);
+    // Better news is damped: routes go back to what they were long after the links have healed.
+    await pause(HEALED_MS);
     labNoise = await noiseInLab(cluster, quick ? 15 : 120);
     log(`noise in the lab: ${labNoise.changes} route changes in ${labNoise.seconds} s`);
   } finally {
@@ -59,14 +62,11 @@ async function episodes(cluster, count, log) {
         `last loss ${Math.round(last - began)} ms later, ${isOff ? 'now' : 'still not'} ${now.join('-')}`,
     );
     await cluster.heal(...ends);
-    // Better news is damped: the link must be trusted again before it can be struck again.
-    await pause(quickHeal(count));
+    if (i + 1 < count) await pause(HEALED_MS);
   }
   await flow.close();
   return rows;
 }
-
-const quickHeal = (count) => (count <= 2 ? 3_000 : 20_000);
 
 async function noiseInLab(cluster, duration) {
   for (const { a, b, latencyMilliseconds: delayMs } of CITY_LINKS)

@@ -28,7 +28,7 @@ export function page(rows) {
 
 const how = (row) => [
   ...(row.how === '' ? [] : [row.how, '']),
-  `${row.date}, commit ${row.commit}, Node ${row.node}, ${row.system}, ${row.machine}.`,
+  `${row.date}, commit ${row.commit}, Node ${row.node}, ${row.system}, ${row.machine}, load ${row.load} before.`,
   `Again: \`npm run evidence -- ${row.name}\``,
 ];
 
