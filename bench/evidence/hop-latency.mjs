@@ -1,7 +1,7 @@
 /**
  * What one idle hop adds: a chain A - B - C of real daemons on loopback, nothing impaired. Datagrams to
- * B and to C leave in turns from one process, which also receives them; each pair's difference is one
- * more daemon on the way, its sockets and its crypto included. A pair is sent 5 ms apart.
+ * B and to C leave 5 ms apart from one process, which also receives them; the difference is one more daemon
+ * on the way, its sockets and its crypto included.
  */
 import { LabCluster } from '../../dist/lab/index.js';
 import { LabFlow } from './flow.mjs';
@@ -34,29 +34,19 @@ export async function run({ quick, log }) {
       far.latencies(from[1], far.now() - 500),
     ];
     await Promise.all([near.close(), far.close()]);
-    const pairs = Array.from(
-      { length: Math.min(one.length, two.length) },
-      (_, i) => two[i] - one[i],
-    );
-    log(
-      `one link p50 ${digits(median(one))} ms, two links p50 ${digits(median(two))} ms, ${pairs.length} pairs`,
-    );
+    log(`one link p50 ${digits(median(one))} ms, two links p50 ${digits(median(two))} ms`);
     const p50 = median(two) - median(one);
-    const p99 = quantile(pairs, 0.99);
+    // All of the tail of the longer way is put down to the hop: an upper bound.
+    const p99 = quantile(two, 0.99) - median(one);
+    const p99Difference = quantile(two, 0.99) - quantile(one, 0.99);
     return {
-      measured: `p50 ${digits(p50)} ms, p99 ${digits(p99)} ms`,
+      measured: `p50 ${digits(p50)} ms, p99 at most ${digits(p99)} ms`,
       holds: p50 < 0.3 && p99 < 1,
       how:
-        `${pairs.length} pairs of datagrams at 100 a second each; p50 is the difference of the medians ` +
-        `(${digits(median(two))} and ${digits(median(one))} ms, SDK and both end daemons included), p99 that of the ` +
-        'differences of pairs, so it bears the noise of two measurements.',
-      values: {
-        pairs: pairs.length,
-        p50,
-        p99,
-        oneLinkP99: quantile(one, 0.99),
-        twoLinksP99: quantile(two, 0.99),
-      },
+        `Two flows of 100 datagrams a second for ${seconds} s, over one link and over two. p50: difference of the medians ` +
+        `(${digits(median(two))} and ${digits(median(one))} ms, SDK and both end daemons included). p99: that of two links ` +
+        `less the median of one, so the tails of both ends are in it; the difference of the two p99 is ${digits(p99Difference)} ms.`,
+      values: { p50, p99, p99Difference, oneLinkP99: quantile(one, 0.99), packets: two.length },
     };
   } finally {
     await cluster.stop();
