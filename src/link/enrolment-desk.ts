@@ -96,7 +96,10 @@ export class EnrolmentDesk {
     if (entry === undefined) return false;
     entry.answer =
       encodeEnrolAnswer(answer) ?? encodeEnrolAnswer({ granted: false, code: 'ANSWER_TOO_LONG' });
-    if (!answer.granted) this.options.refused(answer.code, entry.session.remote.key, now);
+    if (!answer.granted) {
+      this.options.counters.add(`link.enrol.${reasonOf(answer.code)}`);
+      this.options.refused(answer.code, entry.session.remote.key, now);
+    }
     for (const body of entry.answer ?? []) this.options.send(entry.session, body, now);
     return true;
   }
@@ -130,3 +133,5 @@ export class EnrolmentDesk {
 }
 
 const codeOf = (reason: string): string => `ENROL_${reason.replaceAll('-', '_').toUpperCase()}`;
+
+const reasonOf = (code: string): string => code.replaceAll('_', '-').toLowerCase();
