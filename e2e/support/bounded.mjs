@@ -1,11 +1,10 @@
 /** Waiting for something to become true, with an end; and programs that cannot outlive their test. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { accessSync, constants } from 'node:fs';
 
 const POLL_MS = 25;
 /** Programs that still run; killed when this process ends in whatever way. */

@@ -9,7 +9,8 @@ export const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.me
 export const overlane = (args, options) => run(process.execPath, [PROGRAM, ...args], options);
 
 /** Starts a command that goes on, such as `up`. */
-export const startOverlane = (args, options) => start(process.execPath, [PROGRAM, ...args], options);
+export const startOverlane = (args, options) =>
+  start(process.execPath, [PROGRAM, ...args], options);
 
 /** Runs a command with `--json` that must end with 0; resolves with the document. */
 export async function overlaneJson(args, options) {
