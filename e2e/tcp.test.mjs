@@ -20,15 +20,14 @@ const IPERF_SECONDS = 20;
 /** Nothing for longer than this is not a reroute any more. */
 const STALL_BAR_MS = 8_000;
 
-test(
-  'a download and iperf3 through a TCP forward live through a cut, 30 % loss and a kill -9',
-  { ...needs({ programs: ['curl', 'iperf3'] }), timeout: 300_000 },
-  async (t) => {
-    const cluster = await startContinent(t);
-    await t.test('curl: every byte arrives, the hash is the sender’s', (t) => download(t, cluster));
-    await t.test('iperf3 completes', (t) => measure(t, cluster));
-  },
-);
+test('a download and iperf3 through a TCP forward live through a cut, 30 % loss and a kill -9', {
+  ...needs({ programs: ['curl', 'iperf3'] }),
+  timeout: 300_000,
+}, async (t) => {
+  const cluster = await startContinent(t);
+  await t.test('curl: every byte arrives, the hash is the sender’s', (t) => download(t, cluster));
+  await t.test('iperf3 completes', (t) => measure(t, cluster));
+});
 
 async function download(t, cluster) {
   const { server, port } = await contentServer();

@@ -32,58 +32,57 @@ const OVERTAKING_MS = 300;
 
 const quiet = ['-hide_banner', '-loglevel', 'error', '-nostdin'];
 
-test(
-  'a video through a UDP forward lives through a cut, 30 % loss and a kill -9',
-  { ...needs({ programs: ['ffmpeg', 'ffprobe'] }), timeout: 240_000 },
-  async (t) => {
-    const folder = scratch(t, 'video');
-    const film = await makeFilm(join(folder, 'film.ts'));
-    const recorder = new TransportStreamRecorder();
-    const receiver = createSocket({ type: 'udp4', recvBufferSize: 4 << 20 });
-    receiver.on('message', (datagram) => recorder.push(datagram, performance.now()));
-    receiver.bind(0, '127.0.0.1');
-    await once(receiver, 'listening');
-    t.after(() => receiver.close());
+test('a video through a UDP forward lives through a cut, 30 % loss and a kill -9', {
+  ...needs({ programs: ['ffmpeg', 'ffprobe'] }),
+  timeout: 240_000,
+}, async (t) => {
+  const folder = scratch(t, 'video');
+  const film = await makeFilm(join(folder, 'film.ts'));
+  const recorder = new TransportStreamRecorder();
+  const receiver = createSocket({ type: 'udp4', recvBufferSize: 4 << 20 });
+  receiver.on('message', (datagram) => recorder.push(datagram, performance.now()));
+  receiver.bind(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  t.after(() => receiver.close());
 
-    const cluster = await startContinent(t);
-    const to = `127.0.0.1:${receiver.address().port}`;
-    const exposed = { protocol: 'udp', port: OVERLAY_PORT, to, from: 'any' };
-    await cluster.node('LAX').handle.addExpose(exposed);
-    const { listen } = await cluster.node('ATL').handle.addForward({
-      protocol: 'udp',
-      listen: '127.0.0.1:0',
-      to: 'LAX',
-      port: OVERLAY_PORT,
-    });
+  const cluster = await startContinent(t);
+  const to = `127.0.0.1:${receiver.address().port}`;
+  const exposed = { protocol: 'udp', port: OVERLAY_PORT, to, from: 'any' };
+  await cluster.node('LAX').handle.addExpose(exposed);
+  const { listen } = await cluster.node('ATL').handle.addForward({
+    protocol: 'udp',
+    listen: '127.0.0.1:0',
+    to: 'LAX',
+    port: OVERLAY_PORT,
+  });
 
-    const flow = await MeasuredFlow.start(cluster, { from: 'ATL', to: 'LAX', port: 7 });
-    t.after(() => flow.stop());
-    const director = new FaultDirector(cluster, { from: 'ATL', to: 'LAX' });
-    t.after(() => director.stop());
-    director.watch(['ATL', 'DFW', 'DEN', 'SJC', 'WAS', 'CHI']);
-    const camera = stream(film, listen);
-    t.after(() => camera.child.kill('SIGKILL'));
-    await until('the video arrives', () => recorder.packets > 500);
-    await until('the flow arrives', () => flow.received > 50);
-    // What was on its way while the first sessions were made is no matter of rerouting.
-    const beganMs = performance.now() + 500;
-    await pause(3_000);
-    await director.play({ holdMs: HOLD_MS });
-    const healedMs = performance.now();
-    await director.heal();
-    await pause(3_000);
-    const endedMs = performance.now() - 1_000;
-    camera.child.kill('SIGTERM');
-    await camera.ended;
+  const flow = await MeasuredFlow.start(cluster, { from: 'ATL', to: 'LAX', port: 7 });
+  t.after(() => flow.stop());
+  const director = new FaultDirector(cluster, { from: 'ATL', to: 'LAX' });
+  t.after(() => director.stop());
+  director.watch(['ATL', 'DFW', 'DEN', 'SJC', 'WAS', 'CHI']);
+  const camera = stream(film, listen);
+  t.after(() => camera.child.kill('SIGKILL'));
+  await until('the video arrives', () => recorder.packets > 500);
+  await until('the flow arrives', () => flow.received > 50);
+  // What was on its way while the first sessions were made is no matter of rerouting.
+  const beganMs = performance.now() + 500;
+  await pause(3_000);
+  await director.play({ holdMs: HOLD_MS });
+  const healedMs = performance.now();
+  await director.heal();
+  await pause(3_000);
+  const endedMs = performance.now() - 1_000;
+  camera.child.kill('SIGTERM');
+  await camera.ended;
 
-    const view = { recorder, flow, director, beganMs, healedMs, endedMs };
-    report(t, view);
-    checkStream(view);
-    checkGaps(view);
-    for (const act of director.acts) await checkDecoding(t, { ...view, act, folder });
-    await checkWhole(t, { recorder, folder });
-  },
-);
+  const view = { recorder, flow, director, beganMs, healedMs, endedMs };
+  report(t, view);
+  checkStream(view);
+  checkGaps(view);
+  for (const act of director.acts) await checkDecoding(t, { ...view, act, folder });
+  await checkWhole(t, { recorder, folder });
+});
 
 async function makeFilm(path) {
   const picture = ['-f', 'lavfi', '-i', 'testsrc=size=640x360:rate=25'];
@@ -103,8 +102,7 @@ function stream(film, listen) {
 }
 
 const ofVideo = (list) => list.filter(({ pid }) => pid === PID_VIDEO);
-const between = (list, fromMs, toMs) =>
-  list.filter((e) => e.toMs >= fromMs && e.fromMs <= toMs);
+const between = (list, fromMs, toMs) => list.filter((e) => e.toMs >= fromMs && e.fromMs <= toMs);
 
 function windowsOf({ flow, director }) {
   const overtaking = director.routeChanges.map(({ atMs }) => ({
@@ -148,7 +146,10 @@ function checkStream(view) {
     assert.ok(isSettling || error.toMs >= healedMs, `${what}: long after a fault`);
   }
   // The windows must not be so wide that they explain everything.
-  const explained = joined([...lossy, ...overtaking]).reduce((sum, w) => sum + w.toMs - w.fromMs, 0);
+  const explained = joined([...lossy, ...overtaking]).reduce(
+    (sum, w) => sum + w.toMs - w.fromMs,
+    0,
+  );
   assert.ok(explained < 0.5 * (endedMs - beganMs), `${explained} ms are called disturbed`);
 }
 
@@ -192,7 +193,13 @@ async function checkWhole(t, { recorder, folder }) {
 }
 
 async function countFrames(file) {
-  const entries = ['-count_frames', '-select_streams', 'v:0', '-show_entries', 'stream=nb_read_frames'];
+  const entries = [
+    '-count_frames',
+    '-select_streams',
+    'v:0',
+    '-show_entries',
+    'stream=nb_read_frames',
+  ];
   const args = ['-v', 'error', ...entries, '-of', 'json', file];
   const { stdout, stderr } = await mustRun('ffprobe', args, { timeoutMs: 60_000 });
   const frames = Number(JSON.parse(stdout).streams[0]?.nb_read_frames ?? 0);
