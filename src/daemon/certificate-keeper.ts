@@ -2,8 +2,9 @@
  * Keeps the node's certificate from running out. At two thirds of its life the next one is asked
  * for: from the own root key where it is here, otherwise over the overlay from any member with the
  * role `issuer`, one after the other. A member is known to the issuer by the end-to-end session, so
- * nothing but the connection needs to be shown. Failures are repeated at a tenth of the time left,
- * between a minute and six hours. Warnings are logged at 30, 7 and 1 days before the end.
+ * nothing but the connection needs to be shown. A failure is repeated after 5 s, then after twice as
+ * long each time, up to six hours or a tenth of the time left. Warnings are logged at 30, 7 and 1
+ * days before the end.
  *
  * The service is an overlay stream to `MEMBERSHIP_PORT`: the issuer answers with one JSON document,
  * the chain in base64url, and ends the stream.
@@ -26,6 +27,8 @@ const ANSWER_MS = 10_000;
 const DAY = 86_400e6;
 const MINUTE_MS = 60_000;
 const RETRY_MS_MAX = 6 * 3_600_000;
+/** A node that has just started has no links yet, so nobody to ask: its first look waits a little. */
+const FIRST_LOOK_MS = 5_000;
 /** setTimeout's own bound is 24.8 days; a look once a day costs nothing. */
 const LOOK_MS_MAX = 24 * 3_600_000;
 
@@ -45,6 +48,7 @@ export interface CertificateKeeperOptions {
 export class CertificateKeeper {
   private readonly options: CertificateKeeperOptions;
   private timer: NodeJS.Timeout | undefined;
+  private retryMs = FIRST_LOOK_MS / 2;
   private warnedAt: CertificateHealth['state'] = 'good';
   private readonly closing = new AbortController();
 
@@ -53,7 +57,8 @@ export class CertificateKeeper {
   }
 
   start(): void {
-    this.look();
+    this.warn();
+    this.lookAgain(FIRST_LOOK_MS);
   }
 
   close(): void {
@@ -117,9 +122,13 @@ export class CertificateKeeper {
     void this.renew().then((isRenewed) => {
       if (this.closing.signal.aborted) return;
       const wall = this.options.wall();
+      if (isRenewed) {
+        this.retryMs = FIRST_LOOK_MS / 2;
+        return this.lookAgain(Math.max(MINUTE_MS, (this.renewsAt() - wall) / 1_000));
+      }
       const left = (this.options.self().notAfter - wall) / 1_000;
-      const next = isRenewed ? (this.renewsAt() - wall) / 1_000 : Math.min(RETRY_MS_MAX, left / 10);
-      this.lookAgain(Math.max(MINUTE_MS, next));
+      this.retryMs = Math.min(2 * this.retryMs, RETRY_MS_MAX);
+      this.lookAgain(Math.max(FIRST_LOOK_MS, Math.min(this.retryMs, left / 10)));
     });
   }
 
