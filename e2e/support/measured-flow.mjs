@@ -18,6 +18,8 @@ export class MeasuredFlow {
     flow.sender = await cluster.node(from).handle.datagram({});
     flow.receiver = await cluster.node(to).handle.datagram({ port });
     flow.receiver.on('message', ({ payload }) => flow.#arrived(payload));
+    // A lab that ends takes the socket with it.
+    flow.sender.once('close', () => clearInterval(flow.timer));
     flow.#carry({ node: to, port });
     return flow;
   }
