@@ -51,7 +51,7 @@ import { fetchStream, RemoteStreamServer } from './remote-stream-server.ts';
 export interface DaemonConnection extends OverlayNodeHandle {
   info(options?: SignalOption): Promise<DaemonInfo>;
   config(options?: SignalOption): Promise<unknown>;
-  /** Stops the daemon: it withdraws, drains and exits. Resolves when it no longer answers. */
+  /** Stops the daemon: it drains, withdraws and exits. Resolves when its process is gone. */
   shutdown(options?: SignalOption): Promise<void>;
   /** Fails with CONFIG_INVALID; then nothing has changed. */
   reload(options?: SignalOption): Promise<ReloadReport>;
@@ -205,6 +205,7 @@ class RemoteNode implements DaemonConnection {
   }
 
   async shutdown(options: SignalOption = {}): Promise<void> {
+    const { pid } = await this.info(options);
     const watching = new AbortController();
     const signal = AbortSignal.any([this.signal(options), watching.signal]);
     // The watch ends when the daemon lets go of its connections.
@@ -218,6 +219,12 @@ class RemoteNode implements DaemonConnection {
     } finally {
       watching.abort();
     }
+    const poll = (): Promise<void> => new Promise((done) => setTimeout(done, GONE_POLL_MS));
+    while (!this.signal(options).aborted && (await this.answers())) await poll();
+    // The state directory is free for the next daemon when the process is gone. Its number may mean
+    // another process here, when the daemon runs in a container: hence the bound.
+    const limit = performance.now() + GONE_MS;
+    while (pid !== process.pid && isAlive(pid) && performance.now() < limit) await poll();
   }
 
   reload(options: SignalOption = {}): Promise<ReloadReport> {
@@ -284,6 +291,13 @@ class RemoteNode implements DaemonConnection {
     return this.remove(`/v1/exposes/${encodeURIComponent(id)}`, options);
   }
 
+  private answers(): Promise<boolean> {
+    return this.client.call({ method: 'GET', path: '/v1/info' }).then(
+      () => true,
+      () => false,
+    );
+  }
+
   private async *watched(topic: string, signal: AbortSignal): AsyncGenerator<object, void> {
     const path = `/v1/watch?topics=${topic}`;
     for await (const line of this.client.lines({ method: 'GET', path, signal })) {
@@ -308,6 +322,18 @@ class RemoteNode implements DaemonConnection {
     if (this.closing.signal.aborted) throw failure('CLOSED');
     if (options.signal === undefined) return this.closing.signal;
     return AbortSignal.any([options.signal, this.closing.signal]);
+  }
+}
+
+const GONE_POLL_MS = 10;
+const GONE_MS = 2_000;
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -8,7 +8,7 @@ import type { Config, NeighbourConfig } from './config.ts';
 import { defaultConfig, loadConfig } from './load-config.ts';
 import { Logs, type LogTarget } from './log.ts';
 import { NeighbourTable } from './neighbour-table.ts';
-import { wallNow } from './provision.ts';
+import { ownCertificate, standingMembership, wallNow } from './provision.ts';
 import { defaultStateDirectory, type Membership, StateDirectory } from './state-directory.ts';
 import { lockState } from './state-lock.ts';
 import { parseHostPort } from './units.ts';
@@ -49,13 +49,14 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
   const config = await configOf(options.config);
   const state = StateDirectory.open(options.state ?? config.state ?? defaultStateDirectory());
   const identity = state.identity();
-  const membership = state.membership();
-  if (identity === undefined || membership === undefined) throw notAMember(state.path);
-  const trust = new TrustStore({ crypto: nodeCrypto(), ...membership });
+  const kept = state.membership();
+  if (identity === undefined || kept === undefined) throw notAMember(state.path);
+  const trust = new TrustStore({ crypto: nodeCrypto(), ...kept });
   if (config.impairments.length > 0 && !trust.manifest.isLab) throw notALab();
   const lock = lockState(state.path);
   undo.push(() => lock.release());
-  const own = trust.verifyChain(membership.chain, wallNow());
+  const membership = standingMembership(state, kept);
+  const own = ownCertificate(membership);
   const logs = new Logs(config.log, {
     ...(own.ok ? { name: own.value.name } : {}),
     ...(options.logTarget === undefined ? {} : { target: options.logTarget }),

@@ -4,7 +4,9 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { Duration, OverlayError } from '../kernel/index.ts';
+import { type Duration, type OverlayError, wallTime } from '../kernel/index.ts';
+import { issueCertificate, restoreIdentity, TrustStore } from '../security/index.ts';
+import { nodeCrypto, nodeEntropy } from '../underlay/index.ts';
 import type { Daemon } from './daemon.ts';
 import { type ProvisionReport, StateDirectory, startDaemon } from './index.ts';
 import { initNetwork, joinNetwork, provisionMember } from './provision.ts';
@@ -125,6 +127,52 @@ test('a revoked member loses its links', async () => {
   assert.equal(serials.length, 1);
   assert.equal(manifestVersion, 2);
   await until(() => !isLinked(atl, 'LAX') && !isLinked(lax, 'ATL'));
+});
+
+test('a certificate that ran out stops a member, lets it join again, and renews where the root is', async () => {
+  const { root } = network();
+  const state = directory();
+  const ranOut = -1e6 as Duration;
+  assert.throws(() => provisionMember({ root, state, name: 'LAX', lifetime: ranOut }), {
+    code: 'BAD_IDENTITY',
+  });
+  await assert.rejects(start(state), (error: OverlayError) => {
+    assert.equal(error.code, 'BAD_IDENTITY');
+    assert.match(error.message, /expired.*join again with a new token/);
+    return true;
+  });
+  const opened = StateDirectory.open(root);
+  const founder = opened.membership()!;
+  const old = StateDirectory.open(state).membership()!.chain;
+  const atl = await start(root);
+  const { token } = atl.invite({ name: 'LAX' });
+  const joined = await joinNetwork({ token, state, timeoutMs: 10_000 });
+  assert.equal(joined.name, 'LAX');
+  assert.notDeepEqual(StateDirectory.open(state).membership()!.chain, old);
+  await assert.rejects(joinNetwork({ token, state }), { code: 'ALREADY_MEMBER' });
+  atl.stop();
+  await atl.ended;
+
+  const identity = restoreIdentity({ crypto: nodeCrypto(), ...opened.identity()! });
+  const chain = issueCertificate({
+    crypto: nodeCrypto(),
+    entropy: nodeEntropy(),
+    networkId: new TrustStore({ crypto: nodeCrypto(), ...founder }).networkId,
+    issuer: { signingSeed: opened.rootSeed()! },
+    subject: {
+      name: 'ATL',
+      identityKey: identity.identityPublicKey,
+      agreementKey: identity.agreementPublicKey,
+      roles: ['issuer'],
+    },
+    wall: wallTime(Date.now() * 1_000),
+    lifetime: ranOut,
+  });
+  assert.ok(chain.ok);
+  opened.saveMembership({ ...founder, chain: chain.value });
+  const again = await start(root);
+  assert.equal(again.info().certificate.state, 'good');
+  assert.doesNotThrow(() => again.invite({ name: 'DFW' }));
 });
 
 test('the epoch goes up with every start and two daemons cannot share a state directory', async () => {

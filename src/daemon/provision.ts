@@ -28,11 +28,20 @@ import {
   createNetwork,
   type Identity,
   issueCertificate,
+  type Member,
   restoreIdentity,
+  type TrustRefusal,
   TrustStore,
 } from '../security/index.ts';
 import { nodeCrypto, nodeEntropy, systemClock, UdpUnderlay } from '../underlay/index.ts';
-import { type InviteToken, isNodeName, parseInviteToken, ROLE_ISSUER } from '../wire/index.ts';
+import {
+  decodeCertificate,
+  decodeChain,
+  type InviteToken,
+  isNodeName,
+  parseInviteToken,
+  ROLE_ISSUER,
+} from '../wire/index.ts';
 import { type Membership, StateDirectory } from './state-directory.ts';
 import { parseHostPort } from './units.ts';
 
@@ -203,7 +212,10 @@ function checkName(name: string, what: string): void {
 
 function openForNewMember(path: string): StateDirectory {
   const state = StateDirectory.open(path, { isCreated: true });
-  if (state.membership() === undefined) return state;
+  const membership = state.membership();
+  // A certificate that ran out or was revoked is no membership any more; its keys may join again.
+  const isMember = membership !== undefined && ownCertificate(membership).ok;
+  if (!isMember && state.rootSeed() === undefined) return state;
   throw new OverlayError(
     'ALREADY_MEMBER',
     `${path} already belongs to a member: start it with \`overlane up\`, or give the new node another state directory`,
@@ -221,9 +233,53 @@ function ownIdentity(state: StateDirectory): Identity {
   return identity;
 }
 
+/** Whether the certificate of a membership stands up now, and whom it makes of its owner. */
+export function ownCertificate(membership: Membership): Result<Member, TrustRefusal> {
+  const trust = new TrustStore({ crypto: nodeCrypto(), ...membership });
+  return trust.verifyChain(membership.chain, wallNow());
+}
+
+/**
+ * The membership with a certificate that holds. One that ran out while the daemon was not running is
+ * issued again where the root key is at hand. Fails with BAD_IDENTITY and what to do.
+ */
+export function standingMembership(state: StateDirectory, membership: Membership): Membership {
+  const own = ownCertificate(membership);
+  if (own.ok) return membership;
+  const rootSeed = state.rootSeed();
+  const last = decodeCertificate(decodeChain(membership.chain)?.[0]?.body ?? new Uint8Array(0));
+  if (own.reason === 'expired' && rootSeed !== undefined && last !== undefined) {
+    const chain = issueCertificate({
+      crypto: nodeCrypto(),
+      entropy: nodeEntropy(),
+      networkId: last.networkId,
+      issuer: { signingSeed: rootSeed },
+      subject: last,
+      wall: wallNow(),
+      lifetime: FOUNDER_LIFETIME,
+    });
+    if (chain.ok) {
+      const renewed = { ...membership, chain: chain.value };
+      state.saveMembership(renewed);
+      return renewed;
+    }
+  }
+  throw new OverlayError(
+    'BAD_IDENTITY',
+    `the certificate in ${state.path} does not hold (${own.reason}): ${REMEDIES[own.reason] ?? 'join again with a new token'}`,
+    { details: { reason: own.reason, ends: last && isoTime(last.notAfter) } },
+  );
+}
+
+const REMEDIES: Partial<Record<TrustRefusal, string>> = {
+  'not-yet-valid': 'set the clock of this host',
+  expired: 'set the clock of this host if it is wrong, else join again with a new token',
+  revoked: 'whoever holds the root key withdrew it; join again with a new token',
+};
+
 function reportOf(state: StateDirectory, membership: Membership): ProvisionReport {
   const trust = new TrustStore({ crypto: nodeCrypto(), ...membership });
-  const own = trust.verifyChain(membership.chain, wallNow());
+  const own = ownCertificate(membership);
   if (!own.ok)
     throw new OverlayError('BAD_IDENTITY', `the certificate does not stand up: ${own.reason}`);
   return {
