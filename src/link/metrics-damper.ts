@@ -3,7 +3,8 @@
  * after it has lasted 10 s; noise is never told. Losses come damped already, each by the estimator
  * at its receiving end (`loss-estimator.ts`), so any change of theirs is news.
  *
- * The first figure and the first after a step rest on few samples; each is corrected once, 3 s later.
+ * The first figure rests on few samples, taken while two processes may still be starting: it is corrected
+ * 1.5, 3 and 6 s later. The first after a step is corrected once, 3 s later.
  *
  * A round-trip time is worse when the smoothed value (a median of five, then a gain of 1/20) stays
  * above the told one by more than 15 % and 4 ms for 200 ms. Under +-20 % of uniform noise the
@@ -28,6 +29,8 @@ const RTT_STEP: Duration = 4_000 as Duration;
 const WORSE_AFTER: Duration = 200_000 as Duration;
 const BETTER_AFTER: Duration = 10_000_000 as Duration;
 const REFINE_AFTER: Duration = 3_000_000 as Duration;
+/** Of a new link's first figure, since it came up. */
+const FIRST_REFINEMENTS: readonly number[] = [1_500_000, 3_000_000, 6_000_000];
 const REFINE_SHARE = 0.07;
 const REFINE_STEP: Duration = 2_000 as Duration;
 
@@ -36,10 +39,13 @@ export class MetricsDamper {
   private worseSince: Instant | undefined;
   private betterSince: Instant | undefined;
   private refineAt: number;
+  private readonly upAt: Instant;
+  private refinements = 0;
 
   constructor(first: LinkMetrics, now: Instant) {
     this.told = first;
-    this.refineAt = now + REFINE_AFTER;
+    this.upAt = now;
+    this.refineAt = now + FIRST_REFINEMENTS[0]!;
   }
 
   get metrics(): LinkMetrics {
@@ -86,7 +92,9 @@ export class MetricsDamper {
 
   private isRefined(rtt: Duration, now: Instant): boolean {
     if (now < this.refineAt) return false;
-    this.refineAt = Number.POSITIVE_INFINITY;
+    this.refinements++;
+    const next = FIRST_REFINEMENTS[this.refinements];
+    this.refineAt = next === undefined ? Number.POSITIVE_INFINITY : this.upAt + next;
     const change = Math.abs(rtt - this.told.rtt);
     return change > Math.max(REFINE_STEP, REFINE_SHARE * this.told.rtt);
   }

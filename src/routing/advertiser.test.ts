@@ -40,11 +40,20 @@ test('worse news is told at once, better news ten seconds after the last change'
   assert.equal(a.nextTimeout(), undefined);
 });
 
+test('a new link may correct its first figures for the better at once, for eight seconds', () => {
+  const a = advertiser();
+  a.up(PEER, measured(60), START);
+  assert.equal(a.up(PEER, measured(30), after(1.5)), 'soon');
+  assert.equal(a.advertised(PEER)?.latency, 30_000);
+  assert.equal(a.up(PEER, measured(10), after(8.5)), 'nothing');
+  assert.equal(a.advertised(PEER)?.latency, 30_000);
+});
+
 test('better news that turned out to be none is not told', () => {
   const a = advertiser();
   a.up(PEER, measured(20), START);
-  a.up(PEER, measured(10), after(2));
-  a.up(PEER, measured(19), after(5));
+  a.up(PEER, measured(10), after(9));
+  a.up(PEER, measured(19), after(9.5));
   assert.equal(a.nextTimeout(), undefined);
   assert.equal(a.advertised(PEER)?.latency, 20_000);
 });

@@ -5,7 +5,8 @@
  *
  * Worse news is advertised at once: a link that went down, or whose cost rose by more than a tenth and
  * more than 2 ms. Better news, by the same margin, waits until the link's figures have stood for ten
- * seconds. Smaller changes are never told. A link that comes back waits a second, doubled for each
+ * seconds; a link that has just come up for the first time may correct its first figures at once.
+ * Smaller changes are never told. A link that comes back waits a second, doubled for each
  * recent failure up to a minute, as route flap damping does (RFC 2439), but in whole doublings.
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../kernel/index.ts';
@@ -25,6 +26,9 @@ interface Adjacency {
   /** When better news, or the link itself, may be told. */
   pendingAt: Instant | undefined;
   changedAt: Instant;
+  upAt: Instant;
+  /** Nothing but corrections to the better since it came up, and it was never down before. */
+  hasFirstFigures: boolean;
   recentDowns: number;
   downAt: Instant;
 }
@@ -53,6 +57,7 @@ export class Advertiser {
     if (advertised === undefined) return 'nothing';
     if (isWorse(advertised, report)) {
       known.advertised = worseOfBoth(advertised, report);
+      known.hasFirstFigures = false;
       known.changedAt = now;
       known.pendingAt = undefined;
       return 'now';
@@ -60,6 +65,12 @@ export class Advertiser {
     if (!isWorse(report, advertised)) {
       known.pendingAt = undefined;
       return 'nothing';
+    }
+    if (known.hasFirstFigures && between(known.upAt, now) <= this.timers.firstFiguresFor) {
+      known.advertised = report;
+      known.changedAt = now;
+      known.pendingAt = undefined;
+      return 'soon';
     }
     known.pendingAt = later(known.changedAt, this.timers.betterNewsAfter);
     return 'nothing';
@@ -130,6 +141,8 @@ export class Advertiser {
       advertised: undefined,
       pendingAt: later(now, hold as Duration),
       changedAt: now,
+      upAt: now,
+      hasFirstFigures: recentDowns === 0,
       recentDowns,
       downAt,
     });

@@ -14,6 +14,8 @@ export interface RoutingTimers {
   readonly retransmitMax: Duration;
   /** A link's better news waits until its last change is this long ago. Worse news never waits. */
   readonly betterNewsAfter: Duration;
+  /** How long a new link's figures count as first figures, which better news may correct. */
+  readonly firstFiguresFor: Duration;
   /** A link that came back is advertised after this time, doubled for each recent failure. */
   readonly flapHold: Duration;
   readonly flapHoldMax: Duration;
@@ -30,6 +32,7 @@ export const ROUTING_TIMERS: RoutingTimers = {
   retransmitMin: milliseconds(60),
   retransmitMax: seconds(1),
   betterNewsAfter: seconds(10),
+  firstFiguresFor: seconds(8),
   flapHold: seconds(1),
   flapHoldMax: seconds(60),
   flapForget: seconds(60),
