@@ -12,7 +12,7 @@
  * sealed with mac 1 as additional data, so it can be read only by who saw the message.
  */
 import type { Crypto, Entropy, Instant, UnderlayAddress } from '../kernel/index.ts';
-import { bytesEqual, concatBytes, utf8Encode } from '../kernel/index.ts';
+import { bytesEqual, concatBytes, TokenBucket, utf8Encode } from '../kernel/index.ts';
 import type { CookieReply } from '../wire/index.ts';
 import {
   encodeCookieReply,
@@ -20,7 +20,6 @@ import {
   HANDSHAKE_MAC_2_AT,
   HANDSHAKE_MAC_BYTES,
 } from '../wire/index.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 const SECRET_LIFE = 120_000_000;
 const NO_COOKIE: Uint8Array = new Uint8Array(HANDSHAKE_MAC_BYTES);
@@ -77,8 +76,8 @@ export class HandshakeGate {
     const mac1 = message.subarray(HANDSHAKE_MAC_1_AT, HANDSHAKE_MAC_2_AT);
     if (!bytesEqual(expected, mac1)) return 'forged';
     if (this.hasCookie(message, from.remote, now))
-      return this.provenBudget.take(1, now) ? 'pass' : 'overload';
-    return !from.isBusy && this.budget.take(1, now) ? 'pass' : 'demand-cookie';
+      return this.provenBudget.take(now) ? 'pass' : 'overload';
+    return !from.isBusy && this.budget.take(now) ? 'pass' : 'demand-cookie';
   }
 
   /** The answer to a message that is to come again with a cookie. */

@@ -21,7 +21,7 @@ import type {
   Random,
   WallTime,
 } from '../kernel/index.ts';
-import { Counters, soonest } from '../kernel/index.ts';
+import { Counters, soonest, TokenBucket } from '../kernel/index.ts';
 import type { EnrolAnswerText, Goodbye } from '../wire/index.ts';
 import {
   CONTROL_FRAME_HEADER_BYTES,
@@ -54,7 +54,6 @@ import { LINK_LIMITS, LINK_TIMERS } from './options.ts';
 import { Outgoing } from './outgoing.ts';
 import { enrolRequestBody, Renewals } from './renewals.ts';
 import type { Session } from './session.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 export type SendRefusal = 'link-down' | 'too-big';
 
@@ -550,7 +549,7 @@ export class LinkLayer {
     remote: string,
     now: Instant,
   ): void {
-    if (this.refusedEvents.take(1, now)) this.sink.refused(what, reason, remote, now);
+    if (this.refusedEvents.take(now)) this.sink.refused(what, reason, remote, now);
   }
 
   private wallAt(now: Instant): WallTime | undefined {

@@ -17,10 +17,35 @@ import type {
   UnderlayAddress,
   WallTime,
 } from '../kernel/index.ts';
+import type { LinkStatus } from '../link/index.ts';
+import type { RouteExplanation, RouteStatus } from '../routing/index.ts';
 import type { Member } from '../security/index.ts';
+import type {
+  DatagramMeta,
+  EchoOutcome,
+  FlowOptions,
+  FlowRouting,
+  SocketRefusal as NodeRefusal,
+  SendOutcome,
+  SocketId,
+  StreamFault,
+  StreamId,
+} from '../sockets/index.ts';
 
-export type SocketId = number;
-export type StreamId = number;
+/** Shapes that belong to the rooms below this one and are part of the contract as they stand. */
+export type { LinkStatus } from '../link/index.ts';
+export type { RouteCandidate, RouteExplanation, RouteStatus } from '../routing/index.ts';
+export type {
+  DatagramMeta,
+  EchoOutcome,
+  FlowOptions,
+  FlowRouting,
+  SendOutcome,
+  SocketId,
+  SocketRefusal as NodeRefusal,
+  StreamFault,
+  StreamId,
+} from '../sockets/index.ts';
 
 export interface NodeIdentity {
   /** Ed25519 seed, 32 bytes. */
@@ -104,53 +129,12 @@ export type EnrolAnswer =
   | { readonly granted: true; readonly chain: Uint8Array; readonly manifest: Uint8Array }
   | { readonly granted: false; readonly code: string };
 
-/** How a flow's packets find their way. `pinned`: on the route of its first packet for ever. */
-export type FlowRouting =
-  | { readonly scheme: 'best' }
-  | { readonly scheme: 'pinned' }
-  | { readonly scheme: 'explicit'; readonly route: readonly NodeAddress[] };
-
-export interface FlowOptions {
-  /** Lane number on the wire; 0 is `default`. */
-  readonly lane?: number;
-  readonly routing?: FlowRouting;
-}
-
 export interface DatagramSocketOptions extends FlowOptions {
   /** 1..65535; absent: an ephemeral port. */
   readonly port?: number;
   /** Messages held while the way to the destination is being set up. Default 64, drop oldest. */
   readonly pendingMax?: number;
 }
-
-export type SendOutcome =
-  | 'sent'
-  /** Held until the end-to-end session stands. */
-  | 'queued'
-  /** Not taken; a `datagramDrain` follows when there is room. */
-  | 'full'
-  | 'unreachable'
-  | 'too-big'
-  | 'closed';
-
-export type NodeRefusal =
-  | 'port-in-use'
-  | 'limit-reached'
-  | 'unknown-destination'
-  | 'unreachable'
-  | 'closed'
-  | 'bad-argument';
-
-export interface DatagramMeta {
-  readonly from: NodeAddress;
-  readonly fromPort: number;
-  readonly lane: number;
-}
-
-export type EchoOutcome =
-  | { readonly kind: 'reply'; readonly from: NodeAddress; readonly rtt: Duration }
-  | { readonly kind: 'hop-limit-exceeded'; readonly from: NodeAddress; readonly rtt: Duration }
-  | { readonly kind: 'unreachable'; readonly from: NodeAddress; readonly rtt: Duration };
 
 /** Where a node's effects go. Methods must not call back into the node. */
 export interface NodeSink {
@@ -172,15 +156,6 @@ export interface NodeSink {
   echo(id: number, outcome: EchoOutcome): void;
   event(event: NodeEvent): void;
 }
-
-export type StreamFault =
-  | 'refused'
-  | 'reset'
-  | 'timed-out'
-  | 'unreachable'
-  | 'peer-restarted'
-  | 'aborted'
-  | 'node-stopped';
 
 export type NodeEvent =
   | {
@@ -307,63 +282,6 @@ export interface OverlayNodeApi {
 export interface BoundSocket {
   readonly socket: SocketId;
   readonly port: number;
-}
-
-export interface LinkStatus {
-  readonly neighbour: NodeAddress | undefined;
-  readonly name: string | undefined;
-  readonly state: 'connecting' | 'up' | 'suspect' | 'down';
-  readonly remote: UnderlayAddress;
-  readonly since: Duration;
-  readonly rtt: Duration;
-  readonly rttMin: Duration;
-  readonly jitter: Duration;
-  /** Parts per million, this node to the neighbour, as the neighbour measures it. */
-  readonly lossOutPpm: number;
-  readonly lossInPpm: number;
-  /** Datagram bytes that pass. */
-  readonly mtu: number;
-  /** Silence that would make it dead at the moment. */
-  readonly deadAfter: Duration;
-  readonly bytesOut: number;
-  readonly bytesIn: number;
-  readonly packetsOut: number;
-  readonly packetsIn: number;
-  readonly aead: string;
-  /** Why it last went down, or cannot come up. */
-  readonly reason: string | undefined;
-}
-
-export interface RouteStatus {
-  readonly destination: NodeAddress;
-  readonly name: string;
-  readonly path: readonly NodeAddress[];
-  /** Expected one-way latency of the path. */
-  readonly latency: Duration;
-  /** Loss over the path, parts per million. */
-  readonly lossPpm: number;
-  /** Cost by the routing metric: latency with loss weighed in. */
-  readonly cost: Duration;
-  readonly since: Duration;
-  readonly changes: number;
-  readonly cause: string;
-}
-
-export interface RouteCandidate {
-  readonly path: readonly NodeAddress[];
-  readonly latency: Duration;
-  readonly lossPpm: number;
-  readonly cost: Duration;
-  readonly isChosen: boolean;
-  /** Why it is not the route: "worse by 4.1 ms", "link DFW-LAX down for 12 s". */
-  readonly verdict: string;
-}
-
-export interface RouteExplanation {
-  readonly destination: NodeAddress;
-  readonly name: string;
-  readonly route: RouteStatus | undefined;
-  readonly candidates: readonly RouteCandidate[];
 }
 
 export interface MemberStatus {

@@ -1,23 +1,33 @@
 /**
- * What the socket layer and its surroundings say to each other. The shapes that the node's contract
- * shows to drivers are the same ones; they stand here too because rooms only look downwards.
+ * What the socket layer and its surroundings say to each other. The node's contract shows several of
+ * these shapes to drivers as they stand here.
  */
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
 
 export type SocketId = number;
 export type StreamId = number;
 
+/** How a flow's packets find their way. `pinned`: on the route of its first packet for ever. */
 export type FlowRouting =
   | { readonly scheme: 'best' }
   | { readonly scheme: 'pinned' }
   | { readonly scheme: 'explicit'; readonly route: readonly NodeAddress[] };
 
 export interface FlowOptions {
+  /** Lane number on the wire; 0 is `default`. */
   readonly lane?: number;
   readonly routing?: FlowRouting;
 }
 
-export type SendOutcome = 'sent' | 'queued' | 'full' | 'unreachable' | 'too-big' | 'closed';
+export type SendOutcome =
+  | 'sent'
+  /** Held until the end-to-end session stands. */
+  | 'queued'
+  /** Not taken; a `datagramDrain` follows when there is room. */
+  | 'full'
+  | 'unreachable'
+  | 'too-big'
+  | 'closed';
 
 export type SocketRefusal =
   | 'port-in-use'
