@@ -1,39 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withoutAmbientGlobals } from './poisoned-globals.test.ts';
 import type { ScenarioOutcome } from './scenario.ts';
 import type { StubFault } from './stub-node.ts';
 import { StubNode } from './stub-node.ts';
 import { reportFailure, runSeed } from './swarm.ts';
-
-/** What a pure room must not touch, made to throw while `run` runs. */
-function withoutAmbientGlobals<T>(run: () => T): T {
-  const poisoned: [object, string][] = [
-    [Date, 'now'],
-    [Math, 'random'],
-    [performance, 'now'],
-    [globalThis, 'setTimeout'],
-    [globalThis, 'setInterval'],
-    [globalThis, 'setImmediate'],
-    [globalThis, 'queueMicrotask'],
-    [globalThis.crypto, 'getRandomValues'],
-  ];
-  const kept = poisoned.map(([owner, key]) => Object.getOwnPropertyDescriptor(owner, key));
-  for (const [owner, key] of poisoned) {
-    const value = (): never => {
-      throw new Error(`${key} was called in a simulation`);
-    };
-    Object.defineProperty(owner, key, { configurable: true, writable: true, value });
-  }
-  try {
-    return run();
-  } finally {
-    poisoned.forEach(([owner, key], i) => {
-      const before = kept[i];
-      if (before === undefined) Reflect.deleteProperty(owner, key);
-      else Object.defineProperty(owner, key, before);
-    });
-  }
-}
 
 function runStub(seed: number, fault?: StubFault): ScenarioOutcome {
   return withoutAmbientGlobals(() =>
