@@ -92,7 +92,7 @@ test('one figure better and another worse: only the worse is told', () => {
   assert.equal(a.advertised(PEER)?.lossOutPpm, 200_000);
 });
 
-test('a flapping link is told down each time at once, and up ever later, to a minute', () => {
+test('a flapping link is told up at once, on probation for ever longer, to a minute', () => {
   const a = advertiser();
   let now = START as number;
   a.up(PEER, measured(10), START);
@@ -102,13 +102,19 @@ test('a flapping link is told down each time at once, and up ever later, to a mi
     assert.notEqual(a.down(PEER, now as Instant), 'soon');
     assert.equal(a.advertised(PEER), undefined);
     now += 100_000;
-    assert.equal(a.up(PEER, measured(10), now as Instant), 'nothing');
-    const until = a.heldUntil(PEER)!;
+    assert.equal(a.up(PEER, measured(10), now as Instant), 'soon');
+    assert.equal(a.advertised(PEER)?.isOnProbation, true);
+    const until = a.onProbationUntil(PEER)!;
     holds.push((until - now) / 1_000_000);
   }
   assert.deepEqual(holds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+  assert.equal(a.up(PEER, measured(11), (now + 1) as Instant), 'nothing');
+  assert.equal(a.up(PEER, measured(40), (now + 2) as Instant), 'now', 'worse news is told');
+  assert.equal(a.advertised(PEER)?.isOnProbation, true);
+  assert.equal(a.up(PEER, measured(10), (now + 3) as Instant), 'nothing');
   assert.equal(a.review((now + seconds(60)) as Instant), 'soon');
-  assert.ok(a.advertised(PEER));
+  assert.equal(a.advertised(PEER)?.isOnProbation, undefined);
+  assert.equal(a.advertised(PEER)?.latency, 10_000);
 });
 
 test('failures are forgotten, one a minute', () => {
@@ -131,6 +137,10 @@ test('failures of former neighbours are remembered for a bounded number of them'
     a.down(n as NodeAddress, START);
   }
   assert.equal(counters.value('flap-memory-full'), 92);
-  assert.equal(a.up(1 as NodeAddress, measured(10), START), 'soon', 'long forgotten');
-  assert.equal(a.up(100 as NodeAddress, measured(10), START), 'nothing', 'remembered');
+  const isOnProbation = (n: number): boolean => {
+    a.up(n as NodeAddress, measured(10), START);
+    return a.onProbationUntil(n as NodeAddress) !== undefined;
+  };
+  assert.equal(isOnProbation(1), false, 'long forgotten');
+  assert.equal(isOnProbation(100), true, 'remembered');
 });

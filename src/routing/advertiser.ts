@@ -55,6 +55,7 @@ export class Advertiser {
     known.current = report;
     const { advertised } = known;
     if (advertised === undefined) return 'nothing';
+    if (advertised.isOnProbation === true) return this.onProbation(known, advertised, report, now);
     if (isWorse(advertised, report)) {
       known.advertised = worseOfBoth(advertised, report);
       known.hasFirstFigures = false;
@@ -120,11 +121,23 @@ export class Advertiser {
     return found.sort((a, b) => a - b);
   }
 
-  /** When a link that is up will be advertised, if it is being held back. */
-  heldUntil(neighbour: NodeAddress): Instant | undefined {
+  /** When a link's probation ends, if it is on probation. */
+  onProbationUntil(neighbour: NodeAddress): Instant | undefined {
     const known = this.adjacencies.get(neighbour);
-    if (known?.current === undefined || known.advertised !== undefined) return undefined;
-    return known.pendingAt;
+    return known?.advertised?.isOnProbation === true ? known.pendingAt : undefined;
+  }
+
+  /** Worse news is told; the rest waits with the end of the probation. */
+  private onProbation(
+    known: Adjacency,
+    advertised: LinkReport,
+    report: LinkReport,
+    now: Instant,
+  ): Urgency {
+    if (!isWorse(advertised, report)) return 'nothing';
+    known.advertised = { ...worseOfBoth(advertised, report), isOnProbation: true };
+    known.changedAt = now;
+    return 'now';
   }
 
   private cameUp(
@@ -138,8 +151,8 @@ export class Advertiser {
     const hold = recentDowns === 0 ? 0 : this.hold(recentDowns);
     this.adjacencies.set(neighbour, {
       current: report,
-      advertised: undefined,
-      pendingAt: later(now, hold as Duration),
+      advertised: hold === 0 ? report : { ...report, isOnProbation: true },
+      pendingAt: hold === 0 ? undefined : later(now, hold as Duration),
       changedAt: now,
       upAt: now,
       hasFirstFigures: recentDowns === 0,
@@ -147,7 +160,7 @@ export class Advertiser {
       downAt,
     });
     this.forgetSurplus();
-    return hold === 0 ? this.review(now) : 'nothing';
+    return 'soon';
   }
 
   private hold(recentDowns: number): number {

@@ -5,10 +5,10 @@
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import { between, formatNodeAddress } from '../kernel/index.ts';
 import type { Edge, Graph, ReportsByOrigin } from './graph.ts';
-import { buildGraph, edgeFromReports } from './graph.ts';
+import { buildGraph, edgeBetween, edgeFromReports } from './graph.ts';
 import type { LinkChanges, NameOf, VanishedLink } from './link-changes.ts';
 import { inPercent, inWords } from './link-changes.ts';
-import { lossPenalty } from './metric.ts';
+import { lossPenalty, PROBATION_COST } from './metric.ts';
 import type { PathFigures, RouteStatus } from './routes.ts';
 import { pathFigures } from './routes.ts';
 import { pathOnwards, pathsTowards } from './shortest-paths.ts';
@@ -103,12 +103,25 @@ function verdictOn(
   if (route === undefined) return 'not computed yet';
   if (isChosen(path, route)) return 'chosen';
   const worse = (figures.cost - route.cost) as Duration;
+  const trial = linkOnProbation(path, input);
+  if (worse > 0 && trial !== undefined && worse > PROBATION_COST / 2)
+    return `link ${trial} failed lately and is on probation`;
   if (worse > 0) {
     const share = Math.round((100 * worse) / Math.max(1, route.cost));
     const lossy = worstLink(path, input);
     return `worse by ${inWords(worse)} (${share} %)${lossy === undefined ? '' : `, ${lossy}`}`;
   }
   return path.length > route.path.length ? 'same cost, more hops' : 'same cost, higher address';
+}
+
+function linkOnProbation(path: readonly NodeAddress[], input: ExplainInput): string | undefined {
+  let at = input.self;
+  for (const node of path) {
+    if (edgeBetween(input.graph, at, node)?.isOnProbation === true)
+      return input.links.linkName(at, node);
+    at = node;
+  }
+  return undefined;
 }
 
 /** The link of a path that loses most, where loss is a good part of what the path costs. */

@@ -11,7 +11,7 @@
  */
 import type { Duration, NodeAddress } from '../kernel/index.ts';
 import type { LinkReport } from '../wire/index.ts';
-import { linkCost } from './metric.ts';
+import { linkCost, PROBATION_COST } from './metric.ts';
 
 /** Of one origin: neighbour to report. */
 export type ReportsOf = ReadonlyMap<NodeAddress, LinkReport>;
@@ -27,6 +27,8 @@ export interface Edge {
   readonly costAB: Duration;
   readonly costBA: Duration;
   readonly mtu: number;
+  /** Either end says so. */
+  readonly isOnProbation: boolean;
 }
 
 /** A directed half of an edge, as the node at its tail sees it. */
@@ -60,15 +62,18 @@ export function edgeFromReports(
   const latency = Math.max(byA.latency, byB.latency) as Duration;
   const lossAB = Math.max(byA.lossOutPpm, byB.lossInPpm);
   const lossBA = Math.max(byB.lossOutPpm, byA.lossInPpm);
+  const isOnProbation = byA.isOnProbation === true || byB.isOnProbation === true;
+  const probation = isOnProbation ? PROBATION_COST : 0;
   return {
     a: ends.a,
     b: ends.b,
     latency,
     lossAB,
     lossBA,
-    costAB: linkCost(latency, lossAB),
-    costBA: linkCost(latency, lossBA),
+    costAB: (linkCost(latency, lossAB) + probation) as Duration,
+    costBA: (linkCost(latency, lossBA) + probation) as Duration,
     mtu: Math.min(byA.mtu, byB.mtu),
+    isOnProbation,
   };
 }
 
@@ -135,4 +140,8 @@ export function diffEdges(before: readonly Edge[], after: readonly Edge[]): Edge
 }
 
 const isSameEdge = (x: Edge, y: Edge): boolean =>
-  x.latency === y.latency && x.lossAB === y.lossAB && x.lossBA === y.lossBA && x.mtu === y.mtu;
+  x.latency === y.latency &&
+  x.lossAB === y.lossAB &&
+  x.lossBA === y.lossBA &&
+  x.mtu === y.mtu &&
+  x.isOnProbation === y.isOnProbation;

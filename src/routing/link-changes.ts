@@ -79,6 +79,10 @@ export class LinkChanges {
   }
 
   private changed(link: string, before: Edge, after: Edge): { isWorse: boolean; words: string } {
+    if (after.isOnProbation !== before.isOnProbation) {
+      const words = after.isOnProbation ? `${link} on probation` : `${link} off probation`;
+      return { isWorse: after.isOnProbation, words };
+    }
     const isWorse = after.costAB + after.costBA > before.costAB + before.costBA;
     const byLatency = Math.abs(after.latency - before.latency);
     const byAB = Math.abs(after.costAB - before.costAB) - byLatency;

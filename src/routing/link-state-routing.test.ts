@@ -141,6 +141,22 @@ test('paths of equal cost: the lower address is taken, and the verdict says so',
   ]);
 });
 
+test('a link that failed again and again is still the way where it is the only one', () => {
+  const network = continent();
+  const [hkg, lax] = [network.node('HKG'), network.node('LAX')];
+  for (const other of ['SJC', 'DEN', 'DFW']) network.cut('HKG', other);
+  for (let flap = 0; flap < 6; flap++) {
+    network.cut('LAX', 'HKG');
+    network.run(1_000);
+    network.mend('LAX', 'HKG');
+    network.run(1_000);
+  }
+  assert.equal(hkg.names(hkg.routing.path(lax.address)), 'LAX');
+  network.mend('HKG', 'SJC');
+  network.run(2_500);
+  assert.equal(hkg.names(hkg.routing.path(lax.address)), 'SJC LAX', 'a steadier way is taken');
+});
+
 test('every change of a route is told once, with what it was and what it became', () => {
   const network = continent();
   const told = (node: TestNode): string[] =>
@@ -154,5 +170,5 @@ test('every change of a route is told once, with what it was and what it became'
   network.mend('DFW', 'LAX');
   network.run(5_000);
   assert.deepEqual(told(atl).slice(before), ['DFW LAX > DEN LAX', 'DEN LAX > DFW LAX']);
-  assert.equal(atl.changes.at(-1)?.cause, 'link DFW-LAX up');
+  assert.equal(atl.changes.at(-1)?.cause, 'link DFW-LAX off probation');
 });

@@ -19,6 +19,8 @@ import { microseconds } from '../kernel/index.ts';
 /** What one lost try costs. */
 export const LOST_TRY_COST: Duration = microseconds(500_000);
 export const HOP_COST: Duration = microseconds(200);
+/** Of a link on probation: more than any way round costs, so it is used where there is none. */
+export const PROBATION_COST: Duration = microseconds(2_000_000);
 /** Beyond this a link is a last resort; the formula's pole is never reached. */
 const LOSS_PPM_MAX = 990_000;
 const PPM = 1_000_000;

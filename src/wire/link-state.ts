@@ -9,13 +9,14 @@
  *   |                          neighbour                            |
  *   |   one-way latency, microseconds (24)          | jitter, ms    |
  *   |   loss out, ppm (24)                          | loss in, ppm  |
- *   |   (24, continued)             | datagram bytes that pass      |
+ *   |   (24, continued)             |P| datagram bytes that pass    |
  *   +---------------------------------------------------------------+
  *   |   extensions: type (8), length (8), value; unknown are kept   |
  *   +---------------------------------------------------------------+
  *   |   Ed25519 signature of the origin (64)                        |
  *
  * Flag bit 0: withdrawn, the origin is leaving; there are no links then. Other flags are zero.
+ * P: on probation, the link has failed lately and is a last resort until it has proven itself.
  * Values saturate: latency at 16.7 s, jitter at 255 ms. Loss out is from the origin to the
  * neighbour; both ends report both directions, and the worse report counts (`routing/topology.ts`).
  *
@@ -36,6 +37,8 @@ const LINK_BYTES = 16;
 const LATENCY_MAX = 0xff_ffff;
 const FLAG_WITHDRAWN = 1;
 const PPM = 1_000_000;
+const MTU_MAX = 0x7fff;
+const PROBATION = 0x8000;
 
 export interface LinkReport {
   readonly neighbour: NodeAddress;
@@ -46,6 +49,8 @@ export interface LinkReport {
   readonly lossOutPpm: number;
   readonly lossInPpm: number;
   readonly mtu: number;
+  /** It has failed lately: a last resort. Absent where it has not. */
+  readonly isOnProbation?: true;
 }
 
 export interface LinkState {
@@ -74,7 +79,7 @@ export function encodeLinkState(state: LinkState): Uint8Array {
     w.u8(Math.min(255, Math.round(link.jitter / 1000)));
     writeU24(w, Math.min(PPM, link.lossOutPpm));
     writeU24(w, Math.min(PPM, link.lossInPpm));
-    w.u16(Math.min(0xffff, link.mtu));
+    w.u16(Math.min(MTU_MAX, link.mtu) | (link.isOnProbation === true ? PROBATION : 0));
   }
   return w.raw(state.extensions).finish();
 }
@@ -125,11 +130,13 @@ function readLinks(r: ByteReader, count: number): LinkReport[] | undefined {
     const jitter = (r.u8() * 1000) as Duration;
     const lossOutPpm = readU24(r);
     const lossInPpm = readU24(r);
-    const mtu = r.u16();
+    const word = r.u16();
+    const mtu = word & MTU_MAX;
     if (!isNodeAddress(neighbour) || neighbour <= before) return undefined;
     if (lossOutPpm > PPM || lossInPpm > PPM) return undefined;
     before = neighbour;
-    links.push({ neighbour, latency, jitter, lossOutPpm, lossInPpm, mtu });
+    const figures = { neighbour, latency, jitter, lossOutPpm, lossInPpm, mtu };
+    links.push(word >= PROBATION ? { ...figures, isOnProbation: true } : figures);
   }
   return links;
 }
