@@ -20,7 +20,7 @@ export function composeMessage(m: {
   out.u32(m.sequence).u32(bytes);
   const payload = new Uint8Array(bytes);
   payload.set(out.finish());
-  fill(payload, HEADER_BYTES);
+  fill(payload);
   return payload;
 }
 
@@ -36,15 +36,28 @@ export function readMessage(payload: Uint8Array): {
   const reader = new ByteReader(payload);
   const [sender, life, flow] = [reader.u16(), reader.u16(), reader.u16()];
   const sequence = reader.u32();
-  const copy = payload.slice();
-  fill(copy, HEADER_BYTES);
   const isWhole = reader.u32() === payload.length && reader.ok;
-  const isIntact = isWhole && copy.every((byte, i) => byte === payload[i]);
+  const isIntact = isWhole && isFilled(payload);
   return { sender, life, flow, sequence, isIntact };
 }
 
-function fill(payload: Uint8Array, from: number): void {
-  let h = 0;
-  for (let i = 0; i < from; i++) h = Math.imul(h ^ payload[i]!, 0x0100_0193) + 1;
-  for (let i = from; i < payload.length; i++) payload[i] = h + Math.imul(i, 29) + (i >> 6);
+function fill(payload: Uint8Array): void {
+  const key = fillerKey(payload);
+  for (let i = HEADER_BYTES; i < payload.length; i++) payload[i] = fillerByte(key, i);
 }
+
+function isFilled(payload: Uint8Array): boolean {
+  const key = fillerKey(payload);
+  for (let i = HEADER_BYTES; i < payload.length; i++)
+    if (payload[i] !== fillerByte(key, i)) return false;
+  return true;
+}
+
+function fillerKey(payload: Uint8Array): number {
+  let h = 0;
+  for (let i = 0; i < HEADER_BYTES; i++) h = Math.imul(h ^ payload[i]!, 0x0100_0193) + 1;
+  return h;
+}
+
+/** Neighbouring bytes differ, and so do messages and fragments. */
+const fillerByte = (key: number, i: number): number => (key + Math.imul(i, 29) + (i >> 6)) & 255;

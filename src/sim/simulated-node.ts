@@ -332,29 +332,27 @@ export class SimulatedNode {
     });
   }
 
+  /** Written out field by field: these are the most frequent events of a trace. */
   private observer(life: number): NonNullable<NodeOptions['observer']> {
-    const note = (kind: 'packet-sent' | 'packet-delivered', header: PacketName): void =>
-      this.trace.record({ ...this.here(), kind, ...nameOf(header), life });
+    const { trace, name: node } = this;
+    const { queue } = this.network;
+    const note = (kind: 'packet-sent' | 'packet-delivered', header: PacketName): void => {
+      const { source, destination, epoch, flow, sequence } = header;
+      const at = queue.now;
+      trace.record({ at, node, kind, source, destination, epoch, flow, sequence, life });
+    };
     return {
       packetSent: (header) => note('packet-sent', header),
       packetDelivered: (header) => note('packet-delivered', header),
-      packetForwarded: (header, from, to) =>
-        this.trace.record({
-          ...this.here(),
-          kind: 'packet-forwarded',
-          ...nameOf(header),
-          from,
-          to,
-          life,
-        }),
-      packetDropped: (header, reason) =>
-        this.trace.record({
-          ...this.here(),
-          kind: 'packet-dropped',
-          ...(header === undefined ? {} : nameOf(header)),
-          reason,
-          life,
-        }),
+      packetForwarded: ({ source, destination, epoch, flow, sequence }, from, to) => {
+        const at = queue.now;
+        const packet = { source, destination, epoch, flow, sequence, from, to, life };
+        trace.record({ at, node, kind: 'packet-forwarded', ...packet });
+      },
+      packetDropped: (header, reason) => {
+        const packet = header === undefined ? {} : nameOf(header);
+        trace.record({ at: queue.now, node, kind: 'packet-dropped', ...packet, reason, life });
+      },
     };
   }
 

@@ -172,6 +172,27 @@ class TraceHash {
   private b = 0x9e37_79b9;
 
   event(event: TraceEvent): void {
+    this.number(event.at);
+    this.text(event.node);
+    this.text(event.kind);
+    switch (event.kind) {
+      case 'transmit':
+        this.number(event.bytes);
+        this.word(event.mark);
+        return this.word(event.copies);
+      case 'receive':
+        return this.number(event.bytes);
+      case 'packet-sent':
+      case 'packet-delivered':
+      case 'packet-forwarded':
+        this.word(event.source);
+        return this.word(event.sequence);
+      default:
+        return this.fields(event);
+    }
+  }
+
+  private fields(event: TraceEvent): void {
     for (const key in event) {
       const value = (event as unknown as Record<string, string | number | boolean>)[key];
       if (typeof value === 'number') this.number(value);

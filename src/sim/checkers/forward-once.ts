@@ -4,21 +4,22 @@
  * source does not forward what it sent itself.
  */
 import type { Checker, TraceEvent } from '../trace.ts';
+import { PacketTable } from './packet-table.ts';
 
 type Forwarded = Extract<TraceEvent, { kind: 'packet-forwarded' }>;
 
 export class ForwardOnce implements Checker {
   readonly invariant = 'forward-once';
-  /** Node and life -> source, epoch and flow -> sequence -> when. */
-  private readonly forwarded = new Map<string, Map<string, Map<number, number>>>();
+  /** By node, for its present life: when it forwarded what. */
+  private readonly forwarded = new Map<string, PacketTable<number>>();
   private readonly addressOf = new Map<string, number>();
-  private lastName = '';
+  private last: Forwarded | undefined;
   private readonly lastTargets: number[] = [];
 
   event(event: TraceEvent): string | undefined {
     if (event.kind === 'start') {
       this.addressOf.set(event.node, event.address);
-      this.forwarded.set(event.node, new Map());
+      this.forwarded.set(event.node, new PacketTable());
     }
     return event.kind === 'packet-forwarded' ? this.check(event) : undefined;
   }
@@ -26,29 +27,32 @@ export class ForwardOnce implements Checker {
   private check(event: Forwarded): string | undefined {
     const { source, epoch, flow, sequence } = event;
     if (source === this.addressOf.get(event.node)) return `forwarded its own packet ${sequence}`;
-    const flows = this.forwarded.get(event.node);
-    if (flows === undefined) return 'forwarded before it started';
-    const flowName = `${source}/${epoch}/${flow}`;
-    let packets = flows.get(flowName);
-    if (packets === undefined) {
-      packets = new Map();
-      flows.set(flowName, packets);
-    }
-    const before = packets.get(sequence);
+    const packets = this.forwarded.get(event.node);
+    if (packets === undefined) return 'forwarded before it started';
+    const before = packets.get(event);
     if (before === undefined) {
-      packets.set(sequence, event.at);
-      this.lastName = `${event.node}/${flowName}/${sequence}`;
+      packets.set(event, event.at);
+      this.last = event;
       this.lastTargets.length = 0;
       this.lastTargets.push(event.to);
       return undefined;
     }
     const isSameFanOut =
       before === event.at &&
-      this.lastName === `${event.node}/${flowName}/${sequence}` &&
+      this.last !== undefined &&
+      isSamePacket(this.last, event) &&
       !this.lastTargets.includes(event.to);
     this.lastTargets.push(event.to);
+    const name = `${source}/${epoch}/${flow}/${sequence}`;
     return isSameFanOut
       ? undefined
-      : `packet ${flowName}/${sequence} forwarded at ${before} and again, to ${event.to}`;
+      : `packet ${name} forwarded at ${before} and again, to ${event.to}`;
   }
 }
+
+const isSamePacket = (a: Forwarded, b: Forwarded): boolean =>
+  a.node === b.node &&
+  a.source === b.source &&
+  a.epoch === b.epoch &&
+  a.flow === b.flow &&
+  a.sequence === b.sequence;

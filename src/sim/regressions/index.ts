@@ -12,8 +12,12 @@ import type { LinkEffect } from '../network.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Topology } from '../topology.ts';
 import { continentTopology, lineTopology, ringTopology } from '../topology.ts';
+import type { MessageFlow } from '../workload.ts';
 
-/** Twelve cities, a minute, a dozen drawn faults: what the simulator's speed is measured on. */
+/**
+ * Twelve cities, a minute, a dozen drawn faults, 220 messages a second and a transfer: what the
+ * simulator's speed is measured on.
+ */
 export function continentalMinute(seed: number): Scenario {
   const topology = continentTopology();
   const phase = seconds(60);
@@ -26,7 +30,19 @@ export function continentalMinute(seed: number): Scenario {
       drawFaults(random, { topology, phase, count: 12 }),
     ),
     seed,
-    workload: drawWorkload(random, { topology, phase, intensity: 3 }),
+    workload: {
+      messages: [
+        messages('ATL', 'LAX', 10),
+        messages('LON', 'SJC', 20),
+        messages('HKG', 'NYC', 20),
+        messages('FRA', 'DFW', 50),
+      ],
+      transfers: [
+        { from: 'CHI', to: 'LAX', start: seconds(5), bytes: 300_000, replyBytes: 300_000 },
+      ],
+      echoes: [{ from: 'JHU', to: 'HKG', start: seconds(1), interval: seconds(1) }],
+      strangerInterval: milliseconds(0),
+    },
   };
 }
 
@@ -167,6 +183,14 @@ function scenario(
     isJudgedAtRest: false,
   };
 }
+
+const messages = (from: string, to: string, everyMs: number): MessageFlow => ({
+  from,
+  to,
+  start: seconds(1),
+  interval: milliseconds(everyMs),
+  bytes: 200,
+});
 
 type Kind = Fault extends infer F
   ? F extends Fault
