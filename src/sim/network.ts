@@ -37,7 +37,8 @@ export interface LinkOptions {
 /** Where datagrams arrive. */
 export interface NetworkReceiver {
   readonly name: string;
-  arrive(bytes: Uint8Array, remote: UnderlayAddress): void;
+  /** False when it was lost there: not running, or no room. */
+  arrive(bytes: Uint8Array, remote: UnderlayAddress): boolean;
 }
 
 const REPLAY_DELAY_MAX = 20_000_000;
@@ -168,8 +169,8 @@ export class Network {
   private launch(target: Attachment, source: UnderlayAddress, bytes: Uint8Array, at: number): void {
     this.queue.schedule(at, () => {
       this.delivered++;
-      if (this.isOverheard) this.overhear(bytes);
-      target.receiver.arrive(bytes, source);
+      // What never reached its node is not old: whoever holds one back may play it as the peer's.
+      if (target.receiver.arrive(bytes, source) && this.isOverheard) this.overhear(bytes);
     });
   }
 

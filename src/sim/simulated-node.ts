@@ -203,10 +203,10 @@ export class SimulatedNode {
     return this.node === undefined ? undefined : run(this.node, this.now);
   }
 
-  arrive(bytes: Uint8Array, remote: UnderlayAddress): void {
-    if (this.node === undefined) return;
+  arrive(bytes: Uint8Array, remote: UnderlayAddress): boolean {
+    if (this.node === undefined) return false;
     const isLost = this.isPaused && !this.inbox.hasRoom(bytes.length);
-    if (isLost) return;
+    if (isLost) return false;
     const at = this.network.queue.now;
     this.trace.record({
       at,
@@ -218,7 +218,7 @@ export class SimulatedNode {
     if (!this.inbox.hasRoom(bytes.length)) this.readInbox();
     this.inbox.push(bytes, remote, 0);
     const grain = this.options.receiveGrain;
-    if (this.isPaused) return;
+    if (this.isPaused) return true;
     if (grain === 0) this.readInbox();
     else if (!this.isInboxDue) {
       this.isInboxDue = true;
@@ -227,6 +227,7 @@ export class SimulatedNode {
         if (life === this.life) this.readInbox();
       });
     }
+    return true;
   }
 
   private readInbox(): void {
