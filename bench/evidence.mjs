@@ -79,8 +79,10 @@ async function measure(name) {
   }
 }
 
-const inOrder = (results) =>
-  Object.fromEntries(names().flatMap((name) => (results[name] ? [[name, results[name]]] : [])));
+function inOrder(results) {
+  const present = names().filter((name) => results[name] !== undefined);
+  return Object.fromEntries(present.map((name) => [name, results[name]]));
+}
 
 function circumstances() {
   const [first, ...others] = cpus();

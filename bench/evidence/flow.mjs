@@ -106,7 +106,12 @@ export class LabFlow {
     new DataView(payload.buffer).setUint32(0, sequence);
     this.sentAt.push(now);
     this.arrivedAt.push(Number.NaN);
-    this.sender.send(payload, { to: this.target });
+    try {
+      this.sender.send(payload, { to: this.target });
+    } catch {
+      // The daemon, or the whole lab, is gone: an experiment that failed has its own error to show.
+      clearInterval(this.timer);
+    }
   }
 
   arrived(payload) {

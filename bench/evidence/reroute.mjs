@@ -13,6 +13,8 @@ const TO = 'LAX';
 const OBSERVED_MS = 3_000;
 const UNRECOVERED_MS = 15_000;
 const STEADY_MS = 2_000;
+const MEDIAN_MS = 700;
+const WORST_MS = 1_500;
 
 export const name = 'reroute';
 export const figure = 'gap in a flow of 10 ms when a link is cut or a forwarding daemon killed';
@@ -43,6 +45,8 @@ export async function run({ quick, log, seed = 1 }) {
 }
 
 async function strike(cluster, flow, random) {
+  // One fault at a time: on a busy machine links go down by themselves.
+  await linksUp(cluster);
   const route = await until('there is a route', async () => {
     const { route: best } = await cluster.node(FROM).handle.explain(TO);
     return best !== undefined && best.path.length > 0 ? [FROM, ...best.path] : undefined;
@@ -58,8 +62,9 @@ async function strike(cluster, flow, random) {
   await pause(OBSERVED_MS);
   const isRecovered = await flow.steady(1_000, UNRECOVERED_MS);
   const gapMs = flow.longestGap(began, began + OBSERVED_MS + UNRECOVERED_MS);
-  const note =
-    flow.stallMs > STALL_MS ? ` (this process stood still for ${Math.round(flow.stallMs)} ms)` : '';
+  const stall = `, this process stood still for ${Math.round(flow.stallMs)} ms`;
+  let note = flow.stallMs > STALL_MS ? stall : '';
+  if (gapMs > WORST_MS) note += `, ${await linksDown(cluster, victim)}`;
   const healed = flow.now();
   await (isKill ? cluster.restart(victim) : cluster.heal(...ends));
   await linksUp(cluster);
@@ -81,6 +86,20 @@ const linksUp = (cluster) =>
     return true;
   });
 
+/** What else is wrong, in words: a long gap wants a reason. */
+async function linksDown(cluster, victim) {
+  const down = [];
+  for (const node of continentPlan().nodes) {
+    if (node === victim) continue;
+    const { links } = await cluster.node(node).handle.status();
+    for (const { neighbour, state, reason } of links)
+      if (state !== 'up' && neighbour !== victim)
+        down.push(`${node}-${neighbour} ${reason ?? state}`);
+  }
+  const { route } = await cluster.node(FROM).handle.explain(TO);
+  return `now ${[FROM, ...(route?.path ?? ['nowhere'])].join('-')}, not up: ${down.join(', ') || 'none'}`;
+}
+
 function verdict(rows) {
   const gaps = rows.map((r) => r.gapMs);
   const lost = rows.filter((r) => !r.isRecovered).length;
@@ -89,7 +108,7 @@ function verdict(rows) {
   const healing = Math.max(...rows.map((r) => r.healingGapMs));
   return {
     measured: `median ${digits(median(gaps) / 1_000)} s, worst ${digits(worst / 1_000)} s, ${lost} unrecovered`,
-    holds: median(gaps) < 700 && worst < 1_500 && lost === 0,
+    holds: median(gaps) < MEDIAN_MS && worst < WORST_MS && lost === 0,
     how:
       `${rows.length} faults in the lab of twelve daemons, ${rows.length - kills} cuts and ${kills} kills, flow ` +
       `${FROM} to ${TO}. Longest gap while healing: ${Math.round(healing)} ms.`,

@@ -11,7 +11,9 @@ export const bar = '> 50 x real time; 300 seeds green';
 export const reference = '-';
 
 export async function run({ quick, log }) {
-  const speed = speedOfContinent();
+  // The first runs pay for compilation, which a swarm of seeds pays once.
+  const speeds = [1, 2, 3, 4, 5, 6, 7].map(speedOfContinent).slice(2);
+  const speed = speeds.sort((a, b) => a.times - b.times)[speeds.length >> 1];
   log(`${digits(speed.times)} x real time`);
   const seeds = quick ? 10 : 300;
   const failed = [];
@@ -27,15 +29,15 @@ export async function run({ quick, log }) {
     measured: `${digits(speed.times)} x real time; ${seeds - failed.length} of ${seeds} seeds green`,
     holds: speed.times > 50 && failed.length === 0 && seeds >= 300,
     how:
-      `Twelve cities and 32 links, a drawn fault every 3 s, load and all checkers, ${digits(speed.seconds)} s for 60. ` +
+      `Twelve cities and 32 links, a drawn fault every 3 s, all checkers watching: ${digits(speed.seconds)} s for 60, median of ${speeds.length} seeds. ` +
       `Each seed is run twice and must give the same trace; ${digits(events / 1e6)} million events in ${Math.round(took)} s.` +
       (failed.length > 0 ? ` Failed: ${failed.join(', ')}.` : ''),
     values: { times: speed.times, failed },
   };
 }
 
-function speedOfContinent() {
-  const testbed = new sim.Testbed({ seed: 1, topology: sim.continentTopology() });
+function speedOfContinent(seed) {
+  const testbed = new sim.Testbed({ seed, topology: sim.continentTopology() });
   const phase = seconds(SIMULATED);
   const faults = sim.drawFaults(testbed.random.split('faults'), {
     topology: testbed.topology,
