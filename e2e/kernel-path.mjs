@@ -5,6 +5,8 @@
  *
  *   node e2e/kernel-path.mjs [--seconds 15] [--json]
  *
+ * Slow start takes its share of a short run: below 10 s the figures say little.
+ *
  * Needs Linux, root, iproute2 and iperf3; says so and exits 0 where they are missing.
  */
 import { parseArgs } from 'node:util';

@@ -70,10 +70,13 @@ export async function openKernelPath({ hops, seed = 1 }) {
   async function close() {
     for (const line of [forth, back]) line.close();
     for (const { namespace, device, tun } of ends) {
-      spawnSync('ip', ['-n', namespace, 'link', 'del', device]);
-      spawnSync('ip', ['link', 'del', device]);
-      spawnSync('ip', ['netns', 'del', namespace]);
-      await tun?.closed();
+      const remove = () => {
+        spawnSync('ip', ['-n', namespace, 'link', 'del', device]);
+        spawnSync('ip', ['link', 'del', device]);
+        spawnSync('ip', ['netns', 'del', namespace]);
+      };
+      if (tun === undefined) remove();
+      else await tun.close(remove);
     }
   }
 

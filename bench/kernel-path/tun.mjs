@@ -10,8 +10,6 @@ const IFF_TUN_NO_PI = 0x1001;
 const IFNAME_BYTES = 16;
 const IFREQ_BYTES = 40;
 const PACKET_BYTES_MAX = 65_535;
-/** What a read ends with once the interface is deleted; EFAULT where it was waiting for a packet. */
-const GONE = new Set(['EBADF', 'EBADFD', 'EFAULT', 'EIO', 'ENODEV']);
 
 export class Tun {
   /** `onPacket` gets a view that is valid until it returns. */
@@ -45,9 +43,13 @@ export class Tun {
     }
   }
 
-  /** Ends when the interface is gone: delete it, or its namespace, first. */
-  async closed() {
+  /**
+   * `remove` deletes the interface, which ends the read that is under way, with one error or another
+   * (EBADFD, EFAULT where it was waiting for a packet). The descriptor is given back after it.
+   */
+  async close(remove) {
     this.isClosed = true;
+    remove();
     await this.reading;
     await promisify(close)(this.fd);
   }
@@ -58,7 +60,7 @@ export class Tun {
       const bytes = await new Promise((resolve, reject) => {
         read(this.fd, packet, 0, packet.length, null, (error, count) => {
           if (error === null) resolve(count);
-          else if (GONE.has(error.code)) resolve(0);
+          else if (this.isClosed) resolve(0);
           else reject(error);
         });
       });
