@@ -11,10 +11,10 @@ export class MeasuredFlow {
   sentAt = [];
   arrivedAt = [];
 
-  static async start(cluster, { from, to, port, intervalMs = 10 }) {
+  static async start(cluster, { from, to, port, intervalMs = 10, gapMinMs }) {
     const flow = new MeasuredFlow();
     flow.intervalMs = intervalMs;
-    flow.meter = new FlowMeter({ intervalMs });
+    flow.meter = new FlowMeter({ intervalMs, ...(gapMinMs === undefined ? {} : { gapMinMs }) });
     flow.sender = await cluster.node(from).handle.datagram({});
     flow.receiver = await cluster.node(to).handle.datagram({ port });
     flow.receiver.on('message', ({ payload }) => flow.#arrived(payload));
@@ -73,15 +73,20 @@ export class MeasuredFlow {
   }
 
   /**
-   * Times at which packets were lost, each with `marginMs` on both sides, joined where they touch.
-   * Packets sent in the last second are not judged.
+   * Times at which packets were lost or overtaken, each with `marginMs` on both sides, joined where
+   * they touch. Packets sent in the last second are not judged.
    */
   disturbances(marginMs) {
     const end = (this.sentAt.at(-1) ?? 0) - 1_000;
     const windows = [];
+    let latest = 0;
     for (const [sequence, at] of this.sentAt.entries()) {
-      if (at > end || this.arrivedAt[sequence] !== undefined) continue;
-      windows.push({ fromMs: at - marginMs, toMs: at + marginMs });
+      const arrived = this.arrivedAt[sequence];
+      if (at > end || arrived >= latest) {
+        latest = arrived ?? latest;
+        continue;
+      }
+      windows.push({ fromMs: at - marginMs, toMs: (arrived ?? at) + marginMs });
     }
     const { gaps } = this.meter.snapshot(performance.now());
     for (const { fromMs, lengthMs } of gaps)
