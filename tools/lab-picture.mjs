@@ -57,5 +57,6 @@ function styleOf(code, before) {
   return code === 22 || code === 39 ? '' : before;
 }
 
-const escaped = (text) =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+function escaped(text) {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}

@@ -244,6 +244,15 @@ export class SessionTable {
     if (!isSame(peer.current) || !isSame(peer.unconfirmed)) this.dropPeer(peer);
   }
 
+  /** There is a new way to a peer: what is being tried is tried again soon, not after a long wait. */
+  routeChanged(address: NodeAddress, now: Instant): void {
+    const peer = this.peers.get(address);
+    if (peer?.retryAt === undefined) return;
+    peer.tries = Math.min(peer.tries, 1);
+    peer.retryAt = Math.min(peer.retryAt, now + RETRY_FIRST) as Instant;
+    this.soonestRetry = soonest(this.soonestRetry, peer.retryAt);
+  }
+
   /** Superseded long enough ago that nothing sealed with it can still be on its way. */
   private isStale(session: Session, now: Instant): boolean {
     const { supersededAt } = session;

@@ -270,6 +270,7 @@ export class SocketLayer {
 
   /** The best route to a destination changed: streams there stop believing what the old one was like. */
   routeChanged(destination: NodeAddress, now: Instant): void {
+    this.sessions.routeChanged(destination, now);
     this.streams.routeChanged(destination, now);
   }
 
