@@ -123,14 +123,14 @@ function encodedSeeds() {
         reason: intent === 'refuse' ? 'certificate expired' : '',
       }),
     ),
-    decodeEnrolRequest: [bytes(16), undefined].map((secret) =>
+    decodeEnrolRequest: [
       wire.encodeEnrolRequest({
-        secret,
+        secret: bytes(16),
         name: 'alpha',
         identityKey: bytes(32),
         signature: bytes(64),
       }),
-    ),
+    ],
     decodeEnrolAnswerPart: wire.encodeEnrolAnswer({ granted: true, chain, manifest: bytes(900) }),
     decodeEnrolAnswerText: [
       Uint8Array.of(0, ...Buffer.from('token-used')),

@@ -175,7 +175,6 @@ export class Rogue {
       },
       linkMetrics: nothing,
       enrolRequest: nothing,
-      renewal: nothing,
       refused: (_what, reason) => this.refusals.push(reason),
     };
   }

@@ -128,10 +128,6 @@ export const REFUSAL_REASONS = {
     meaning: 'A cookie that this node did not ask for, or that does not open.',
     remedy: 'A few are late packets. Many: somebody forges.',
   },
-  'no-token': {
-    meaning: 'A host without a certificate did not send an invite token.',
-    remedy: 'Join with overlane join TOKEN.',
-  },
   'identity-not-proven': {
     meaning: 'A host asked for a certificate for keys that it could not prove to have.',
     remedy: 'A broken or forged join request: nothing was issued.',
@@ -142,8 +138,8 @@ export const REFUSAL_REASONS = {
   },
   'frame-not-allowed': {
     meaning:
-      'A frame that may not be sent on a link in this state, by a host that is only joining.',
-    remedy: 'A broken or hostile joiner: see the address it comes from.',
+      'A joining host sent something else than its request, or a member what only joining hosts send.',
+    remedy: 'A broken or hostile sender: see the address it comes from.',
   },
   'frame-truncated': {
     meaning: 'A sealed packet whose frames end in the middle.',

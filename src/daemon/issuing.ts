@@ -51,8 +51,7 @@ export interface IssuingHost {
 }
 
 export interface EnrolRequest {
-  /** Absent when a member renews. */
-  readonly tokenSecret: Uint8Array | undefined;
+  readonly tokenSecret: Uint8Array;
   readonly name: string;
   readonly identityKey: Uint8Array;
   readonly agreementKey: Uint8Array;
@@ -165,10 +164,7 @@ export class Issuing {
   /** State: a token is marked as used, durably, before its certificate exists. */
   decide(request: EnrolRequest): EnrolAnswer {
     if (!this.isIssuer) return refused('NOT_AN_ISSUER');
-    const terms =
-      request.tokenSecret === undefined
-        ? this.renewalTerms(request)
-        : this.tokenTerms(request, request.tokenSecret);
+    const terms = this.tokenTerms(request);
     if (!terms.ok) return refused(terms.reason);
     return this.issue(terms.value.subject, terms.value.validity);
   }
@@ -179,7 +175,8 @@ export class Issuing {
     return this.issue(this.sameAgain(member), lifetimeOf(member));
   }
 
-  private tokenTerms(request: EnrolRequest, secret: Uint8Array): Result<Terms> {
+  private tokenTerms(request: EnrolRequest): Result<Terms> {
+    const { tokenSecret: secret } = request;
     const wall = this.host.wall();
     const asked = this.book.nameFor(secret, request.name === NAME_OF_INVITE ? '' : request.name);
     if (asked === undefined) return fail('TOKEN_UNKNOWN');
@@ -196,14 +193,6 @@ export class Issuing {
     const { identityKey, agreementKey } = request;
     const subject = { name: asked, identityKey, agreementKey, roles, labels };
     return ok({ subject, validity });
-  }
-
-  private renewalTerms(request: EnrolRequest): Result<Terms> {
-    const member = this.host
-      .members()
-      .find(({ identityKey }) => bytesEqual(identityKey, request.identityKey));
-    if (member === undefined || member.name !== request.name) return fail('MEMBER_UNKNOWN');
-    return ok({ subject: this.sameAgain(member), validity: lifetimeOf(member) });
   }
 
   /** Only a root can make an issuer, or keep one. */

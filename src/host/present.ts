@@ -149,7 +149,6 @@ export function presentEvent(
       return { kind: 'member-gone', at, name, address: formatNodeAddress(event.address), reason };
     }
     case 'enrol-request':
-    case 'renewal':
       return undefined;
   }
 }

@@ -9,7 +9,6 @@ import type {
   Random,
 } from '../kernel/index.ts';
 import type { Member, TrustStore } from '../security/index.ts';
-import type { EnrolAnswerText } from '../wire/index.ts';
 import type { NeighbourSpec } from './dialer.ts';
 import type { EnrolRequestEvent } from './enrolment-desk.ts';
 import type { Link } from './link.ts';
@@ -45,8 +44,6 @@ export interface LinkSink {
   /** Only what is worth telling: see `metrics-damper.ts`. */
   linkMetrics(neighbour: NodeAddress, metrics: LinkMetrics, now: Instant): void;
   enrolRequest(request: EnrolRequestEvent, now: Instant): void;
-  /** The answer to `renew`. */
-  renewal(neighbour: NodeAddress, answer: EnrolAnswerText, now: Instant): void;
   /** Rate limited; the counters have every one. */
   refused(
     what: 'handshake' | 'packet' | 'enrolment',

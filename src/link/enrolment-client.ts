@@ -27,12 +27,13 @@ import {
   seconds,
   soonest,
 } from '../kernel/index.ts';
-import { TrustStore } from '../security/index.ts';
+import { proveIdentity, TrustStore } from '../security/index.ts';
 import type { EnrolAnswerText } from '../wire/index.ts';
 import {
   CONTROL_FRAME_HEADER_BYTES,
   decodeEnrolAnswerPart,
   decodeGoodbye,
+  encodeEnrolRequest,
   FRAME_ENROL_ANSWER,
   FRAME_ENROL_REQUEST,
   FRAME_GOODBYE,
@@ -48,7 +49,6 @@ import { Handshakes } from './handshakes.ts';
 import { Incoming } from './incoming.ts';
 import { LINK_LIMITS, LINK_TIMERS } from './options.ts';
 import { Outgoing } from './outgoing.ts';
-import { enrolRequestBody } from './renewals.ts';
 import type { Session } from './session.ts';
 
 export interface EnrolmentClientOptions {
@@ -205,12 +205,13 @@ export class EnrolmentClient {
     this.askAt = (now + ASK_AGAIN) as Instant;
     if (this.session === undefined) return;
     const { crypto, identity, name, invite } = this.options;
-    const body = enrolRequestBody({
-      crypto,
-      signingSeed: identity.signingSeed,
-      handshakeHash: this.session.handshakeHash,
-      name,
+    const { signingSeed } = identity;
+    const { handshakeHash } = this.session;
+    const body = encodeEnrolRequest({
       secret: invite.secret,
+      name,
+      identityKey: crypto.signer(signingSeed).publicKey,
+      signature: proveIdentity({ crypto, signingSeed, handshakeHash }),
     });
     this.writer.alone(this.session, FRAME_ENROL_REQUEST, body);
   }

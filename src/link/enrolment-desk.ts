@@ -1,7 +1,7 @@
 /**
- * The inviting side of enrolment: takes requests from joiners (under a session that may do nothing
- * else) and renewals from members (under their link's session), hands them to the owner, who decides,
- * and sends the answer, again whenever the request comes again.
+ * The inviting side of enrolment: takes requests from joiners, under a session that may do nothing
+ * else, hands them to the owner, who decides, and sends the answer, again whenever the request comes
+ * again. Members renew elsewhere: at an issuer, over an overlay stream.
  */
 import type { Counters, Crypto, Instant } from '../kernel/index.ts';
 import { soonest } from '../kernel/index.ts';
@@ -12,8 +12,7 @@ import type { Session } from './session.ts';
 
 export interface EnrolRequestEvent {
   readonly request: number;
-  /** Absent when a member renews. */
-  readonly tokenSecret: Uint8Array | undefined;
+  readonly tokenSecret: Uint8Array;
   readonly name: string;
   readonly identityKey: Uint8Array;
   readonly agreementKey: Uint8Array;
@@ -59,19 +58,16 @@ export class EnrolmentDesk {
     this.guests.set(session, (now + LIFE) as Instant);
   }
 
-  /** A request frame's body, from a joiner or, when `session.member` is set, from a member. */
+  /** A request frame's body, from a joiner. */
   request(session: Session, bytes: Uint8Array, at: number, end: number, now: Instant): void {
-    const { crypto, counters } = this.options;
+    const { crypto } = this.options;
     const known = session.enrolment;
     if (known !== undefined) {
       for (const body of known.answer ?? []) this.options.send(session, body, now);
       return;
     }
     const asked = decodeEnrolRequest(bytes, at, end);
-    const { member } = session;
-    if (asked === undefined) return counters.add('link.enrol.malformed');
-    if (member === undefined && asked.secret === undefined)
-      return this.refuse(session, 'no-token', now);
+    if (asked === undefined) return this.refuse(session, 'malformed', now);
     const { identityKey, signature: proof } = asked;
     const { handshakeHash } = session;
     if (!isIdentityProven({ crypto, identityKey, handshakeHash, proof }))

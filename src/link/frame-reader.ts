@@ -1,7 +1,7 @@
 /**
- * Takes opened packets apart. Who may say what: under a link's session everything; under a joiner's
- * only a request to enrol; under keys that wait to be confirmed, anything confirms them except the
- * goodbye by which the peer refuses.
+ * Takes opened packets apart. Who may say what: under a joiner's session only a request to enrol;
+ * under a link's everything else; under keys that wait to be confirmed, anything confirms them except
+ * the goodbye by which the peer refuses.
  */
 import type { Counters, DatagramBatch, Instant } from '../kernel/index.ts';
 import { AEAD_TAG_BYTES, readU16 } from '../kernel/index.ts';
@@ -41,7 +41,6 @@ export interface FrameReaderOptions {
   readonly confirmed: (session: Session, now: Instant) => void;
   readonly refusedByPeer: (session: Session, detail: string, now: Instant) => void;
   readonly enrolRequest: (session: Session, frame: Frame, now: Instant) => void;
-  readonly enrolAnswer: (link: Link, frame: Frame, now: Instant) => void;
   readonly goodbye: (link: Link, goodbye: Goodbye, now: Instant) => void;
   /** Measurements have changed: the link may come up or have news. */
   readonly measured: (link: Link, now: Instant) => void;
@@ -93,7 +92,7 @@ export class FrameReader {
       this.options.counters.add('link.roamed');
       this.options.hastened();
     }
-    this.frames(link, session, slab, at, end, datagramBytes, now);
+    this.frames(link, slab, at, end, datagramBytes, now);
   }
 
   /** Sends the answers that the last packets asked for. */
@@ -137,7 +136,6 @@ export class FrameReader {
 
   private frames(
     link: Link,
-    session: Session,
     slab: Uint8Array,
     from: number,
     end: number,
@@ -156,7 +154,7 @@ export class FrameReader {
       if (type === FRAME_HELLO) this.receiveHello(link, slab, body, stop, now);
       else if (type === FRAME_FLOOD || type === FRAME_FLOOD_ACK || type === FRAME_SYNC)
         sink.control(link, type, slab, body, stop, now);
-      else this.control(link, session, type, { slab, at: body, end: stop, datagramBytes }, now);
+      else this.control(link, type, { slab, at: body, end: stop, datagramBytes }, now);
       at = stop;
     }
   }
@@ -175,7 +173,7 @@ export class FrameReader {
     this.options.measured(link, now);
   }
 
-  private control(link: Link, session: Session, type: number, frame: Frame, now: Instant): void {
+  private control(link: Link, type: number, frame: Frame, now: Instant): void {
     const { slab, at, end, datagramBytes } = frame;
     const { options } = this;
     options.hastened();
@@ -191,8 +189,8 @@ export class FrameReader {
       const ack = decodeMtuMessage(slab, at, end);
       if (ack !== undefined) link.path.mtu.acknowledged(ack, now);
       options.measured(link, now);
-    } else if (type === FRAME_ENROL_REQUEST) options.enrolRequest(session, frame, now);
-    else if (type === FRAME_ENROL_ANSWER) options.enrolAnswer(link, frame, now);
+    } else if (type === FRAME_ENROL_REQUEST || type === FRAME_ENROL_ANSWER)
+      this.refuse('frame-not-allowed', link.path.remote.key, now);
     else options.counters.add('link.packet.unknown-frame');
   }
 

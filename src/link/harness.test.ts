@@ -24,7 +24,6 @@ import {
 import type { Identity, NewNetwork } from '../security/index.ts';
 import { createIdentity, createNetwork, issueCertificate, TrustStore } from '../security/index.ts';
 import { simCrypto, simEntropy } from '../sim/index.ts';
-import type { EnrolAnswerText } from '../wire/index.ts';
 import { FRAME_DATA } from '../wire/index.ts';
 import type { EnrolRequestEvent, LinkLayerOptions, LinkMetrics, LinkSink } from './index.ts';
 import { LinkLayer } from './index.ts';
@@ -67,7 +66,6 @@ export class TestNode {
   readonly log: Logged[] = [];
   readonly received: string[] = [];
   readonly requests: EnrolRequestEvent[] = [];
-  renewal: EnrolAnswerText | undefined;
   bytesOut = 0;
   datagramsOut = 0;
   datagramsIn = 0;
@@ -165,9 +163,6 @@ export class TestNode {
       linkDown: (neighbour, reason) => note({ what: 'down', neighbour, reason }),
       linkMetrics: (neighbour, metrics) => note({ what: 'metrics', neighbour, metrics }),
       enrolRequest: (request) => this.requests.push(request),
-      renewal: (_neighbour, answer) => {
-        this.renewal = answer;
-      },
       refused: (what, reason) => note({ what: `refused ${what}`, reason }),
     };
   }

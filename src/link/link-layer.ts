@@ -26,7 +26,6 @@ import type { EnrolAnswerText, Goodbye } from '../wire/index.ts';
 import {
   CONTROL_FRAME_HEADER_BYTES,
   FRAME_ENROL_ANSWER,
-  FRAME_ENROL_REQUEST,
   GOODBYE_LEAVING,
   GOODBYE_REFUSED,
   GOODBYE_SILENCE,
@@ -52,7 +51,6 @@ import type { LinkMetrics } from './metrics-damper.ts';
 import type { LinkLimits, LinkTimers } from './options.ts';
 import { LINK_LIMITS, LINK_TIMERS } from './options.ts';
 import { Outgoing } from './outgoing.ts';
-import { enrolRequestBody, Renewals } from './renewals.ts';
 import type { Session } from './session.ts';
 
 export type SendRefusal = 'link-down' | 'too-big';
@@ -79,7 +77,6 @@ export class LinkLayer {
   private readonly handshakes: Handshakes<Owner>;
   private readonly dialer: Dialer;
   private readonly desk: EnrolmentDesk;
-  private readonly renewals = new Renewals();
   private readonly incoming: Incoming;
   private readonly outgoing: Outgoing;
   private readonly reader: FrameReader;
@@ -208,8 +205,6 @@ export class LinkLayer {
     const isHelloTime = links.some((link) => link.helloAt <= now);
     for (const link of links) this.serve(link, now, isHelloTime);
     if (this.trustAt !== undefined && this.trustAt <= now) this.recheckTrust(now);
-    const renewFrom = this.renewals.take(now);
-    if (renewFrom !== undefined) this.sendRenewal(renewFrom);
   }
 
   nextTimeout(): Instant | undefined {
@@ -278,12 +273,6 @@ export class LinkLayer {
     return this.desk.answer(request, answer, now);
   }
 
-  /** Asks a neighbour for this node's next certificate; answered through `LinkSink.renewal`. */
-  renew(neighbour: NodeAddress, now: Instant): void {
-    this.renewals.ask(neighbour, now);
-    this.isWakeStale = true;
-  }
-
   // ---------------------------------------------------------------- state
 
   metrics(neighbour: NodeAddress): LinkMetrics | undefined {
@@ -341,10 +330,6 @@ export class LinkLayer {
       enrolRequest: (session, { slab, at, end }, now) => {
         this.isWakeStale = true;
         this.desk.request(session, slab, at, end, now);
-      },
-      enrolAnswer: (link, { slab, at, end }, now) => {
-        const answer = this.renewals.answer(link.neighbour, slab, at, end);
-        if (answer !== undefined) this.sink.renewal(link.neighbour, answer, now);
       },
       goodbye: (link, goodbye, now) => this.receiveGoodbye(link, goodbye, now),
       measured: (link, now) => this.measured(link, now),
@@ -524,20 +509,6 @@ export class LinkLayer {
 
   // ---------------------------------------------------------------- sending
 
-  private sendRenewal(neighbour: NodeAddress): void {
-    const session = this.links.get(neighbour)?.current;
-    if (session === undefined) return;
-    const { crypto, identity, self } = this.options;
-    const body = enrolRequestBody({
-      crypto,
-      signingSeed: identity.signingSeed,
-      handshakeHash: session.handshakeHash,
-      name: self.name,
-      secret: undefined,
-    });
-    this.writer.alone(session, FRAME_ENROL_REQUEST, body);
-  }
-
   private refuseSend(reason: SendRefusal): number {
     this.lastRefusal = reason;
     return -1;
@@ -560,7 +531,6 @@ export class LinkLayer {
   private planWake(): void {
     let next = soonest(this.handshakes.nextTimeout(), this.desk.nextTimeout());
     next = soonest(next, soonest(this.dialer.nextTimeout(), this.trustAt));
-    next = soonest(next, this.renewals.nextTimeout());
     for (const link of this.links.values()) next = soonest(next, link.nextTimeout(this.latest));
     this.wakeAt = next;
     this.isWakeStale = false;

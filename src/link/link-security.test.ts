@@ -11,7 +11,12 @@ import {
 } from '../kernel/index.ts';
 import { createNetwork, revoke } from '../security/index.ts';
 import { simEntropy } from '../sim/index.ts';
-import { PACKET_HANDSHAKE_1, PACKET_SEALED } from '../wire/index.ts';
+import {
+  FRAME_ENROL_ANSWER,
+  FRAME_ENROL_REQUEST,
+  PACKET_HANDSHAKE_1,
+  PACKET_SEALED,
+} from '../wire/index.ts';
 import type { TestNode, World } from './harness.test.ts';
 import { linkedPair, World as NewWorld, pair, WALL } from './harness.test.ts';
 import { EnrolmentClient } from './index.ts';
@@ -304,14 +309,19 @@ test('links beyond the bound are refused', () => {
   assert.equal(a.events('refused handshake')[0]!.reason, 'too many neighbours');
 });
 
+const SECRETS = {
+  right: new Uint8Array(16).fill(7),
+  wrong: new Uint8Array(16).fill(8),
+  none: new Uint8Array(0),
+};
+
 /** Runs a joiner against an inviter that knows one token, used once. */
-function enrol(secret: string, options: { loss?: number; isUsed?: boolean } = {}) {
+function enrol(secret: keyof typeof SECRETS, options: { loss?: number; isUsed?: boolean } = {}) {
   const world = new NewWorld(21);
   const a = world.node('inviter').start();
   const joiner = world.node('joiner');
   world.nodes.pop();
   const random = new Random(5);
-  const valid = new Uint8Array(16).fill(7);
   let isUsed = options.isUsed ?? false;
   const client = new EnrolmentClient(
     {
@@ -319,7 +329,7 @@ function enrol(secret: string, options: { loss?: number; isUsed?: boolean } = {}
         networkId: world.trust().manifest.networkId,
         rootKey: world.network.rootKey,
         inviterKey: a.identity.agreementPublicKey,
-        secret: secret === 'right' ? valid : new Uint8Array(16).fill(8),
+        secret: SECRETS[secret],
       },
       remotes: [underlayAddress('10.0.9.9', 1), a.remote],
       name: 'joiner',
@@ -341,7 +351,7 @@ function enrol(secret: string, options: { loss?: number; isUsed?: boolean } = {}
     world.run(milliseconds(50));
     const asked = a.requests.shift();
     if (asked === undefined) continue;
-    const isValid = toHex(asked.tokenSecret ?? new Uint8Array(0)) === toHex(valid);
+    const isValid = toHex(asked.tokenSecret) === toHex(SECRETS.right);
     const code = !isValid ? 'TOKEN_UNKNOWN' : isUsed ? 'TOKEN_USED' : undefined;
     isUsed ||= isValid;
     if (code !== undefined) a.layer.enrolAnswer(asked.request, { granted: false, code }, world.now);
@@ -377,17 +387,22 @@ test('a reused token and a wrong token are refused with their codes', () => {
   assert.equal(wrong.a.events('refused enrolment')[0]!.reason, 'TOKEN_UNKNOWN');
 });
 
-test('a member renews its certificate over its link, without a token', () => {
+test('a request without a token is refused, counted and never asked about', () => {
+  const { a, client } = enrol('none');
+  const reason = { kind: 'refused', code: 'ENROL_MALFORMED' };
+  assert.deepEqual(client.outcome, { ok: false, reason });
+  assert.equal(a.events('refused enrolment')[0]!.reason, 'malformed');
+  assert.ok(a.layer.counters.value('link.enrol.malformed') > 0);
+  assert.equal(a.requests.length, 0);
+});
+
+test('a member cannot ask for a certificate under its link', () => {
   const { world, a, b } = linkedPair();
-  b.layer.renew(a.address, world.now);
+  for (const type of [FRAME_ENROL_REQUEST, FRAME_ENROL_ANSWER])
+    b.layer.sendControl(a.address, type, new Uint8Array(120), world.now);
+  b.layer.flush(world.now);
   world.run(milliseconds(200));
-  const asked = a.requests[0]!;
-  assert.equal(asked.tokenSecret, undefined);
-  assert.equal(toHex(asked.agreementKey), toHex(b.identity.agreementPublicKey));
-  const chain = world.certify(b.identity, 'b');
-  const manifest = world.network.manifest;
-  a.layer.enrolAnswer(asked.request, { granted: true, chain, manifest }, world.now);
-  a.layer.flush(world.now);
-  world.run(milliseconds(200));
-  assert.deepEqual(b.renewal, { granted: true, chain, manifest });
+  assert.equal(a.requests.length, 0);
+  assert.equal(a.layer.counters.value('link.packet.frame-not-allowed'), 2);
+  assert.equal(a.isUp(b), true);
 });

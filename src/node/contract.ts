@@ -120,8 +120,6 @@ export type NodeInput =
       readonly request: number;
       readonly answer: EnrolAnswer;
     }
-  /** Ask a neighbour for the next certificate; answered by the event `renewal`. */
-  | { readonly kind: 'renew'; readonly neighbour: NodeAddress }
   /** Withdraw: tell neighbours, flood empty link state. No links are made afterwards. */
   | { readonly kind: 'stop' };
 
@@ -190,11 +188,6 @@ export type NodeEvent =
     }
   /** A newer manifest was adopted: keep it. */
   | { readonly kind: 'manifest'; readonly manifest: Uint8Array; readonly version: number }
-  | {
-      readonly kind: 'renewal';
-      readonly neighbour: NodeAddress;
-      readonly answer: EnrolAnswer;
-    }
   /** Somebody or something was refused. Rate limited; the counters have every one. */
   | {
       readonly kind: 'refused';
@@ -205,8 +198,7 @@ export type NodeEvent =
   | {
       readonly kind: 'enrol-request';
       readonly request: number;
-      /** Absent when a member renews. */
-      readonly tokenSecret: Uint8Array | undefined;
+      readonly tokenSecret: Uint8Array;
       readonly name: string;
       readonly identityKey: Uint8Array;
       readonly agreementKey: Uint8Array;

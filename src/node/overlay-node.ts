@@ -142,9 +142,6 @@ export class OverlayNode implements OverlayNodeApi {
       case 'enrol-answer':
         this.links.enrolAnswer(input.request, input.answer, now);
         break;
-      case 'renew':
-        this.links.renew(input.neighbour, now);
-        break;
       case 'stop':
         this.stop(now);
         break;
@@ -287,7 +284,6 @@ export class OverlayNode implements OverlayNodeApi {
           linkDown: (neighbour, reason, silence, t) => this.linkDown(neighbour, reason, silence, t),
           linkMetrics: (neighbour, metrics, t) => this.routing.adjacency(neighbour, metrics, '', t),
           enrolRequest: (request) => sink.event({ kind: 'enrol-request', ...request }),
-          renewal: (neighbour, answer) => sink.event({ kind: 'renewal', neighbour, answer }),
           refused: (what, reason, remote) => sink.event({ kind: 'refused', what, reason, remote }),
         },
       },

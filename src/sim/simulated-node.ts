@@ -431,7 +431,5 @@ function textOf(event: NodeEvent): string {
       return event.name;
     case 'member-gone':
       return `${event.name}: ${event.reason}`;
-    case 'renewal':
-      return event.answer.granted ? 'granted' : event.answer.code;
   }
 }

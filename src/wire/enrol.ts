@@ -1,9 +1,8 @@
 /**
- * Enrolment frames: how a joiner gets its certificate from the member that invited it, and how a
- * member renews its own. They travel inside a sealed session, so the token secret is never in the
- * clear.
+ * Enrolment frames: how a joiner gets its certificate from the member that invited it. They travel
+ * inside a sealed session, so the token secret is never in the clear.
  *
- *   request  | version 1 (u8) | secret length (u8: 0 or 16) | secret | name length (u8) | name |
+ *   request  | version 1 (u8) | secret length (u8: 16) | secret | name length (u8) | name |
  *            | identity key (32) | signature (64) |
  *   answer   | part (u8) | parts (u8) | piece of the answer text, up to 1000 bytes |
  *
@@ -23,8 +22,8 @@ export const ENROL_PIECE_BYTES_MAX = 1000;
 export const ENROL_PARTS_MAX = 64;
 
 export interface EnrolRequest {
-  /** Absent when a member renews. */
-  readonly secret: Uint8Array | undefined;
+  /** The token's, 16 bytes. */
+  readonly secret: Uint8Array;
   readonly name: string;
   readonly identityKey: Uint8Array;
   readonly signature: Uint8Array;
@@ -41,7 +40,7 @@ export interface EnrolAnswerPart {
 }
 
 export function encodeEnrolRequest(request: EnrolRequest): Uint8Array {
-  const secret = request.secret ?? new Uint8Array(0);
+  const { secret } = request;
   const name = utf8Encode(request.name);
   return new ByteWriter(192)
     .u8(VERSION)
@@ -61,16 +60,15 @@ export function decodeEnrolRequest(
 ): EnrolRequest | undefined {
   const reader = new ByteReader(bytes, at, end);
   if (reader.u8() !== VERSION) reader.reject();
-  const secretBytes = reader.u8();
-  if (secretBytes !== 0 && secretBytes !== SECRET_BYTES) reader.reject();
-  const secret = reader.copy(secretBytes);
+  if (reader.u8() !== SECRET_BYTES) reader.reject();
+  const secret = reader.copy(SECRET_BYTES);
   const nameBytes = reader.u8();
   if (nameBytes === 0 || nameBytes > NAME_BYTES_MAX) reader.reject();
   const name = utf8Decode(reader.copy(nameBytes));
   const identityKey = reader.copy(32);
   const signature = reader.copy(64);
   if (!reader.finish() || name === undefined) return undefined;
-  return { secret: secretBytes === 0 ? undefined : secret, name, identityKey, signature };
+  return { secret, name, identityKey, signature };
 }
 
 /** The bodies of the frames that carry an answer; undefined when it is too long for any number. */
