@@ -18,6 +18,7 @@ export const ROOMS = [
   'forwarding',
   'sockets',
   'node',
+  'impairment',
   'sim',
   'services',
   'underlay',

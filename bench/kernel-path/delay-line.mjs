@@ -1,9 +1,9 @@
 /**
- * One direction of an emulated path: hops in series, each a `PathModel` of the simulator, and a queue of
+ * One direction of an emulated path: hops in series, each a `PathModel`, and a queue of
  * packets on their way. Hops keep order and ask for instants that never go back, so a packet's passage
  * through all of them is computed when it enters; only its end needs a timer.
  */
-import { IP_UDP_HEADER_BYTES, PathModel } from '../../dist/sim/path-model.js';
+import { IP_UDP_HEADER_BYTES, PathModel } from '../../dist/impairment/index.js';
 
 /** Timers of Node fire up to this much late; the last bit of a wait is spent asking the clock. */
 const TIMER_SLACK_US = 1_500;

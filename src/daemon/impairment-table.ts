@@ -3,8 +3,8 @@
  * a neighbour holds for every address it is configured with and for the one its link is on.
  */
 import type { OverlayHost } from '../host/index.ts';
+import { NO_IMPAIRMENTS, type Impairments as PathImpairments } from '../impairment/index.ts';
 import { microseconds, OverlayError } from '../kernel/index.ts';
-import { NO_IMPAIRMENTS, type Impairments as PathImpairments } from '../sim/index.ts';
 import type { ImpairmentConfig, Impairments } from './config.ts';
 import type { LinkImpairment } from './control-api.ts';
 import type { NeighbourTable } from './neighbour-table.ts';

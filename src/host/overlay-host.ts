@@ -3,6 +3,8 @@
  * `OverlayNodeHandle` of it. A daemon is this plus configuration, state and a control socket; what
  * such an owner needs beyond the handle is below `For the owner`.
  */
+
+import type { Impairments } from '../impairment/index.ts';
 import {
   assert,
   type Crypto,
@@ -24,7 +26,6 @@ import type {
 } from '../node/index.ts';
 import { OverlayNode } from '../node/index.ts';
 import type { Member } from '../security/index.ts';
-import type { Impairments } from '../sim/index.ts';
 import {
   type Clock,
   ImpairedUnderlay,

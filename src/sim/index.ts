@@ -5,7 +5,6 @@ export * from './draw-workload.ts';
 export * from './faults.ts';
 export * from './network.ts';
 export * from './nonce-guard.ts';
-export * from './path-model.ts';
 export * from './regressions/index.ts';
 export * from './scenario.ts';
 export * from './simulated-node.ts';

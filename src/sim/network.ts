@@ -8,11 +8,11 @@
  * A node is reached at its configured address and at every address it has ever sent from: rebinding
  * models a NAT that gave a flow a new port and still knows the old one.
  */
+import type { Impairments } from '../impairment/index.ts';
+import { PathModel } from '../impairment/index.ts';
 import type { Duration, Instant, Random, UnderlayAddress } from '../kernel/index.ts';
 import { assert, underlayAddress } from '../kernel/index.ts';
 import type { EventQueue } from './event-queue.ts';
-import type { Impairments } from './path-model.ts';
-import { PathModel } from './path-model.ts';
 import type { Trace } from './trace.ts';
 
 /** What a fault does to one direction of a link while it lasts. */

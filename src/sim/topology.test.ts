@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { impairmentsProblem } from '../impairment/index.ts';
 import { Random, seconds } from '../kernel/index.ts';
 import { drawFaults } from './faults.ts';
-import { impairmentsProblem } from './path-model.ts';
 import { drawScenario } from './scenario.ts';
 import type { Topology } from './topology.ts';
 import {

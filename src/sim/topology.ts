@@ -1,10 +1,10 @@
 /** Shapes of networks: fixed ones, drawn ones, and the twelve cities. */
+import type { Impairments } from '../impairment/index.ts';
+import { NO_IMPAIRMENTS } from '../impairment/index.ts';
 import type { Duration, Random } from '../kernel/index.ts';
 import { assert, milliseconds } from '../kernel/index.ts';
 import { CITIES, CITY_LINKS } from './continent.ts';
 import type { LinkOptions } from './network.ts';
-import type { Impairments } from './path-model.ts';
-import { NO_IMPAIRMENTS } from './path-model.ts';
 
 export interface Topology {
   readonly nodes: readonly string[];

@@ -4,11 +4,13 @@
  * copied from one layer to the other as a packet path would. Timers fire late by up to
  * `timerGranularity`, as they do under Node.
  */
+
+import type { Impairments } from '../impairment/index.ts';
+import { PathModel } from '../impairment/index.ts';
 import type { Instant, NodeAddress, WallTime } from '../kernel/index.ts';
 import { Heap, Random } from '../kernel/index.ts';
 import type { Member } from '../security/index.ts';
-import type { Impairments } from '../sim/index.ts';
-import { PathModel, simCrypto, simEntropy } from '../sim/index.ts';
+import { simCrypto, simEntropy } from '../sim/index.ts';
 import { blankDataHeader, DATA_HEADER_BYTES, encodeDataHeader } from '../wire/index.ts';
 import type {
   DatagramMeta,

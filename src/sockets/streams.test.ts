@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { Impairments } from '../impairment/index.ts';
 import { milliseconds } from '../kernel/index.ts';
-import type { Impairments } from '../sim/index.ts';
 import { MS, pour, SECOND, TestNetwork } from './harness.test.ts';
 
 const pair = (network: TestNetwork) => {

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Impairments } from '../impairment/index.ts';
 import { milliseconds } from '../kernel/index.ts';
-import type { Impairments } from '../sim/index.ts';
 import { MS, pour, SECOND, TestNetwork } from './harness.test.ts';
 
 const LINK_RATE = 20_000_000;

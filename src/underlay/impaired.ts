@@ -12,6 +12,13 @@
  * Refused on a network that was not made as a lab: it must not be possible to cut a production
  * link by a slip of the keyboard.
  */
+
+import {
+  type Impairments,
+  impairmentsProblem,
+  type PathDrop,
+  PathModel,
+} from '../impairment/index.ts';
 import {
   DatagramBatch,
   Heap,
@@ -22,7 +29,6 @@ import {
   type Random,
   type UnderlayAddress,
 } from '../kernel/index.ts';
-import { type Impairments, impairmentsProblem, type PathDrop, PathModel } from '../sim/index.ts';
 import type { Clock } from './clock.ts';
 import type { ReceiveBatch, Underlay } from './underlay.ts';
 
