@@ -63,7 +63,7 @@ test('a founder invites, a newcomer joins with the token, and they have a link',
   assert.equal(joined.isLab, true);
   const lax = await start(state);
   await until(() => isLinked(lax, 'ATL') && isLinked(atl, 'LAX'));
-  await until(() => isRouted(lax, 'ATL'));
+  await until(() => isRouted(lax, 'ATL') && isRouted(atl, 'LAX'));
   assert.equal((await lax.host.ping('ATL')).outcome, 'reply');
   const again = joinNetwork({ token, state: directory(), timeoutMs: 10_000 });
   await assert.rejects(again, (error: OverlayError) => error.details['reason'] === 'TOKEN_USED');
