@@ -16,6 +16,10 @@ import {
 import type { AdjacencyMetrics, RoutingLimits, RoutingTimers } from './options.ts';
 import type { RecordStore } from './record-store.ts';
 
+const CHUNK_NUMBERS = 0x1_0000;
+/** Sendings of digest chunks that may be lost in a row. */
+const CHUNKS_LOST_MAX = 256;
+
 /** Allowance for timers of either end that fire late. */
 const TIMER_SLACK = 20_000;
 
@@ -41,11 +45,19 @@ export class FloodNeighbour {
   private acks: RecordVersion[] = [];
   private digestFirst: RecordKey = 0;
   private digestLast: RecordKey = RECORD_KEY_MAX;
-  private digestChunkNumber = 0;
+  private digestChunkNumber: number;
+  private lastChunkHeard: number | undefined;
   private digestAttempts = 0;
 
-  constructor(address: NodeAddress, timers: RoutingTimers, limits: RoutingLimits) {
+  /** `firstChunk`: drawn, so that the neighbour can tell a new count of chunks from the former. */
+  constructor(
+    address: NodeAddress,
+    timers: RoutingTimers,
+    limits: RoutingLimits,
+    firstChunk: number,
+  ) {
     this.address = address;
+    this.digestChunkNumber = firstChunk % CHUNK_NUMBERS;
     this.timers = timers;
     this.inFlightMax = limits.inFlightMax;
     this.retransmitAfter = timers.retransmitMax;
@@ -138,6 +150,17 @@ export class FloodNeighbour {
     this.digestAt = later(now, this.backoff(this.digestAttempts++));
     const { digestChunkNumber: chunk, digestFirst: first, digestLast: last } = this;
     return { kind: 'digest', chunk, first, last, versions };
+  }
+
+  /**
+   * Whether the neighbour has begun to count anew: it took the link for dead and back up, which this
+   * end did not. What reached it in between it does not know to owe us, so it needs our digest.
+   */
+  hasBegunAnew(chunk: number): boolean {
+    const last = this.lastChunkHeard;
+    this.lastChunkHeard = chunk;
+    if (last === undefined) return false;
+    return (chunk - last + CHUNK_NUMBERS) % CHUNK_NUMBERS > CHUNKS_LOST_MAX;
   }
 
   /** True when another chunk is to follow. */

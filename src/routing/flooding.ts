@@ -10,7 +10,8 @@
  *
  * When a link comes up both ends send a digest of the versions they hold, a chunk at a time, each
  * acknowledged; each end then sends what the other lacks. Parted halves of a network become one again
- * at the cost of 14 bytes a record. A hash of all versions is compared every refresh interval and a
+ * at the cost of 14 bytes a record. Where only one end took the link for dead, the other sees by the
+ * chunks' numbers that its neighbour began anew, and answers with its own digest. A hash of all versions is compared every refresh interval and a
  * digest follows when it differs, so no loss and no refusal (a wrong clock, a full table) is for ever.
  *
  * Whether a record is true is not known here: `FloodingSink.admit` says what becomes of it.
@@ -102,7 +103,7 @@ export class Flooding {
       this.counters.add('neighbours-full');
       return false;
     }
-    const neighbour = new FloodNeighbour(address, this.timers, this.limits);
+    const neighbour = new FloodNeighbour(address, this.timers, this.limits, this.random.u32());
     neighbour.measured(metrics);
     this.neighbours.set(address, neighbour);
     neighbour.beginDigest();
@@ -322,6 +323,11 @@ export class Flooding {
       case 'digest': {
         const reply = { kind: 'digest-received', chunk: sync.chunk } as const;
         this.sendSync(neighbour, reply);
+        if (neighbour.hasBegunAnew(sync.chunk) && !neighbour.isDigestRunning) {
+          this.counters.add('neighbour-began-anew');
+          neighbour.beginDigest();
+          this.sendDigestChunk(neighbour, now);
+        }
         for (const key of neighbour.missingFrom(sync, this.store)) neighbour.owe(key);
         return this.fillWindow(neighbour, now);
       }

@@ -36,6 +36,22 @@ test('two nodes learn of each other and of a third behind', () => {
   assert.deepEqual(routing.load().unacknowledged, 0);
 });
 
+test('news that came while only the far end took the link for dead arrives when it is back', () => {
+  const network = new TestNetwork();
+  for (const name of ['A', 'B', 'C', 'D']) network.add(name);
+  const link = network.link('A', 'B', 10);
+  network.link('B', 'C', 5);
+  network.run(500);
+  const [a, b] = [network.node('A'), network.node('B')];
+  b.routing.adjacency(a.address, undefined, 'silence', network.now);
+  network.link('C', 'D', 5);
+  network.run(500);
+  assert.equal(a.routing.addressOf('D'), undefined);
+  network.measure(link);
+  network.run(3_000);
+  assert.equal(a.pathTo('D'), 'B C D');
+});
+
 test('an unknown address has no route, no explanation and no MTU', () => {
   const network = new TestNetwork();
   const { routing, address } = network.add('A');
