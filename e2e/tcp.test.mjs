@@ -71,7 +71,15 @@ async function download(t, cluster) {
 
 async function measure(t, cluster) {
   const port = await freeTcpPort();
-  const server = start('iperf3', ['-s', '-1', '-B', '127.0.0.1', '-p', String(port)]);
+  const server = start('iperf3', [
+    '-s',
+    '-1',
+    '--forceflush',
+    '-B',
+    '127.0.0.1',
+    '-p',
+    String(port),
+  ]);
   t.after(() => server.child.kill('SIGKILL'));
   await until('iperf3 listens', () => server.output.stdout.includes('listening'));
   const listen = await forward(cluster, { port: 81, to: `127.0.0.1:${port}` });
