@@ -9,7 +9,7 @@ import { createCipheriv, createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import test from 'node:test';
-import { freeTcpPort, needs, pause, start, until } from './support/bounded.mjs';
+import { cpuPressure, freeTcpPort, needs, pause, start, until } from './support/bounded.mjs';
 import { FaultDirector } from './support/faults.mjs';
 import { startContinent } from './support/overlane.mjs';
 
@@ -25,8 +25,10 @@ test('a download and iperf3 through a TCP forward live through a cut, 30 % loss 
   timeout: 300_000,
 }, async (t) => {
   const cluster = await startContinent(t);
+  const pressure = cpuPressure();
   await t.test('curl: every byte arrives, the hash is the sender’s', (t) => download(t, cluster));
   await t.test('iperf3 completes', (t) => measure(t, cluster));
+  t.diagnostic(`some process waited for a processor ${pressure()} of the time`);
 });
 
 async function download(t, cluster) {

@@ -11,7 +11,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { CITIES } from '../dist/sim/index.js';
-import { mustRun, needs, pause, scratch, start, until } from './support/bounded.mjs';
+import { cpuPressure, mustRun, needs, pause, scratch, start, until } from './support/bounded.mjs';
 import { FaultDirector, SETTLE_MS } from './support/faults.mjs';
 import { isWithin, joined, MeasuredFlow } from './support/measured-flow.mjs';
 import { startContinent } from './support/overlane.mjs';
@@ -51,6 +51,7 @@ test('a video through a UDP forward lives through a cut, 30 % loss and a kill -9
   t.after(() => receiver.close());
 
   const cluster = await startContinent(t);
+  const pressure = cpuPressure();
   const to = `127.0.0.1:${receiver.address().port}`;
   const exposed = { protocol: 'udp', port: OVERLAY_PORT, to, from: 'any' };
   await cluster.node('LAX').handle.addExpose(exposed);
@@ -88,6 +89,7 @@ test('a video through a UDP forward lives through a cut, 30 % loss and a kill -9
 
   const view = { recorder, flow, director, beganMs, healedMs, endedMs };
   report(t, view);
+  t.diagnostic(`some process waited for a processor ${pressure()} of the time`);
   checkStream(view);
   checkGaps(view);
   for (const act of director.acts) await checkDecoding(t, { ...view, act, folder });

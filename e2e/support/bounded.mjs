@@ -1,7 +1,7 @@
 /** Waiting for something to become true, with an end; and programs that cannot outlive their test. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -118,4 +118,25 @@ export async function freeTcpPort() {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/**
+ * How busy the machine was with other things: the share of the time from this call to the next in
+ * which some process had to wait for a processor. Tests that measure time print it. Linux only.
+ */
+export function cpuPressure() {
+  const waitedMs = () => {
+    try {
+      return (
+        Number(/some .*total=(\d+)/.exec(readFileSync('/proc/pressure/cpu', 'utf8'))[1]) / 1_000
+      );
+    } catch {
+      return Number.NaN;
+    }
+  };
+  const began = { atMs: performance.now(), waitedMs: waitedMs() };
+  return () => {
+    const share = (waitedMs() - began.waitedMs) / (performance.now() - began.atMs);
+    return Number.isNaN(share) ? 'not known' : `${Math.round(100 * share)} %`;
+  };
 }

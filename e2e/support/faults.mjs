@@ -67,7 +67,7 @@ export class FaultDirector {
   }
 
   /** Back to how it was; resolves when the first route is the route again. */
-  async heal({ timeoutMs = 60_000 } = {}) {
+  async heal({ timeoutMs = 90_000 } = {}) {
     const before = this.acts[0].before;
     await Promise.all(this.#killed.map((name) => this.#cluster.restart(name)));
     for (const [a, b] of this.#hurt) await this.#cluster.heal(a, b);
