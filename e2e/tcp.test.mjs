@@ -101,7 +101,6 @@ async function measure(t, cluster) {
     `${(received.bytes / 1e6).toFixed(1)} MB received in ${received.seconds.toFixed(1)} s, ${(received.bits_per_second / 1e6).toFixed(1)} Mbit/s; longest time in which nothing could be sent ${silent * 100} ms`,
   );
   assert.ok(received.bytes > 1_000_000, `${received.bytes} bytes received`);
-  await director.heal();
 }
 
 async function forward(cluster, { port, to }) {

@@ -14,7 +14,7 @@ import { CITIES } from '../dist/sim/index.js';
 import { cpuPressure, mustRun, needs, pause, scratch, start, until } from './support/bounded.mjs';
 import { FaultDirector, SETTLE_MS } from './support/faults.mjs';
 import { isWithin, joined, MeasuredFlow } from './support/measured-flow.mjs';
-import { startContinent } from './support/overlane.mjs';
+import { BEST_ROUTE, startContinent } from './support/overlane.mjs';
 import { TransportStreamRecorder } from './support/transport-stream.mjs';
 
 const FILM_SECONDS = 120;
@@ -82,6 +82,7 @@ test('a video through a UDP forward lives through a cut, 30 % loss and a kill -9
   await director.play({ holdMs: HOLD_MS });
   const healedMs = performance.now();
   await director.heal();
+  await director.wayBack(BEST_ROUTE);
   await pause(3_000);
   const endedMs = performance.now() - 1_000;
   camera.child.kill('SIGTERM');

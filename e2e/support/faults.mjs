@@ -66,16 +66,20 @@ export class FaultDirector {
     });
   }
 
-  /** Back to how it was; resolves when the first route is the route again. */
-  async heal({ timeoutMs = 90_000 } = {}) {
-    const before = this.acts[0].before;
-    await Promise.all(this.#killed.map((name) => this.#cluster.restart(name)));
-    for (const [a, b] of this.#hurt) await this.#cluster.heal(a, b);
+  /** Links and daemons are as they were. Resolves when the daemons answer. */
+  async heal() {
+    const [hurt, killed] = [this.#hurt, this.#killed];
     this.#hurt = [];
     this.#killed = [];
+    await Promise.all(killed.map((name) => this.#cluster.restart(name)));
+    for (const [a, b] of hurt) await this.#cluster.heal(a, b);
+  }
+
+  /** Better news is believed later than worse, and later still of what failed before. */
+  async wayBack(route, { timeoutMs = 90_000 } = {}) {
     await until(
-      `the route is ${before.join(' > ')} again`,
-      async () => (await this.route()).join() === before.join(),
+      `the route is ${route.join(' > ')} again`,
+      async () => (await this.route()).join() === route.join(),
       { timeoutMs, everyMs: 200 },
     );
   }
