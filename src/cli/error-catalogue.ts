@@ -218,6 +218,12 @@ export const ERROR_CATALOGUE = {
     meaning: 'The token is for any name, and none was chosen.',
     remedy: 'Choose one: overlane join TOKEN --name NAME.',
   },
+  IDENTITY_REVOKED: {
+    area: 'operation',
+    meaning:
+      'The keys of this state directory were revoked; no certificate for them is valid again.',
+    remedy: 'Join with another state directory, which gets keys of its own.',
+  },
   NAME_TAKEN: {
     area: 'operation',
     meaning: 'A member of this name exists.',

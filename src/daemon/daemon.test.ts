@@ -129,6 +129,40 @@ test('a revoked member loses its links', async () => {
   await until(() => !isLinked(atl, 'LAX') && !isLinked(lax, 'ATL'));
 });
 
+test('revoking a member revokes its older certificates, and its keys for good', async () => {
+  const { root } = network();
+  const state = directory();
+  provisionMember({ root, state, name: 'LAX' });
+  const atl = await start(root);
+  const lax = await start(state, `neighbours: [{ name: ATL, addresses: ["${portOf(atl)}"] }]\n`);
+  await until(() => isLinked(atl, 'LAX') && atl.host.members().some((m) => m.name === 'LAX'));
+  // An older certificate than the one that is shown: made now, with the same keys.
+  const older = directory();
+  StateDirectory.open(older, { isCreated: true }).saveIdentity(
+    StateDirectory.open(state).identity()!,
+  );
+  provisionMember({ root, state: older, name: 'LAX' });
+  atl.revoke('LAX');
+  await until(() => !isLinked(lax, 'ATL'));
+  lax.stop();
+  await lax.ended;
+  const again = await start(older, `neighbours: [{ name: ATL, addresses: ["${portOf(atl)}"] }]\n`);
+  const counters = (): Readonly<Record<string, number>> => atl.host.statusNow().counters;
+  await until(() => (counters()['link.handshake.refused.certificate-revoked'] ?? 0) > 0);
+  assert.equal(isLinked(again, 'ATL'), false);
+  const { token } = atl.invite({ name: 'LAX' });
+  again.stop();
+  await again.ended;
+  const fresh = directory();
+  StateDirectory.open(fresh, { isCreated: true }).saveIdentity(
+    StateDirectory.open(state).identity()!,
+  );
+  await assert.rejects(
+    joinNetwork({ token, state: fresh, timeoutMs: 10_000 }),
+    /ATL refused: IDENTITY_REVOKED/,
+  );
+});
+
 test('a certificate that ran out stops a member, lets it join again, and renews where the root is', async () => {
   const { root } = network();
   const state = directory();

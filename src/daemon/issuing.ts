@@ -19,6 +19,7 @@ import type { EnrolAnswer } from '../node/index.ts';
 import {
   CERTIFICATE_LIFETIME_DEFAULT,
   type Issuer,
+  identityMark,
   issueCertificate,
   type Member,
   revoke,
@@ -145,16 +146,17 @@ export class Issuing {
         'NOT_AN_ISSUER',
         'only the node with the root key can revoke: run this on the node that made the network',
       );
-    const serials = this.host
-      .members()
-      .filter((member) => member.name === name)
-      .map((member) => member.serial);
+    const members = this.host.members().filter((member) => member.name === name);
+    const serials = members.map((member) => member.serial);
     if (serials.length === 0)
       throw new OverlayError('UNKNOWN_DESTINATION', `no member ${name} is known here`, {
         isRetryable: true,
       });
     const { manifest } = this.trust();
-    const next = revoke({ crypto: this.crypto, rootSeed, manifest, serials });
+    // The identity too: a member may hold older certificates that have not run out.
+    const marks = members.map(({ identityKey }) => identityMark(this.crypto, identityKey));
+    const entries = [...serials, ...marks];
+    const next = revoke({ crypto: this.crypto, rootSeed, manifest, serials: entries });
     if (!next.ok)
       throw new OverlayError('LIMIT_REACHED', 'the manifest holds as many revocations as it can');
     this.host.adoptManifest(next.value);
@@ -185,6 +187,7 @@ export class Issuing {
     const by = { secret, name: asked, identityKey: request.identityKey };
     const checked = this.book.check(by, wall);
     if (!checked.ok) return fail(codeOf(checked.reason));
+    if (this.trust().isIdentityRevoked(request.identityKey)) return fail('IDENTITY_REVOKED');
     // A name that is taken costs no token: the newcomer may try another.
     if (!this.isFreeFor(asked, request.identityKey)) return fail('NAME_TAKEN');
     const redeemed = this.book.redeem(by, wall);

@@ -213,7 +213,7 @@ function checkName(name: string, what: string): void {
 function openForNewMember(path: string): StateDirectory {
   const state = StateDirectory.open(path, { isCreated: true });
   const membership = state.membership();
-  // A certificate that ran out or was revoked is no membership any more; its keys may join again.
+  // A certificate that ran out is no membership any more; its keys may join again.
   const isMember = membership !== undefined && ownCertificate(membership).ok;
   if (!isMember && state.rootSeed() === undefined) return state;
   throw new OverlayError(
@@ -274,7 +274,8 @@ export function standingMembership(state: StateDirectory, membership: Membership
 const REMEDIES: Partial<Record<TrustRefusal, string>> = {
   'not-yet-valid': 'set the clock of this host',
   expired: 'set the clock of this host if it is wrong, else join again with a new token',
-  revoked: 'whoever holds the root key withdrew it; join again with a new token',
+  revoked:
+    'whoever holds the root key withdrew it; join with a new token and another state directory',
 };
 
 function reportOf(state: StateDirectory, membership: Membership): ProvisionReport {

@@ -7,3 +7,10 @@ import { KEY_ID_BYTES } from '../wire/index.ts';
  */
 export const keyId = (crypto: Crypto, publicKey: Uint8Array): Uint8Array =>
   crypto.sha256(publicKey).slice(0, KEY_ID_BYTES);
+
+/**
+ * Stands for an identity in a manifest's list of revocations, beside serials of certificates: 16
+ * bytes of the hash of its key. It revokes all certificates of that key, past and future.
+ */
+export const identityMark = (crypto: Crypto, identityKey: Uint8Array): Uint8Array =>
+  crypto.sha256(identityKey).slice(0, 16);

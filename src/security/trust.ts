@@ -32,7 +32,7 @@ import {
   MANIFEST_CONTEXT,
   ROLE_ISSUER,
 } from '../wire/index.ts';
-import { keyId } from './key-id.ts';
+import { identityMark, keyId } from './key-id.ts';
 
 /** Why a chain makes nobody a member. */
 export type TrustRefusal =
@@ -70,7 +70,7 @@ export const VERIFIED_CHAINS_MAX = 512;
 
 interface Verified {
   readonly member: Member;
-  /** One for each certificate of the chain. */
+  /** What a manifest may revoke of it: serial and identity mark of each certificate of the chain. */
   readonly serials: readonly string[];
 }
 
@@ -121,6 +121,11 @@ export class TrustStore {
 
   isRevoked(serial: Uint8Array): boolean {
     return this.revoked.has(toHex(serial));
+  }
+
+  /** Whether every certificate of this key is revoked, those issued later included. */
+  isIdentityRevoked(identityKey: Uint8Array): boolean {
+    return this.isRevoked(identityMark(this.crypto, identityKey));
   }
 
   /** Whether `bytes`, as received from a peer, make their owner a member at `wall`, and which. */
@@ -176,12 +181,33 @@ export class TrustStore {
     const issuerLink = links[1];
     if (issuerLink === undefined) {
       const refusal = this.checkRootSigned(leaf, leafLink);
-      return refusal === undefined ? ok(asVerified(bytes, [leaf])) : fail(refusal);
+      return refusal === undefined ? ok(this.asVerified(bytes, [leaf])) : fail(refusal);
     }
     const issuer = decodeCertificate(issuerLink.body);
     if (issuer === undefined) return fail('malformed');
     const refusal = this.checkIssued({ leaf, leafLink, issuer, issuerLink });
-    return refusal === undefined ? ok(asVerified(bytes, [leaf, issuer])) : fail(refusal);
+    return refusal === undefined ? ok(this.asVerified(bytes, [leaf, issuer])) : fail(refusal);
+  }
+
+  private asVerified(bytes: Uint8Array, certificates: readonly Certificate[]): Verified {
+    const leaf = certificates[0]!;
+    const member: Member = {
+      address: leaf.address,
+      name: leaf.name,
+      identityKey: leaf.identityKey,
+      agreementKey: leaf.agreementKey,
+      roles: leaf.roles,
+      labels: leaf.labels,
+      notBefore: Math.max(...certificates.map((c) => c.notBefore)) as WallTime,
+      notAfter: Math.min(...certificates.map((c) => c.notAfter)) as WallTime,
+      serial: leaf.serial,
+      chain: bytes.slice(),
+    };
+    const serials = certificates.flatMap((c) => [
+      toHex(c.serial),
+      toHex(identityMark(this.crypto, c.identityKey)),
+    ]);
+    return { member, serials };
   }
 
   private checkRootSigned(certificate: Certificate, link: SignedObject): TrustRefusal | undefined {
@@ -227,23 +253,6 @@ export class TrustStore {
   private rootMap(manifest: Manifest): Map<string, Uint8Array> {
     return new Map(manifest.rootKeys.map((key) => [toHex(keyId(this.crypto, key)), key]));
   }
-}
-
-function asVerified(bytes: Uint8Array, certificates: readonly Certificate[]): Verified {
-  const leaf = certificates[0]!;
-  const member: Member = {
-    address: leaf.address,
-    name: leaf.name,
-    identityKey: leaf.identityKey,
-    agreementKey: leaf.agreementKey,
-    roles: leaf.roles,
-    labels: leaf.labels,
-    notBefore: Math.max(...certificates.map((c) => c.notBefore)) as WallTime,
-    notAfter: Math.min(...certificates.map((c) => c.notAfter)) as WallTime,
-    serial: leaf.serial,
-    chain: bytes.slice(),
-  };
-  return { member, serials: certificates.map((c) => toHex(c.serial)) };
 }
 
 const serialSet = (manifest: Manifest): Set<string> => new Set(manifest.revoked.map(toHex));
