@@ -31,7 +31,6 @@ export interface RouteLinkView {
   readonly a: string;
   readonly b: string;
   readonly latencyMs: number | undefined;
-  readonly loss: number | undefined;
   /** What the lab is doing to it: "", "cut", "30 % loss". */
   readonly impairment: string;
 }
@@ -128,9 +127,8 @@ function routeLinkLines(state: ScreenState, paint: Paint): string[] {
     paint.bold('Links of the route'),
     ...state.routeLinks.map((l, i) => {
       const latency = l.latencyMs === undefined ? '-' : `${l.latencyMs.toFixed(1)} ms`;
-      const loss = l.loss === undefined ? '-' : `${(100 * l.loss).toFixed(1)} %`;
       const mark = l.impairment === '' ? '' : paint.red(`   ${l.impairment}`);
-      return `  ${i + 1}  ${`${l.a} - ${l.b}`.padEnd(15)}${latency.padStart(10)} one way${loss.padStart(9)} loss${mark}`;
+      return `  ${i + 1}  ${`${l.a} - ${l.b}`.padEnd(15)}${latency.padStart(10)} one way${mark}`;
     }),
   ];
 }

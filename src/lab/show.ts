@@ -247,7 +247,6 @@ export class LabShow implements Stage {
       a,
       b,
       latencyMs: planned?.latencyMilliseconds,
-      loss: undefined,
       impairment: this.impaired.get(linkKey(a, b)) ?? '',
     };
   }
