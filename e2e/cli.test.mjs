@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { COMMANDS } from '../dist/cli/application.js';
 import { needs, run, scratch, until } from './support/bounded.mjs';
