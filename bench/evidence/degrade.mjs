@@ -29,10 +29,10 @@ export async function run({ quick, log }) {
   try {
     await cluster.routed(FROM, TO);
     rows = await episodes(cluster, quick ? 2 : 10, log);
-    // Better news is damped: routes go back to what they were long after the links have healed.
-    await pause(HEALED_MS);
+    await forgotten(cluster);
     labNoise = await noiseInLab(cluster, quick ? 15 : 120);
     log(`noise in the lab: ${labNoise.changes} route changes in ${labNoise.seconds} s`);
+    for (const change of labNoise.which) log(change);
   } finally {
     await cluster.stop();
   }
@@ -72,16 +72,44 @@ async function noiseInLab(cluster, duration) {
   for (const { a, b, latencyMilliseconds: delayMs } of CITY_LINKS)
     await cluster.impair(a, b, { delayMs, jitterMs: NOISE * delayMs });
   await pause(5_000);
-  const before = await routeChanges(cluster);
+  const before = await routes(cluster);
   await pause(1_000 * duration);
-  return { seconds: duration, changes: (await routeChanges(cluster)) - before };
+  const after = await routes(cluster);
+  let changes = 0;
+  const which = [];
+  for (const [pair, route] of after) {
+    const more = route.changes - (before.get(pair)?.changes ?? 0);
+    changes += more;
+    if (more > 0) which.push(`${pair}: ${more}, now by ${route.path.join('-')}, ${route.cause}`);
+  }
+  return { seconds: duration, changes, which };
 }
 
-async function routeChanges(cluster) {
-  let sum = 0;
+async function routes(cluster) {
+  const found = new Map();
   for (const node of continentPlan().nodes)
-    for (const { changes } of (await cluster.node(node).handle.status()).routes) sum += changes;
-  return sum;
+    for (const route of (await cluster.node(node).handle.status()).routes)
+      found.set(`${node} to ${route.destination}`, route);
+  return found;
+}
+
+/**
+ * Better news is damped: routes go back to what they were long after the links have healed. Waits
+ * until no link tells of loss any more and no route has changed for twenty seconds.
+ */
+async function forgotten(cluster) {
+  let last = -1;
+  for (let tries = 0; tries < 12; tries++) {
+    await pause(HEALED_MS);
+    let loss = 0;
+    for (const node of continentPlan().nodes)
+      for (const link of (await cluster.node(node).handle.status()).links)
+        loss = Math.max(loss, link.lossOut, link.lossIn);
+    let changes = 0;
+    for (const route of (await routes(cluster)).values()) changes += route.changes;
+    if (loss < 0.01 && changes === last) return;
+    last = changes;
+  }
 }
 
 /** All links of the twelve cities, every packet's delay uniform within +-20 %. */

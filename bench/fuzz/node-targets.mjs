@@ -147,7 +147,7 @@ function insiderWorld(seed) {
       const flow = flowOf(sequence);
       const header = { ...wire.blankDataHeader(), ...name, flow, sequence, hopLimit: 64 };
       const bytes = new Uint8Array(wire.DATA_HEADER_BYTES);
-      wire.encodeDataHeader(bytes, 0, header, []);
+      wire.encodeDataHeader(bytes, 0, header, wire.NO_ROUTE);
       const own = nonce.slice();
       writeU16(own, 4, flow);
       writeU32(own, 8, sequence++);

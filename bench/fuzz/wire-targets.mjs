@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import * as wire from '../../dist/wire/index.js';
 
-const NAMES_OF_READERS = /^(decode|parse|isSealed|sealed|routeHop)/;
+const NAMES_OF_READERS = /^(decode|parse|isSealed|sealed|graphNextHops|pathHop)/;
 const bytes = (count, from = 1) => Uint8Array.from({ length: count }, (_, i) => (from + i) & 0xff);
 const ADDRESSES = [0x0a00_0001, 0x7fff_ffff, 0x9fff_fffe];
 
@@ -55,10 +55,19 @@ const READERS = {
   decodeSync: ranged(wire.decodeSync),
   decodeLinkState: whole(wire.decodeLinkState),
   decodeDataHeader: into(wire.decodeDataHeader, wire.blankDataHeader, undefined),
-  routeHop: (b, at, end) => {
+  graphNextHops: (b, at, end) => {
     const header = wire.blankDataHeader();
     if (wire.decodeDataHeader(header, b, at, end) !== undefined) return undefined;
-    return Array.from({ length: header.routeLength }, (_, i) => wire.routeHop(b, at, i));
+    const hops = [];
+    if (header.routeForm === wire.ROUTE_GRAPH)
+      for (const self of ADDRESSES) wire.graphNextHops(hops, b, at + wire.DATA_HEADER_BYTES, self);
+    return hops;
+  },
+  pathHop: (b, at, end) => {
+    const header = wire.blankDataHeader();
+    if (wire.decodeDataHeader(header, b, at, end) !== undefined) return undefined;
+    const hops = header.routeForm === wire.ROUTE_PATH ? header.routeWords : 0;
+    return Array.from({ length: hops }, (_, i) => wire.pathHop(b, at + wire.DATA_HEADER_BYTES, i));
   },
   isSealedPacket: (b, at, end) => wire.isSealedPacket(b, at, end - at),
   sealedReceiver: (b, at, end) => (end - at < 16 ? undefined : wire.sealedReceiver(b, at)),
@@ -148,7 +157,8 @@ function encodedSeeds() {
     ],
     decodeLinkState: [linkStateBody()],
     decodeDataHeader: dataPackets(),
-    routeHop: dataPackets(),
+    graphNextHops: dataPackets(),
+    pathHop: dataPackets(),
     isSealedPacket: [sealedPacket()],
     sealedReceiver: [sealedPacket()],
     sealedCounter: [sealedPacket()],
@@ -198,9 +208,16 @@ function linkStateBody() {
 }
 
 function dataPackets() {
-  return [[], ADDRESSES].map((route) => {
-    const header = { ...wire.blankDataHeader(), routeLength: route.length, hopLimit: 64 };
-    const packet = bytes(wire.dataHeaderBytes(header) + 100);
+  const edges = ADDRESSES.slice(1).map((to, i) => ({ from: ADDRESSES[i], to }));
+  const routes = [
+    wire.NO_ROUTE,
+    wire.FLOOD_ROUTE,
+    wire.pathBlock(ADDRESSES),
+    wire.graphBlock(edges),
+  ];
+  return routes.map((route) => {
+    const header = { ...wire.blankDataHeader(), hopLimit: 64, deadline: 65_000, recovery: 3 };
+    const packet = bytes(wire.DATA_HEADER_BYTES + route.bytes.length + 100);
     const named = {
       source: ADDRESSES[0],
       destination: ADDRESSES[1],

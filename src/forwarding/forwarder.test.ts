@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Instant, NodeAddress } from '../kernel/index.ts';
-import { blankDataHeader, decodeDataHeader, encodeDataHeader } from '../wire/index.ts';
+import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
+import { readU16 } from '../kernel/index.ts';
+import {
+  blankDataHeader,
+  DATA_HEADER_BYTES,
+  decodeDataHeader,
+  encodeDataHeader,
+  FLOOD_ROUTE,
+  graphBlock,
+  NO_ROUTE,
+  pathBlock,
+  type RouteBlock,
+  SERVICE_DEFAULT,
+} from '../wire/index.ts';
 import type { OutgoingPacket } from './forwarder.ts';
 import { Forwarder } from './forwarder.ts';
 
@@ -17,6 +29,8 @@ function bench(options: { up?: readonly number[]; routes?: Record<number, number
   const links = {
     outgoingSlab: new Uint8Array(4096),
     lastRefusal: 'link-down' as 'link-down' | 'too-big',
+    neighbours: () => up.map(address),
+    latency: () => 5_000 as Duration,
     reserveData(neighbour: NodeAddress, bytes: number): number {
       if (!up.includes(neighbour)) {
         links.lastRefusal = 'link-down';
@@ -50,18 +64,20 @@ function frame(fields: {
   hopLimit?: number;
   sequence?: number;
   epoch?: number;
-  route?: number[];
+  route?: RouteBlock;
+  deadline?: number;
   routeIndex?: number;
   payload?: number;
 }): Uint8Array {
-  const route = (fields.route ?? []).map(address);
-  const bytes = new Uint8Array(24 + 4 * route.length + (fields.payload ?? 10));
+  const route = fields.route ?? NO_ROUTE;
+  const bytes = new Uint8Array(DATA_HEADER_BYTES + route.bytes.length + (fields.payload ?? 10));
   const header = blankDataHeader();
   header.source = address(fields.source ?? 7);
   header.destination = address(fields.destination ?? 9);
   header.hopLimit = fields.hopLimit ?? 8;
   header.sequence = fields.sequence ?? 0;
   header.epoch = fields.epoch ?? 1;
+  header.deadline = (fields.deadline ?? 0) as Duration;
   header.routeIndex = fields.routeIndex ?? 0;
   encodeDataHeader(bytes, 0, header, route);
   return bytes;
@@ -70,7 +86,7 @@ function frame(fields: {
 test('a passing packet goes to the next hop with one hop less and its payload unchanged', () => {
   const { forwarder, sent } = bench();
   const bytes = frame({ payload: 20 });
-  bytes.fill(0xab, 24);
+  bytes.fill(0xab, DATA_HEADER_BYTES);
   forwarder.receive(address(2), bytes, 0, bytes.length, NOW);
   assert.equal(sent.length, 1);
   assert.equal(sent[0]!.to, 3);
@@ -105,10 +121,54 @@ test('a packet is never sent back to the neighbour it came from', () => {
 
 test('a stamped route is followed even where the routing table says otherwise', () => {
   const { forwarder, sent } = bench({ routes: { 9: 3 } });
-  const bytes = frame({ route: [1, 2, 9], routeIndex: 1 });
+  const bytes = frame({ route: pathBlock([1, 2, 9].map(address)), routeIndex: 1 });
   forwarder.receive(address(4), bytes, 0, bytes.length, NOW);
   assert.equal(sent[0]!.to, 2);
   assert.equal(sent[0]!.bytes[19], 2);
+});
+
+test('a graph is followed along its edges from here, but not back', () => {
+  const { forwarder, sent } = bench({ up: [2, 3, 4] });
+  const edge = (from: number, to: number) => ({ from: address(from), to: address(to) });
+  const route = graphBlock([
+    edge(7, 2),
+    edge(2, 1),
+    edge(1, 2),
+    edge(1, 3),
+    edge(1, 4),
+    edge(3, 9),
+  ]);
+  const bytes = frame({ route });
+  forwarder.receive(address(2), bytes, 0, bytes.length, NOW);
+  assert.deepEqual(
+    sent.map(({ to }) => to),
+    [3, 4],
+  );
+});
+
+test('a node that is not in the graph sends the packet nowhere', () => {
+  const { forwarder, sent } = bench();
+  const bytes = frame({ route: graphBlock([{ from: address(7), to: address(9) }]) });
+  forwarder.receive(address(2), bytes, 0, bytes.length, NOW);
+  assert.equal(sent.length, 0);
+  assert.equal(forwarder.counters.value('dropped.graph-ends'), 1);
+});
+
+test('a flood goes to every neighbour but the one that brought it and the source', () => {
+  const { forwarder, sent } = bench({ up: [2, 3, 4, 7] });
+  const bytes = frame({ route: FLOOD_ROUTE });
+  forwarder.receive(address(2), bytes, 0, bytes.length, NOW);
+  assert.deepEqual(
+    sent.map(({ to }) => to),
+    [3, 4],
+  );
+});
+
+test('the age of a packet with a deadline grows by each link it came over', () => {
+  const { forwarder, sent } = bench();
+  const bytes = frame({ deadline: 65_000 });
+  forwarder.receive(address(2), bytes, 0, bytes.length, NOW);
+  assert.equal(readU16(sent[0]!.bytes, 28), 50);
 });
 
 test('a restarted source begins again at sequence 0 and its old packets are refused', () => {
@@ -141,7 +201,8 @@ test('a local packet says why it cannot go', () => {
     lane: 0,
     flow: 1,
     sequence: 0,
-    route: [],
+    service: SERVICE_DEFAULT,
+    route: NO_ROUTE,
   };
   assert.equal(forwarder.send(packet, new Uint8Array(10), NOW), 'sent');
   assert.equal(forwarder.send(packet, new Uint8Array(5000), NOW), 'too-big');

@@ -8,35 +8,49 @@
  * loop. Refused packets are counted by reason; the source hears of two of them (hop limit, no route)
  * through notices that are rate limited per node.
  *
- * It decides nothing about routes: `routes.nextHop` does, or the route that the source stamped.
+ * It decides nothing about routes: `next-hops.ts` reads what the source stamped, or asks routing. A
+ * packet with a deadline carries its age, to which each node adds the link it came over.
  */
-import type { Instant, NodeAddress } from '../kernel/index.ts';
+import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import { Counters } from '../kernel/index.ts';
-import type { DataHeader, DataHeaderFault } from '../wire/index.ts';
+import type { DataHeader, DataHeaderFault, PacketService, RouteBlock } from '../wire/index.ts';
 import {
   blankDataHeader,
+  copyService,
+  DATA_HEADER_BYTES,
   dataHeaderBytes,
   decodeDataHeader,
   encodeDataHeader,
   HOP_LIMIT_DEFAULT,
-  routeHop,
+  ROUTE_PATH,
+  ROUTE_WORDS_MAX,
+  writeAge,
 } from '../wire/index.ts';
 import type { FlowEntry, FlowTableOptions } from './flow-table.ts';
 import { FlowTable } from './flow-table.ts';
+import type { RouteLookup } from './next-hops.ts';
+import { NextHops } from './next-hops.ts';
 
 /** Where packets leave: the link room, seen from here. */
 export interface LinkOutlet {
   /** The slab that `reserveData` hands out places in. */
   readonly outgoingSlab: Uint8Array;
-  /** Offset for a data frame of `bytes` towards the neighbour, or -1. */
-  reserveData(neighbour: NodeAddress, bytes: number, now: Instant): number;
+  /**
+   * Offset for a data frame of `bytes` towards the neighbour, or -1. `service` is what the packet
+   * asks of the link; the frame must be written before the next call.
+   */
+  reserveData(
+    neighbour: NodeAddress,
+    bytes: number,
+    service: Readonly<PacketService>,
+    now: Instant,
+  ): number;
   /** Why the last `reserveData` returned -1. */
   readonly lastRefusal: 'link-down' | 'too-big';
-}
-
-export interface RouteLookup {
-  /** 0 when there is no way. */
-  nextHop(destination: NodeAddress): NodeAddress | 0;
+  /** Those whose links are up, in order of address. */
+  neighbours(): readonly NodeAddress[];
+  /** One way over the link, as measured; 0 when it is not up. */
+  latency(neighbour: NodeAddress): Duration;
 }
 
 export interface ForwarderSink {
@@ -75,8 +89,8 @@ export interface OutgoingPacket {
   readonly hopLimit?: number;
   readonly flow: number;
   readonly sequence: number;
-  /** Empty: each node decides. Otherwise every node after this one, destination last. */
-  readonly route: readonly NodeAddress[];
+  readonly service: Readonly<PacketService>;
+  readonly route: RouteBlock;
 }
 
 export type ForwardOutcome = 'sent' | 'unreachable' | 'too-big';
@@ -94,11 +108,17 @@ export class Forwarder {
   readonly flows: FlowTable;
   readonly counters: Counters = new Counters();
   private readonly options: ForwarderOptions;
+  private readonly nextHops: NextHops;
   private readonly header = blankDataHeader();
+  /** A header with its route, as it will be sent: next hops are found in it. */
+  private readonly own = new Uint8Array(DATA_HEADER_BYTES + 4 * ROUTE_WORDS_MAX);
+  private readonly bare = this.own.subarray(0, DATA_HEADER_BYTES);
 
   constructor(options: ForwarderOptions) {
     this.options = options;
+    const { self, routes, links } = options;
     this.flows = new FlowTable(options);
+    this.nextHops = new NextHops({ self, routes, neighbours: () => links.neighbours() });
   }
 
   /** A data frame at [at, end) of an opened packet from `from`. */
@@ -106,10 +126,11 @@ export class Forwarder {
     const header = this.header;
     const fault: DataHeaderFault | undefined = decodeDataHeader(header, bytes, at, end);
     if (fault !== undefined) return this.drop(undefined, fault);
-    const { self } = this.options;
+    const { self, links } = this.options;
     if (header.source === self) return this.drop(header, 'own-packet-returned');
     const entry = this.flows.entry(header.source, header.flow, header.epoch, now);
     if (!this.admit(entry, end - at, now)) return;
+    if (header.deadline > 0) header.age = (header.age + links.latency(from)) as Duration;
     const payloadOffset = at + dataHeaderBytes(header);
     if (header.destination === self) {
       this.options.observer?.packetDelivered?.(header);
@@ -121,32 +142,51 @@ export class Forwarder {
 
   /** Sends a packet that starts here. `payload` is copied. */
   send(packet: OutgoingPacket, payload: Uint8Array, now: Instant): ForwardOutcome {
-    const { self, epoch, links, routes } = this.options;
-    const { route, destination } = packet;
-    const next = route.length > 0 ? route[0]! : routes.nextHop(destination);
-    if (next === 0) return this.refuseLocal('unreachable', 'no-route');
+    const { self, epoch } = this.options;
+    const { route } = packet;
     const header = this.header;
     header.hopLimit = packet.hopLimit ?? HOP_LIMIT_DEFAULT;
     header.lane = packet.lane;
     header.kind = packet.kind;
     header.source = self;
-    header.destination = destination;
+    header.destination = packet.destination;
     header.epoch = epoch;
     header.flow = packet.flow;
     header.sequence = packet.sequence;
-    header.routeLength = route.length;
-    header.routeIndex = route.length > 0 ? 1 : 0;
+    header.age = 0 as Duration;
+    copyService(packet.service, header);
+    header.routeForm = route.form;
+    header.routeWords = route.bytes.length >>> 2;
+    header.routeIndex = 0;
+    encodeDataHeader(this.own, 0, header, route);
+    const fault = this.nextHops.find(header, this.own, 0, 0);
+    if (fault !== undefined) return this.refuseLocal('unreachable', fault);
+    if (route.form === ROUTE_PATH) this.own[19] = 1;
+    return this.emit(header, payload, now);
+  }
+
+  /** State: one copy towards each next hop; sent when any could go. */
+  private emit(header: DataHeader, payload: Uint8Array, now: Instant): ForwardOutcome {
+    const { links, observer } = this.options;
     const headerBytes = dataHeaderBytes(header);
-    const at = links.reserveData(next, headerBytes + payload.length, now);
-    if (at < 0) {
+    let isSent = false;
+    for (const next of this.nextHops.hops) {
+      const at = links.reserveData(next, headerBytes + payload.length, header, now);
+      if (at < 0) continue;
+      const slab = links.outgoingSlab;
+      slab.set(
+        headerBytes === DATA_HEADER_BYTES ? this.bare : this.own.subarray(0, headerBytes),
+        at,
+      );
+      slab.set(payload, at + headerBytes);
+      isSent = true;
+    }
+    if (!isSent)
       return links.lastRefusal === 'too-big'
         ? this.refuseLocal('too-big', 'too-big')
         : this.refuseLocal('unreachable', 'link-down');
-    }
-    encodeDataHeader(links.outgoingSlab, at, header, route);
-    links.outgoingSlab.set(payload, at + headerBytes);
     this.counters.add('packets-sent');
-    this.options.observer?.packetSent?.(header);
+    observer?.packetSent?.(header);
     return 'sent';
   }
 
@@ -182,33 +222,32 @@ export class Forwarder {
     now: Instant,
   ): void {
     const header = this.header;
-    const { links, routes, sink, observer } = this.options;
+    const { links, sink, observer } = this.options;
     if (header.hopLimit <= 1) {
       this.drop(header, 'hop-limit-exceeded');
       sink.notice('hop-limit-exceeded', header, bytes, payloadOffset, end, now);
       return;
     }
-    const isStamped = header.routeLength > 0;
-    if (isStamped && header.routeIndex >= header.routeLength) return this.drop(header, 'bad-route');
-    const next = isStamped
-      ? routeHop(bytes, at, header.routeIndex)
-      : routes.nextHop(header.destination);
-    if (next === 0) {
-      this.drop(header, 'no-route');
-      sink.notice('unreachable', header, bytes, payloadOffset, end, now);
+    const fault = this.nextHops.find(header, bytes, at, from);
+    if (fault !== undefined) {
+      this.drop(header, fault);
+      if (fault === 'no-route') sink.notice('unreachable', header, bytes, payloadOffset, end, now);
       return;
     }
-    // Routes disagree for the moment; where it came from would only drop it as a duplicate.
-    if (next === from) return this.drop(header, 'would-return');
-    const out = links.reserveData(next, end - at, now);
-    if (out < 0)
-      return this.drop(header, links.lastRefusal === 'too-big' ? 'too-big' : 'link-down');
-    const slab = links.outgoingSlab;
-    copyInto(slab, out, bytes, at, end);
-    slab[out + 1] = header.hopLimit - 1;
-    if (isStamped) slab[out + 19] = header.routeIndex + 1;
-    this.counters.add('packets-forwarded');
-    observer?.packetForwarded?.(header, from, next);
+    for (const next of this.nextHops.hops) {
+      const out = links.reserveData(next, end - at, header, now);
+      if (out < 0) {
+        this.drop(header, links.lastRefusal);
+        continue;
+      }
+      const slab = links.outgoingSlab;
+      copyInto(slab, out, bytes, at, end);
+      slab[out + 1] = header.hopLimit - 1;
+      if (header.routeForm === ROUTE_PATH) slab[out + 19] = header.routeIndex + 1;
+      if (header.deadline > 0) writeAge(slab, out, header.age);
+      this.counters.add('packets-forwarded');
+      observer?.packetForwarded?.(header, from, next);
+    }
   }
 
   private refuseLocal(outcome: ForwardOutcome, reason: string): ForwardOutcome {

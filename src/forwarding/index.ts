@@ -1,3 +1,4 @@
 export * from './duplicate-window.ts';
 export * from './flow-table.ts';
 export * from './forwarder.ts';
+export * from './next-hops.ts';

@@ -24,7 +24,7 @@ import {
 import type { Identity, NewNetwork } from '../security/index.ts';
 import { createIdentity, createNetwork, issueCertificate, TrustStore } from '../security/index.ts';
 import { simCrypto, simEntropy } from '../sim/index.ts';
-import { FRAME_DATA } from '../wire/index.ts';
+import { FRAME_DATA, SERVICE_DEFAULT } from '../wire/index.ts';
 import type { EnrolRequestEvent, LinkLayerOptions, LinkMetrics, LinkSink } from './index.ts';
 import { LinkLayer } from './index.ts';
 
@@ -124,7 +124,7 @@ export class TestNode {
   /** Sends one text as a data frame; false when the link would not take it. */
   send(to: TestNode, text: string, bytes = 40): boolean {
     const { now } = this.world;
-    const at = this.layer.reserveData(to.address, bytes, now);
+    const at = this.layer.reserveData(to.address, bytes, SERVICE_DEFAULT, now);
     if (at < 0) return false;
     const slab = this.layer.outgoingSlab;
     slab.fill(0, at, at + bytes);

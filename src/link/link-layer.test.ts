@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { milliseconds, seconds } from '../kernel/index.ts';
-import { FRAME_FLOOD } from '../wire/index.ts';
+import { FRAME_FLOOD, SERVICE_DEFAULT } from '../wire/index.ts';
 import { both, linkedPair, pair } from './harness.test.ts';
 
 test('two nodes bring a link up in under half a second and pass data', () => {
@@ -188,7 +188,7 @@ test('neighbours that are no longer configured are let go, new ones are dialled'
 
 test('a frame too big for the path is refused with the reason', () => {
   const { world, a, b } = linkedPair();
-  assert.equal(a.layer.reserveData(b.address, 1369, world.now), -1);
+  assert.equal(a.layer.reserveData(b.address, 1369, SERVICE_DEFAULT, world.now), -1);
   assert.equal(a.layer.lastRefusal, 'too-big');
   assert.equal(a.send(b, 'largest', 1368), true);
   world.run(milliseconds(20));

@@ -22,7 +22,7 @@ import type {
   WallTime,
 } from '../kernel/index.ts';
 import { Counters, soonest, TokenBucket } from '../kernel/index.ts';
-import type { EnrolAnswerText, Goodbye } from '../wire/index.ts';
+import type { EnrolAnswerText, Goodbye, PacketService } from '../wire/index.ts';
 import {
   CONTROL_FRAME_HEADER_BYTES,
   FRAME_ENROL_ANSWER,
@@ -158,7 +158,12 @@ export class LinkLayer {
    * in `outgoingSlab`; -1, with `lastRefusal` set, when the link is not up or the frame too big. The
    * frame must be written before the next call.
    */
-  reserveData(neighbour: NodeAddress, bytes: number, now: Instant): number {
+  reserveData(
+    neighbour: NodeAddress,
+    bytes: number,
+    _service: Readonly<PacketService>,
+    now: Instant,
+  ): number {
     const link = this.links.get(neighbour);
     if (link === undefined || !link.isUsable) return this.refuseSend('link-down');
     const room = link.mtu - SEALED_OVERHEAD_BYTES - bytes;
@@ -169,6 +174,12 @@ export class LinkLayer {
     if (!isHelloDue) return at;
     this.writer.helloAt(link, at, now);
     return at + HELLO_FRAME_BYTES;
+  }
+
+  /** One way over a link that is up, as measured; 0 for any other. */
+  latency(neighbour: NodeAddress): Duration {
+    const link = this.links.get(neighbour);
+    return (link?.isUsable === true ? link.path.rtt.rtt >>> 1 : 0) as Duration;
   }
 
   /** Sends a routing frame; false, with `lastRefusal` set, when the link cannot take it. */

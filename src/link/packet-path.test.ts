@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Session } from 'node:inspector';
 import { test } from 'node:test';
 import { DatagramBatch } from '../kernel/index.ts';
-import { FRAME_DATA } from '../wire/index.ts';
+import { FRAME_DATA, SERVICE_DEFAULT } from '../wire/index.ts';
 import { linkedPair } from './harness.test.ts';
 
 interface ProfileNode {
@@ -52,7 +52,7 @@ test('sending and receiving data allocates nothing per packet', () => {
   };
   const burst = (packets: number): void => {
     for (let i = 0; i < packets; i++) {
-      const at = layer.reserveData(b.address, 100, world.now);
+      const at = layer.reserveData(b.address, 100, SERVICE_DEFAULT, world.now);
       layer.outgoingSlab[at] = FRAME_DATA;
     }
     layer.flush(world.now);

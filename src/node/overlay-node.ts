@@ -21,7 +21,7 @@ import type { Member, TrustRefusal } from '../security/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { SocketLayer } from '../sockets/index.ts';
 import type { DataHeader } from '../wire/index.ts';
-import { blankDataHeader, HOP_LIMIT_DEFAULT } from '../wire/index.ts';
+import { blankDataHeader, copyService, HOP_LIMIT_DEFAULT } from '../wire/index.ts';
 import {
   linkLimits,
   linkTimers,
@@ -395,6 +395,7 @@ export class OverlayNode implements OverlayNodeApi {
     header.lane = packet.lane;
     header.kind = packet.kind;
     header.hopLimit = packet.hopLimit ?? HOP_LIMIT_DEFAULT;
+    copyService(packet.service, header);
     return this.loopback.push({ header, payload: payload.slice() }) ? 'sent' : 'unreachable';
   }
 

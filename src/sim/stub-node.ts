@@ -36,6 +36,7 @@ import {
   decodeChain,
   decodeDataHeader,
   encodeDataHeader,
+  NO_ROUTE,
 } from '../wire/index.ts';
 import { StubStreams } from './stub-streams.ts';
 
@@ -253,7 +254,7 @@ export class StubNode implements OverlayNodeApi {
       sequence: this.sequence++,
     };
     const packet = new Uint8Array(DATA_HEADER_BYTES);
-    encodeDataHeader(packet, 0, header, []);
+    encodeDataHeader(packet, 0, header, NO_ROUTE);
     this.seen.add(nameOf(header));
     this.options.observer?.packetSent?.(header);
     this.flood(withChecksum(concatBytes(packet, body)), undefined, undefined);

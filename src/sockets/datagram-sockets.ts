@@ -6,9 +6,10 @@
  * what a live flow sent first is worth least by then; over all sockets the newest is refused and its
  * sender told to wait for a drain.
  */
+
 import type { Counters, Instant, NodeAddress, Random, Result } from '../kernel/index.ts';
 import { BoundedQueue, fail, ok } from '../kernel/index.ts';
-import type { DataHeader, SocketMessage } from '../wire/index.ts';
+import type { DataHeader, PacketService, SocketMessage } from '../wire/index.ts';
 import {
   DATAGRAM_BYTES_MAX,
   DATAGRAM_HEADER_BYTES,
@@ -16,6 +17,8 @@ import {
   encodeFragmentHeader,
   encodePortUnreachable,
   FRAGMENT_HEADER_BYTES,
+  ROUTE_NONE,
+  SERVICE_DEFAULT,
 } from '../wire/index.ts';
 import { FlowRoutes, isRoutingSound } from './flow-routes.ts';
 import type { ReassemblyLimits } from './fragments.ts';
@@ -31,6 +34,7 @@ import type {
   SocketRefusal,
   SocketSink,
 } from './socket-types.ts';
+import { bestPath } from './socket-types.ts';
 
 export interface DatagramLimits extends ReassemblyLimits {
   readonly socketsMax: number;
@@ -65,6 +69,7 @@ interface DatagramSocket {
   readonly id: SocketId;
   readonly port: number;
   readonly lane: number;
+  readonly service: Readonly<PacketService>;
   readonly routes: FlowRoutes;
   readonly pending: BoundedQueue<Waiting>;
   flow: number;
@@ -119,6 +124,7 @@ export class DatagramSockets {
       id,
       port,
       lane: options.lane ?? 0,
+      service: options.service ?? SERVICE_DEFAULT,
       routes: new FlowRoutes(options.routing, network),
       pending: new BoundedQueue({ capacity: pendingMax, overflow: 'drop-oldest' }),
       flow,
@@ -154,11 +160,12 @@ export class DatagramSockets {
     if (payload.length > DATAGRAM_BYTES_MAX) return 'too-big';
     const route = this.options.isKnown(to) ? socket.routes.routeTo(to) : undefined;
     // A pinned or explicit route is taken even when routing thinks the destination is cut off.
-    if (route === undefined || (route.length === 0 && !this.options.isReachable(to))) {
+    if (route === undefined || (route.form === ROUTE_NONE && !this.options.isReachable(to))) {
       counters.add('datagram.unreachable');
       return 'unreachable';
     }
-    const path: FlowPath = { destination: to, lane: socket.lane, route };
+    const { lane, service } = socket;
+    const path: FlowPath = { destination: to, lane, service, route };
     if (outlet.messageBytesMax(path, now) > 0) return this.emit(socket, path, toPort, payload, now);
     return this.hold(socket, { path, toPort, payload: payload.slice() });
   }
@@ -279,7 +286,7 @@ export class DatagramSockets {
 
   private sayPortUnreachable(header: DataHeader, message: SocketMessage, now: Instant): void {
     const { outlet } = this.options;
-    const path: FlowPath = { destination: header.source, lane: header.lane, route: [] };
+    const path = bestPath(header.source, header.lane);
     if (outlet.messageBytesMax(path, now) === 0) return;
     encodePortUnreachable(outlet.scratch, outlet.scratchOffset, message);
     outlet.sendMessage(path, outlet.commonFlow, DATAGRAM_HEADER_BYTES, now);

@@ -3,6 +3,7 @@
  * that a node can be asked before any session stands. A reply is as long as its request; replies and
  * notices are rate limited, and nothing is ever said about a notice.
  */
+
 import type { Counters, Entropy, Instant, NodeAddress, Result } from '../kernel/index.ts';
 import { fail, microseconds, ok, readU32, TokenBucket } from '../kernel/index.ts';
 import type { DataHeader, EchoRequest, NodeControl } from '../wire/index.ts';
@@ -23,6 +24,7 @@ import type {
   SocketRefusal,
   SocketSink,
 } from './socket-types.ts';
+import { bestPath } from './socket-types.ts';
 
 export interface EchoLimits {
   /** Requests without an answer yet. Overflow: the oldest is forgotten. */
@@ -86,7 +88,7 @@ export class Echo {
     const identifier = this.options.nextSequence();
     const token = readU32(this.options.entropy.bytes(4), 0);
     const request: NodeControl = { kind: 'echo-request', identifier, token, paddingBytes };
-    const path: FlowPath = { destination: to, lane: 0, route };
+    const path: FlowPath = { ...bestPath(to), route };
     const payload = encodeNodeControl(request);
     const outcome = this.options.sendControl(path, identifier, hopLimit, payload, now);
     if (outcome !== 'sent') return fail(outcome === 'too-big' ? 'bad-argument' : 'unreachable');
@@ -145,7 +147,7 @@ export class Echo {
 
   private answer(to: NodeAddress, message: NodeControl, now: Instant): void {
     const { nextSequence, sendControl } = this.options;
-    const path: FlowPath = { destination: to, lane: 0, route: [] };
+    const path = bestPath(to);
     sendControl(path, nextSequence(), HOP_LIMIT_DEFAULT, encodeNodeControl(message), now);
   }
 

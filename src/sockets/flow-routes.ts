@@ -4,17 +4,18 @@
  * packet left, for as long as the socket lives and whatever happens to it since.
  */
 import type { NodeAddress } from '../kernel/index.ts';
-import { EXPLICIT_ROUTE_HOPS_MAX } from '../wire/index.ts';
+import type { RouteBlock } from '../wire/index.ts';
+import { NO_ROUTE, PATH_HOPS_MAX, pathBlock } from '../wire/index.ts';
 import type { FlowRouting, PacketOutlet } from './socket-types.ts';
 
-const NO_ROUTE: readonly NodeAddress[] = [];
 /** Destinations of one socket whose routes are kept. Overflow: the oldest is pinned anew. */
 export const PINNED_ROUTES_MAX = 256;
 
 export class FlowRoutes {
   private readonly routing: FlowRouting;
   private readonly network: PacketOutlet;
-  private readonly pinned = new Map<NodeAddress, readonly NodeAddress[]>();
+  private given: RouteBlock | undefined;
+  private readonly pinned = new Map<NodeAddress, RouteBlock>();
 
   constructor(routing: FlowRouting | undefined, network: PacketOutlet) {
     this.routing = routing ?? { scheme: 'best' };
@@ -22,15 +23,18 @@ export class FlowRoutes {
   }
 
   /** Undefined: no way to the destination by this scheme. */
-  routeTo(destination: NodeAddress): readonly NodeAddress[] | undefined {
+  routeTo(destination: NodeAddress): RouteBlock | undefined {
     const { routing } = this;
     if (routing.scheme === 'best') return NO_ROUTE;
     if (routing.scheme === 'explicit')
-      return routing.route[routing.route.length - 1] === destination ? routing.route : undefined;
+      return routing.route[routing.route.length - 1] === destination
+        ? this.explicit(routing.route)
+        : undefined;
     const known = this.pinned.get(destination);
     if (known !== undefined) return known;
-    const route = this.network.pinnedRoute(destination);
-    if (route === undefined || route.length > EXPLICIT_ROUTE_HOPS_MAX) return undefined;
+    const hops = this.network.pinnedRoute(destination);
+    if (hops === undefined || hops.length === 0 || hops.length > PATH_HOPS_MAX) return undefined;
+    const route = pathBlock(hops);
     if (this.pinned.size >= PINNED_ROUTES_MAX)
       for (const oldest of this.pinned.keys()) {
         this.pinned.delete(oldest);
@@ -39,8 +43,13 @@ export class FlowRoutes {
     this.pinned.set(destination, route);
     return route;
   }
+
+  private explicit(hops: readonly NodeAddress[]): RouteBlock {
+    this.given ??= pathBlock(hops);
+    return this.given;
+  }
 }
 
 export const isRoutingSound = (routing: FlowRouting | undefined): boolean =>
   routing?.scheme !== 'explicit' ||
-  (routing.route.length > 0 && routing.route.length <= EXPLICIT_ROUTE_HOPS_MAX);
+  (routing.route.length > 0 && routing.route.length <= PATH_HOPS_MAX);

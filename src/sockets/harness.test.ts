@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 /**
  * A network of socket layers in virtual time, for the tests of this room: each ordered pair of nodes is
  * joined by a chain of impaired hops. There is no routing in it and no link; packets are
@@ -11,7 +12,13 @@ import type { Instant, NodeAddress, WallTime } from '../kernel/index.ts';
 import { Heap, Random } from '../kernel/index.ts';
 import type { Member } from '../security/index.ts';
 import { simCrypto, simEntropy } from '../sim/index.ts';
-import { blankDataHeader, DATA_HEADER_BYTES, encodeDataHeader } from '../wire/index.ts';
+import {
+  blankDataHeader,
+  DATA_HEADER_BYTES,
+  dataHeaderBytes,
+  decodeDataHeader,
+  encodeDataHeader,
+} from '../wire/index.ts';
 import type {
   DatagramMeta,
   EchoOutcome,
@@ -280,7 +287,7 @@ export class TestNetwork {
   ): PacketOutcome {
     const to = this.nodes.find((n) => n.address === packet.destination);
     if (to === undefined || this.unreachable.has(packet.destination)) return 'unreachable';
-    const headerBytes = DATA_HEADER_BYTES + 4 * packet.route.length;
+    const headerBytes = DATA_HEADER_BYTES + packet.route.bytes.length;
     const size = LINK_OVERHEAD_BYTES + headerBytes + payload.length;
     if (size > (this.options.pathMtu ?? 1400)) return 'too-big';
     this.packetsSent++;
@@ -289,7 +296,7 @@ export class TestNetwork {
     const header = Object.assign(blankDataHeader(), packet, {
       source: node.address,
       epoch: node.epoch,
-      routeLength: packet.route.length,
+      ...packet.service,
     });
     encodeDataHeader(frame, 0, header, packet.route);
     frame.set(payload, headerBytes);
@@ -317,19 +324,9 @@ export class TestNetwork {
   private arrive(to: TestNode, frame: Uint8Array): void {
     to.now = this.now;
     this.onFrame?.(to, frame);
-    const view = new DataView(frame.buffer);
-    const header = Object.assign(blankDataHeader(), {
-      hopLimit: frame[1]!,
-      lane: frame[2]!,
-      kind: frame[3]!,
-      source: view.getUint32(4) as NodeAddress,
-      destination: view.getUint32(8) as NodeAddress,
-      epoch: view.getUint32(12),
-      flow: view.getUint16(16),
-      routeLength: frame[18]!,
-      sequence: view.getUint32(20),
-    });
-    const payloadAt = DATA_HEADER_BYTES + 4 * header.routeLength;
+    const header = blankDataHeader();
+    assert.equal(decodeDataHeader(header, frame, 0, frame.length), undefined);
+    const payloadAt = dataHeaderBytes(header);
     if (header.source === to.address) {
       // What a node sends to itself never was in a frame.
       const payload = frame.slice(payloadAt);

@@ -15,6 +15,7 @@
  * Longer than most files: what the four places of a peer may hold is decided by every way a session
  * comes and goes, and those are read together.
  */
+
 import type { Counters, Instant, NodeAddress, Random } from '../kernel/index.ts';
 import {
   AEAD_TAG_BYTES,
@@ -44,6 +45,7 @@ import {
   readResponse,
 } from './session-handshake.ts';
 import type { FlowPath, PacketOutcome } from './socket-types.ts';
+import { bestPath } from './socket-types.ts';
 
 export interface SessionLimits {
   /** Peers with a session or one being made. The idle one used longest ago gives way. */
@@ -440,7 +442,7 @@ export class SessionTable {
   private sendSessionMessage(to: NodeAddress, message: SessionMessage, now: Instant): void {
     const { events } = this.options;
     const packet = { kind: KIND_SESSION, flow: 0, sequence: events.controlSequence() };
-    const path: FlowPath = { destination: to, lane: 0, route: [] };
+    const path = bestPath(to);
     events.sendPacket(path, packet, encodeSessionMessage(message), now);
   }
 

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { milliseconds, type NodeAddress } from '../kernel/index.ts';
-import { KIND_NODE_CONTROL, KIND_SEALED, KIND_SESSION } from '../wire/index.ts';
+import {
+  blankDataHeader,
+  DATA_HEADER_BYTES,
+  KIND_NODE_CONTROL,
+  KIND_SEALED,
+  KIND_SESSION,
+} from '../wire/index.ts';
 import { MS, SECOND, TestNetwork, type TestNode } from './harness.test.ts';
 
 const pair = (network: TestNetwork) => {
@@ -264,9 +270,9 @@ describe('end-to-end sessions', () => {
       fc.property(kinds, fc.uint8Array({ maxLength: 200 }), fc.nat(), (kind, bytes, cut) => {
         const frame = frames[cut % frames.length]!.slice();
         frame[3] = kind;
-        const forged = new Uint8Array(24 + bytes.length);
-        forged.set(frame.subarray(0, Math.min(forged.length, 24 + (cut % 20))));
-        forged.set(bytes, 24);
+        const forged = new Uint8Array(DATA_HEADER_BYTES + bytes.length);
+        forged.set(frame.subarray(0, Math.min(forged.length, DATA_HEADER_BYTES + (cut % 20))));
+        forged.set(bytes, DATA_HEADER_BYTES);
         network.inject(b, forged);
       }),
       { numRuns: 2000 },
@@ -295,7 +301,9 @@ describe('echo', () => {
     // Node b stands in the way: it takes what is meant for c.
     network.drop = (from, packet) => {
       if (from !== a || packet.destination !== c.address) return false;
-      const header = { ...packet, source: a.address, epoch: 1, routeLength: 0, routeIndex: 0 };
+      const { destination, kind, flow, sequence } = packet;
+      const name = { source: a.address, destination, kind, flow, sequence, epoch: 1 };
+      const header = { ...blankDataHeader(), ...name };
       b.layer.notice('hop-limit-exceeded', header, new Uint8Array([1]), 0, 1, network.now);
       return true;
     };
@@ -313,17 +321,9 @@ describe('echo', () => {
     network.runFor(SECOND);
     assert.equal(b.layer.counters.value('echo.rate-limited'), 40);
     const header = { kind: KIND_NODE_CONTROL, source: a.address, destination: b.address };
-    const rest = {
-      hopLimit: 1,
-      lane: 0,
-      epoch: 1,
-      flow: 0,
-      sequence: 1,
-      routeLength: 0,
-      routeIndex: 0,
-    };
+    const rest = { ...blankDataHeader(), hopLimit: 1, epoch: 1, sequence: 1 };
     const before = network.packetsSent;
-    b.layer.notice('unreachable', { ...header, ...rest }, new Uint8Array([4]), 0, 1, network.now);
+    b.layer.notice('unreachable', { ...rest, ...header }, new Uint8Array([4]), 0, 1, network.now);
     assert.equal(network.packetsSent, before);
   });
 

@@ -7,6 +7,7 @@
  * that arrives to its part, and tells the parts of each other's news. Everything with a decision in it
  * is in the parts.
  */
+
 import type {
   Crypto,
   Entropy,
@@ -31,6 +32,8 @@ import {
   KIND_SESSION,
   MESSAGE_CONFIRM,
   MESSAGE_STREAM,
+  NO_ROUTE,
+  SERVICE_DEFAULT,
   SESSION_INDEX_BYTES,
 } from '../wire/index.ts';
 import type { MessageOutlet } from './datagram-sockets.ts';
@@ -54,6 +57,7 @@ import type {
   SocketSink,
   StreamId,
 } from './socket-types.ts';
+import { bestPath } from './socket-types.ts';
 import { StreamTable } from './stream-table.ts';
 
 export interface SocketLayerOptions {
@@ -99,7 +103,8 @@ export class SocketLayer {
     hopLimit: HOP_LIMIT_DEFAULT,
     flow: 0,
     sequence: 0,
-    route: [],
+    service: SERVICE_DEFAULT,
+    route: NO_ROUTE,
   };
   private ids = 0;
   private isStopped = false;
@@ -233,7 +238,7 @@ export class SocketLayer {
     if (payloadOffset < headerBytes) {
       // Opening reads addresses and epoch where the frame has them.
       const frame = new Uint8Array(headerBytes + end - payloadOffset);
-      encodeDataHeader(frame, 0, { ...header, routeLength: 0 }, []);
+      encodeDataHeader(frame, 0, header, NO_ROUTE);
       frame.set(bytes.subarray(payloadOffset, end), headerBytes);
       return this.dispatch(header, frame, headerBytes, frame.length, now);
     }
@@ -383,7 +388,7 @@ export class SocketLayer {
     const known = this.options.pathMtu(path.destination);
     const mtu = known > 0 ? known : PATH_MTU_FLOOR;
     const overhead =
-      LINK_OVERHEAD_BYTES + DATA_HEADER_BYTES + 4 * path.route.length + SESSION_OVERHEAD_BYTES;
+      LINK_OVERHEAD_BYTES + DATA_HEADER_BYTES + path.route.bytes.length + SESSION_OVERHEAD_BYTES;
     return Math.min(mtu, this.limits.datagramBytesMax) - overhead;
   }
 
@@ -391,7 +396,7 @@ export class SocketLayer {
     const { scratch, scratchOffset } = this.sessions;
     scratch[scratchOffset] = MESSAGE_CONFIRM;
     const sequence = this.flows.nextSequence(CONTROL_FLOW);
-    const path: FlowPath = { destination: peer, lane: 0, route: [] };
+    const path = bestPath(peer);
     this.sessions.send(path, { flow: CONTROL_FLOW, sequence }, 1, now);
   }
 
@@ -409,6 +414,7 @@ export class SocketLayer {
     packet.hopLimit = hopLimit;
     packet.flow = name.flow;
     packet.sequence = name.sequence;
+    packet.service = path.service;
     packet.route = path.route;
     const outcome = this.options.network.send(packet, payload, now);
     if (outcome !== 'sent') this.counters.add(`packet.${outcome}`);

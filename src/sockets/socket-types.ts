@@ -3,6 +3,8 @@
  * these shapes to drivers as they stand here.
  */
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
+import type { PacketService, RouteBlock } from '../wire/index.ts';
+import { NO_ROUTE, SERVICE_DEFAULT } from '../wire/index.ts';
 
 export type SocketId = number;
 export type StreamId = number;
@@ -17,6 +19,8 @@ export interface FlowOptions {
   /** Lane number on the wire; 0 is `default`. */
   readonly lane?: number;
   readonly routing?: FlowRouting;
+  /** What the flow asks of each link; absent: best effort. */
+  readonly service?: Readonly<PacketService>;
 }
 
 export type SendOutcome =
@@ -79,8 +83,8 @@ export interface SocketPacket {
   hopLimit: number;
   flow: number;
   sequence: number;
-  /** Empty: each node decides. Otherwise every node after this one, destination last. */
-  route: readonly NodeAddress[];
+  service: Readonly<PacketService>;
+  route: RouteBlock;
 }
 
 export type PacketOutcome = 'sent' | 'unreachable' | 'too-big';
@@ -97,5 +101,14 @@ export interface PacketOutlet {
 export interface FlowPath {
   readonly destination: NodeAddress;
   readonly lane: number;
-  readonly route: readonly NodeAddress[];
+  readonly service: Readonly<PacketService>;
+  readonly route: RouteBlock;
 }
+
+/** The way that every node chooses by itself, best effort: control messages and answers. */
+export const bestPath = (destination: NodeAddress, lane = 0): FlowPath => ({
+  destination,
+  lane,
+  service: SERVICE_DEFAULT,
+  route: NO_ROUTE,
+});

@@ -2,17 +2,21 @@
  * All streams and listeners of a node: gives them ids and ports, brings each segment to its stream,
  * answers segments that belong to none, and wakes streams when they are due.
  */
+
 import type { Counters, Instant, NodeAddress, Random, Result } from '../kernel/index.ts';
 import { fail, ok, TokenBucket } from '../kernel/index.ts';
 import type { DataHeader, ResetReason } from '../wire/index.ts';
 import {
   blankStreamSegment,
+  copyService,
   decodeStreamSegment,
   encodeStreamSegment,
+  ROUTE_NONE,
   SEGMENT_NUMBERED,
   SEGMENT_OPEN,
   SEGMENT_OPENER,
   SEGMENT_RESET,
+  SERVICE_DEFAULT,
 } from '../wire/index.ts';
 import { ByteBudget, RING_BYTES_MIN } from './byte-ring.ts';
 import type { MessageOutlet } from './datagram-sockets.ts';
@@ -30,6 +34,7 @@ import type {
   StreamFault,
   StreamId,
 } from './socket-types.ts';
+import { bestPath } from './socket-types.ts';
 import type { StreamEvents } from './stream.ts';
 import { Stream } from './stream.ts';
 
@@ -153,7 +158,8 @@ export class StreamTable {
     const fromPort = this.localPorts.choose(undefined);
     if (typeof fromPort === 'string') return fail('limit-reached');
     this.wireIds = (this.wireIds + 1) >>> 0;
-    const path: FlowPath = { destination: to, lane: options.lane ?? 0, route };
+    const { lane = 0, service = SERVICE_DEFAULT } = options;
+    const path: FlowPath = { destination: to, lane, service, route };
     const name = { wireId: this.wireIds, isOpener: true, ports: { toPort, fromPort } };
     const stream = this.add(path, name, now);
     if (stream === undefined) return fail('limit-reached');
@@ -203,7 +209,7 @@ export class StreamTable {
 
   routeChanged(destination: NodeAddress, now: Instant): void {
     this.eachOf(destination, (stream) => {
-      if (stream.path.route.length === 0) stream.routeChanged(now);
+      if (stream.path.route.form === ROUTE_NONE) stream.routeChanged(now);
     });
   }
 
@@ -255,7 +261,7 @@ export class StreamTable {
       this.sayReset(header, 'refused', now);
       return undefined;
     }
-    const path: FlowPath = { destination: header.source, lane: header.lane, route: [] };
+    const path = answerPath(header);
     const ports = { toPort: segment.fromPort, fromPort: segment.toPort };
     const name = { wireId: segment.stream, isOpener: false, ports };
     const stream = this.liveCount < limits.streamsMax ? this.add(path, name, now) : undefined;
@@ -372,7 +378,7 @@ export class StreamTable {
   private sayReset(header: DataHeader, reason: ResetReason, now: Instant): void {
     const { outlet, counters } = this.options;
     if (!this.resets.take(now)) return counters.add('stream.reset-rate-limited');
-    const path: FlowPath = { destination: header.source, lane: header.lane, route: [] };
+    const path = bestPath(header.source, header.lane);
     if (outlet.messageBytesMax(path, now) === 0) return;
     const { resetSegment, segment } = this;
     resetSegment.flags = SEGMENT_RESET;
@@ -383,6 +389,13 @@ export class StreamTable {
     const end = encodeStreamSegment(scratch, scratchOffset, resetSegment);
     outlet.sendMessage(path, outlet.commonFlow, end - scratchOffset, now);
   }
+}
+
+/** The accepting side answers in the lane and with the service that the opener chose. */
+function answerPath(header: DataHeader): FlowPath {
+  const service = { ...SERVICE_DEFAULT };
+  copyService(header, service);
+  return { ...bestPath(header.source, header.lane), service };
 }
 
 /** One number for an opener's id and which side's segments these are. */

@@ -5,7 +5,7 @@
  *
  *    0               1               2               3
  *   +---------------+---------------+---------------+---------------+
- *   | frame 0x10    | hop limit     | lane          | kind          |  0
+ *   | frame 0x10    | hop limit     | lane          | form  | kind  |  0
  *   +---------------+---------------+---------------+---------------+
  *   |                        source address                         |  4
  *   +---------------------------------------------------------------+
@@ -13,35 +13,44 @@
  *   +---------------------------------------------------------------+
  *   |                         source epoch                          | 12
  *   +-------------------------------+---------------+---------------+
- *   |          flow label           | route length  | route index   | 16
+ *   |          flow label           | route words   | route index   | 16
  *   +-------------------------------+---------------+---------------+
  *   |                       sequence number                         | 20
+ *   +-------+-------+-------+-------+-------------------------------+
+ *   | recov.| prio. | req.  | retr. |     deadline, 100 us          | 24
+ *   +-------+-------+-------+-------+-------------------------------+
+ *   |          age, 100 us          |               0               | 28
  *   +---------------------------------------------------------------+
- *   |   route: `route length` node addresses of 4 bytes, in order   | 24
+ *   |   route: `route words` of 4 bytes, see route-block.ts         | 32
  *   +---------------------------------------------------------------+
  *   |   payload, to the end of the packet                           |
  *
  * (source, epoch, flow, sequence) names a packet for the life of the network: de-duplication and the
- * end-to-end nonce rest on it. A route, where present, is every node after the source up to and
- * including the destination; `route index` counts those already reached. Route length 0 means: each
- * node decides.
+ * end-to-end nonce rest on it. `form` is the route's, see route-block.ts. The 4-bit fields of byte 24
+ * are the packet's service, see service.ts. `age` is how long the packet has been on its way, as the
+ * nodes on it have added up: half a round trip for each link, and what it waited.
  */
-import type { NodeAddress } from '../kernel/index.ts';
+import type { Duration, NodeAddress } from '../kernel/index.ts';
 import { readU16, readU32, writeU16, writeU32 } from '../kernel/index.ts';
 import { FRAME_DATA } from './packet-types.ts';
+import type { RouteBlock, RouteFault } from './route-block.ts';
+import { routeFault } from './route-block.ts';
+import type { PacketService } from './service.ts';
 
-export const DATA_HEADER_BYTES = 24;
+export const DATA_HEADER_BYTES = 32;
 export const HOP_LIMIT_DEFAULT = 64;
-export const EXPLICIT_ROUTE_HOPS_MAX = 16;
+/** Step of `deadline` and `age`, in microseconds. */
+export const DATA_TIME_STEP = 100;
+const DATA_TIME_MAX = 0xffff * DATA_TIME_STEP;
 
-/** Payload kinds. */
+/** Payload kinds; four bits. */
 export const KIND_SEALED = 0;
 /** End-to-end session set-up (`sockets/`). */
 export const KIND_SESSION = 1;
 /** Echo request, echo reply, hop limit exceeded, unreachable: sealed hop by hop only. */
 export const KIND_NODE_CONTROL = 2;
 
-export interface DataHeader {
+export interface DataHeader extends PacketService {
   hopLimit: number;
   lane: number;
   kind: number;
@@ -50,8 +59,11 @@ export interface DataHeader {
   epoch: number;
   flow: number;
   sequence: number;
-  routeLength: number;
+  routeForm: number;
+  routeWords: number;
   routeIndex: number;
+  /** At most 6.5 s are told. */
+  age: Duration;
 }
 
 /** A header to decode into, so that the packet path allocates none. */
@@ -65,12 +77,19 @@ export function blankDataHeader(): DataHeader {
     epoch: 0,
     flow: 0,
     sequence: 0,
-    routeLength: 0,
+    routeForm: 0,
+    routeWords: 0,
     routeIndex: 0,
+    recovery: 0,
+    priority: 0,
+    requests: 0,
+    retransmissions: 0,
+    deadline: 0 as Duration,
+    age: 0 as Duration,
   };
 }
 
-export type DataHeaderFault = 'truncated' | 'not-data' | 'bad-address' | 'bad-route';
+export type DataHeaderFault = 'truncated' | 'not-data' | 'bad-address' | RouteFault;
 
 /** Decodes the header at `at`; undefined when it is sound, otherwise what is wrong with it. */
 export function decodeDataHeader(
@@ -83,46 +102,76 @@ export function decodeDataHeader(
   if (bytes[at] !== FRAME_DATA) return 'not-data';
   into.hopLimit = bytes[at + 1]!;
   into.lane = bytes[at + 2]!;
-  into.kind = bytes[at + 3]!;
+  into.kind = bytes[at + 3]! & 15;
+  into.routeForm = bytes[at + 3]! >>> 4;
   into.source = readU32(bytes, at + 4) as NodeAddress;
   into.destination = readU32(bytes, at + 8) as NodeAddress;
   into.epoch = readU32(bytes, at + 12);
   into.flow = readU16(bytes, at + 16);
-  into.routeLength = bytes[at + 18]!;
+  into.routeWords = bytes[at + 18]!;
   into.routeIndex = bytes[at + 19]!;
   into.sequence = readU32(bytes, at + 20);
+  into.recovery = bytes[at + 24]! >>> 4;
+  into.priority = bytes[at + 24]! & 15;
+  into.requests = bytes[at + 25]! >>> 4;
+  into.retransmissions = bytes[at + 25]! & 15;
+  into.deadline = (readU16(bytes, at + 26) * DATA_TIME_STEP) as Duration;
+  into.age = (readU16(bytes, at + 28) * DATA_TIME_STEP) as Duration;
   if (into.source === 0 || into.destination === 0) return 'bad-address';
-  if (into.routeLength > EXPLICIT_ROUTE_HOPS_MAX || into.routeIndex > into.routeLength)
-    return 'bad-route';
-  if (end - at < DATA_HEADER_BYTES + 4 * into.routeLength) return 'truncated';
-  return undefined;
+  if (into.routeForm === 0 && into.routeWords === 0)
+    return into.routeIndex === 0 ? undefined : 'bad-route';
+  const routeEnd = at + DATA_HEADER_BYTES + 4 * into.routeWords;
+  if (routeEnd > end) return 'truncated';
+  if (into.routeIndex > into.routeWords) return 'bad-route';
+  return routeFault(into.routeForm, bytes, at + DATA_HEADER_BYTES, routeEnd);
 }
 
 /** Bytes before the payload. */
-export const dataHeaderBytes = (header: DataHeader): number =>
-  DATA_HEADER_BYTES + 4 * header.routeLength;
+export const dataHeaderBytes = (header: Pick<DataHeader, 'routeWords'>): number =>
+  DATA_HEADER_BYTES + 4 * header.routeWords;
 
-/** The route's node number `i`. */
-export const routeHop = (bytes: Uint8Array, at: number, i: number): NodeAddress =>
-  readU32(bytes, at + DATA_HEADER_BYTES + 4 * i) as NodeAddress;
-
-/** Writes header and route at `at`; the caller has made room for `dataHeaderBytes`. */
+/**
+ * Writes header and route at `at`; the caller has made room for `DATA_HEADER_BYTES` and the route's
+ * bytes. The route's form and length come from the route.
+ */
 export function encodeDataHeader(
   bytes: Uint8Array,
   at: number,
   header: DataHeader,
-  route: readonly NodeAddress[],
+  route: RouteBlock,
 ): void {
   bytes[at] = FRAME_DATA;
   bytes[at + 1] = header.hopLimit;
   bytes[at + 2] = header.lane;
-  bytes[at + 3] = header.kind;
+  bytes[at + 3] = (route.form << 4) | header.kind;
   writeU32(bytes, at + 4, header.source);
   writeU32(bytes, at + 8, header.destination);
   writeU32(bytes, at + 12, header.epoch);
   writeU16(bytes, at + 16, header.flow);
-  bytes[at + 18] = route.length;
+  bytes[at + 18] = route.bytes.length >>> 2;
   bytes[at + 19] = header.routeIndex;
   writeU32(bytes, at + 20, header.sequence);
-  for (let i = 0; i < route.length; i++) writeU32(bytes, at + DATA_HEADER_BYTES + 4 * i, route[i]!);
+  bytes[at + 24] = (header.recovery << 4) | header.priority;
+  bytes[at + 25] = (header.requests << 4) | header.retransmissions;
+  writeU16(bytes, at + 26, steps(header.deadline));
+  writeU16(bytes, at + 28, steps(header.age));
+  writeU16(bytes, at + 30, 0);
+  if (route.bytes.length > 0) bytes.set(route.bytes, at + DATA_HEADER_BYTES);
 }
+
+/** The age in an encoded frame: what changes on the way, besides hop limit and route index. */
+export function writeAge(bytes: Uint8Array, at: number, age: Duration): void {
+  writeU16(bytes, at + 28, steps(age));
+}
+
+/** Copies what a packet asks of links. */
+export function copyService(from: Readonly<PacketService>, to: PacketService): void {
+  to.recovery = from.recovery;
+  to.priority = from.priority;
+  to.requests = from.requests;
+  to.retransmissions = from.retransmissions;
+  to.deadline = from.deadline;
+}
+
+const steps = (time: Duration): number =>
+  time >= DATA_TIME_MAX ? 0xffff : Math.round(time / DATA_TIME_STEP);

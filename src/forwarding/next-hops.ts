@@ -1,0 +1,87 @@
+/**
+ * Where one packet goes on from this node, by the form of its route. None: the routing table's next
+ * hop. A path: its next node. A graph: its edges from here. A flood: every neighbour but the one that
+ * brought it. The decision is the source's; a node only follows.
+ */
+import type { NodeAddress } from '../kernel/index.ts';
+import type { DataHeader } from '../wire/index.ts';
+import {
+  DATA_HEADER_BYTES,
+  graphNextHops,
+  pathHop,
+  ROUTE_FLOOD,
+  ROUTE_GRAPH,
+  ROUTE_NONE,
+} from '../wire/index.ts';
+
+export interface RouteLookup {
+  /** 0 when there is no way. */
+  nextHop(destination: NodeAddress): NodeAddress | 0;
+}
+
+export interface NextHopsOptions {
+  readonly self: NodeAddress;
+  readonly routes: RouteLookup;
+  /** Those whose links are up. */
+  readonly neighbours: () => readonly NodeAddress[];
+}
+
+/** Why a packet goes nowhere. */
+export type NoNextHop = 'no-route' | 'bad-route' | 'would-return' | 'graph-ends';
+
+export class NextHops {
+  /** The answer to the last call; reused by the next. */
+  readonly hops: NodeAddress[] = [];
+  private readonly options: NextHopsOptions;
+
+  constructor(options: NextHopsOptions) {
+    this.options = options;
+  }
+
+  /**
+   * Fills `hops` for the packet whose sound header stands at `at`; `from` is the neighbour that
+   * brought it, 0 at its source. Undefined, or why there is none.
+   */
+  find(
+    header: DataHeader,
+    bytes: Uint8Array,
+    at: number,
+    from: NodeAddress | 0,
+  ): NoNextHop | undefined {
+    const { hops, options } = this;
+    hops.length = 0;
+    const route = at + DATA_HEADER_BYTES;
+    switch (header.routeForm) {
+      case ROUTE_NONE: {
+        const next = options.routes.nextHop(header.destination);
+        return next === 0 ? 'no-route' : this.single(next, from);
+      }
+      case ROUTE_GRAPH:
+        graphNextHops(hops, bytes, route, options.self);
+        return this.without(from, header.source);
+      case ROUTE_FLOOD:
+        for (const neighbour of options.neighbours()) hops.push(neighbour);
+        return this.without(from, header.source);
+      default: {
+        if (header.routeIndex >= header.routeWords) return 'bad-route';
+        const next = pathHop(bytes, route, header.routeIndex);
+        return next === 0 ? 'bad-route' : this.single(next, from);
+      }
+    }
+  }
+
+  private single(next: NodeAddress, from: NodeAddress | 0): NoNextHop | undefined {
+    // Routes disagree for the moment; where it came from would only drop it as a duplicate.
+    if (next === from) return 'would-return';
+    this.hops.push(next);
+    return undefined;
+  }
+
+  private without(from: NodeAddress | 0, source: NodeAddress): NoNextHop | undefined {
+    const { hops } = this;
+    let kept = 0;
+    for (const hop of hops) if (hop !== from && hop !== source) hops[kept++] = hop;
+    hops.length = kept;
+    return kept === 0 ? 'graph-ends' : undefined;
+  }
+}
