@@ -3,7 +3,7 @@
  * under a link's everything else; under keys that wait to be confirmed, anything confirms them except
  * the goodbye by which the peer refuses.
  */
-import type { Counters, DatagramBatch, Instant } from '../kernel/index.ts';
+import type { Counters, DatagramBatch, Instant, UnderlayAddress } from '../kernel/index.ts';
 import { AEAD_TAG_BYTES, readU16 } from '../kernel/index.ts';
 import type { Goodbye } from '../wire/index.ts';
 import {
@@ -63,6 +63,8 @@ export class FrameReader {
   private readonly hello = blankHello();
   /** Links whose neighbour wants an answer at once. */
   private readonly owing: Link[] = [];
+  /** Where the packet being read came from. */
+  private remote: UnderlayAddress | undefined;
 
   constructor(options: FrameReaderOptions) {
     this.options = options;
@@ -86,12 +88,9 @@ export class FrameReader {
     link.heard(session, datagramBytes, now);
     this.count(link, gap, now);
     const remote = batch.remotes[i]!;
-    const { path } = link;
-    if (gap >= 0 && remote !== path.remote && remote.key !== path.remote.key) {
-      path.move({ remote, local: batch.locals[i]! }, now);
-      this.options.counters.add('link.roamed');
-      this.options.hastened();
-    }
+    if (gap >= 0 && remote !== link.path.remote && remote.key !== link.path.remote.key)
+      this.elsewhere(link, { remote, local: batch.locals[i]!, datagramBytes }, now);
+    this.remote = remote;
     this.frames(link, slab, at, end, datagramBytes, now);
   }
 
@@ -110,6 +109,17 @@ export class FrameReader {
     loss.arrived(gap, now);
     if (gap === 0) return;
     link.urge(now);
+    this.options.hastened();
+  }
+
+  private elsewhere(
+    link: Link,
+    from: { remote: UnderlayAddress; local: number; datagramBytes: number },
+    now: Instant,
+  ): void {
+    if (!link.path.heardElsewhere(from, now)) return;
+    this.options.counters.add('link.address-checks');
+    this.options.writer.addressCheck(link, now);
     this.options.hastened();
   }
 
@@ -163,6 +173,8 @@ export class FrameReader {
     const { hello } = this;
     if (!decodeHello(hello, slab, at, end))
       return this.refuse('hello-malformed', link.path.remote.key, now);
+    if (link.path.moveIfProven(this.remote!, hello.echo, now))
+      this.options.counters.add('link.roamed');
     link.path.receiveHello(hello, now);
     if ((hello.flags & HELLO_HURRY) !== 0) link.hurry(now);
     if ((hello.flags & HELLO_ANSWER_AT_ONCE) !== 0 && !link.owesAnswer) {

@@ -8,6 +8,7 @@ import {
   encodeMtuMessage,
   FRAME_GOODBYE,
   FRAME_MTU_PROBE,
+  HELLO_ANSWER_AT_ONCE,
   HELLO_FRAME_BYTES,
   SEALED_OVERHEAD_BYTES,
 } from '../wire/index.ts';
@@ -60,6 +61,19 @@ export class FrameWriter {
     const to = session.link?.path ?? session;
     const at = this.outgoing.packet(session, CONTROL_FRAME_HEADER_BYTES + body.length, to);
     this.frame(at, type, body);
+  }
+
+  /** Asks an address that the neighbour was heard from, within what came from there. */
+  addressCheck(link: Link, now: Instant): void {
+    const { check, rtt } = link.path;
+    const bytes = SEALED_OVERHEAD_BYTES + HELLO_FRAME_BYTES;
+    if (check === undefined || !check.take(bytes, rtt.rtt, now)) return;
+    const hello = link.path.hello(HELLO_ANSWER_AT_ONCE, now);
+    check.asks(hello.timestamp);
+    link.packetsOut++;
+    link.bytesOut += bytes;
+    const at = this.outgoing.packet(link.current, HELLO_FRAME_BYTES, check);
+    encodeHello(this.outgoing.slab, at, hello);
   }
 
   /** A probe padded to the size it asks about, when one is due. */

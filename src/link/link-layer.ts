@@ -472,9 +472,19 @@ export class LinkLayer {
       this.handshakes.initiate(link.path, link, now);
     }
     if (link.path.mtu.nextAt <= now) this.writer.mtuProbe(link, now);
+    this.checkAddress(link, now);
     if (link.helloAt <= now || (isHelloTime && link.isHelloInStep(now)))
       this.writer.hello(link, now);
     this.tellNews(link, now);
+  }
+
+  private checkAddress(link: Link, now: Instant): void {
+    const { check } = link.path;
+    if (check === undefined || check.nextAt > now) return;
+    if (check.isHopeless) {
+      link.path.check = undefined;
+      this.counters.add('link.address-checks-unanswered');
+    } else this.writer.addressCheck(link, now);
   }
 
   private tellNews(link: Link, now: Instant): void {

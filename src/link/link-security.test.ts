@@ -406,3 +406,50 @@ test('a member cannot ask for a certificate under its link', () => {
   assert.equal(a.layer.counters.value('link.packet.frame-not-allowed'), 2);
   assert.equal(a.isUp(b), true);
 });
+
+test('a neighbour that moves is followed once its new address has answered', () => {
+  const { world, a, b } = linkedPair();
+  const home = b.remote;
+  world.run(seconds(1));
+  assert.equal(a.layer.metrics(b.address)!.mtu, 1400);
+  Object.assign(b, { remote: underlayAddress('10.9.9.9', 7001) });
+  b.send(a, 'from elsewhere');
+  world.run(milliseconds(35));
+  assert.equal(a.layer.status(world.now)[0]!.remote.key, b.remote.key);
+  assert.notEqual(a.layer.status(world.now)[0]!.remote.key, home.key);
+  assert.equal(bytesOf(a, 'link.roamed'), 1);
+  a.send(b, 'found you');
+  world.run(seconds(1));
+  assert.deepEqual(b.received, ['found you']);
+  assert.equal(a.layer.status(world.now)[0]!.mtu, 1400, 'the new path has been probed');
+  assert.equal(a.events('down').length + b.events('down').length, 0);
+});
+
+test('a packet held back and sent from elsewhere moves nothing and floods nobody', () => {
+  const { world, a, b } = linkedPair();
+  const stranger = underlayAddress('10.6.6.6', 666);
+  const held: Uint8Array[] = [];
+  world.channel(b, a).tap = (bytes) => held.push(bytes.slice()) > 3;
+  for (let i = 0; i < 3; i++) b.send(a, `held ${i}`, 200);
+  world.channel(b, a).tap = undefined;
+  const sizes: number[] = [];
+  world.channelBetween(a.remote.key, stranger.key).tap = (bytes) => {
+    sizes.push(bytes.length);
+    return true;
+  };
+  for (const bytes of held) {
+    world.inject(stranger, a.remote, bytes);
+    world.run(milliseconds(15));
+    a.send(b, 'where it belongs', 1000);
+  }
+  world.run(seconds(3));
+  const sum = (lengths: number[]): number => lengths.reduce((total, n) => total + n, 0);
+  assert.ok(sizes.length > 0, 'the address is asked');
+  assert.ok(sum(sizes) <= sum(held.map((bytes) => bytes.length)), `${sizes}`);
+  assert.ok(Math.max(...sizes) < 100, 'neither data nor a probe goes there');
+  assert.deepEqual(b.received, Array(3).fill('where it belongs'));
+  assert.equal(a.layer.status(world.now)[0]!.remote.key, b.remote.key);
+  assert.equal(bytesOf(a, 'link.roamed'), 0);
+  assert.equal(bytesOf(a, 'link.address-checks-unanswered'), 1);
+  assert.equal(a.events('down').length + b.events('down').length, 0);
+});

@@ -238,6 +238,7 @@ export class Link {
   nextTimeout(now: Instant): Instant {
     let next = Math.min(this.helloAt, this.path.mtu.nextAt, this.path.detector.nextChange(now));
     if (this.state !== 'connecting') next = Math.min(next, this.rekeyAt);
+    if (this.path.check !== undefined) next = Math.min(next, this.path.check.nextAt);
     if (this.previous !== undefined) next = Math.min(next, this.previousEnds());
     return next as Instant;
   }

@@ -5,6 +5,7 @@
 import type { Duration, Instant, UnderlayAddress } from '../kernel/index.ts';
 import type { Hello } from '../wire/index.ts';
 import { blankHello, HELLO_HOLD_MAX, HELLO_HOLD_NONE } from '../wire/index.ts';
+import { AddressCheck } from './address-check.ts';
 import { FailureDetector } from './failure-detector.ts';
 import { LossEstimator } from './loss-estimator.ts';
 import type { LinkMetrics } from './metrics-damper.ts';
@@ -26,7 +27,11 @@ export class Path {
   /** Losses of what we send, as the neighbour reports them. */
   lossOutNowPpm = 0;
   lossOutToldPpm = 0;
+  /** Another address that the neighbour was heard from and that has not answered yet. */
+  check: AddressCheck | undefined;
   private readonly outgoing: Hello = blankHello();
+  /** Timestamp of the last hello, not reduced: no two hellos carry the same. */
+  private helloClock = -1;
   private newestHelloTimestamp = 0;
   private newestHelloAt: Instant | undefined;
 
@@ -41,11 +46,29 @@ export class Path {
     this.detector = new FailureDetector(options.timers, now);
   }
 
-  /** The neighbour was heard from another address; it stays the same link. */
-  move(to: { remote: UnderlayAddress; local: number }, now: Instant): void {
-    this.remote = to.remote;
-    this.local = to.local;
+  /**
+   * A packet, new and authentic, came from an address that is not the path's. State: true when that
+   * address must be asked, see `address-check.ts`.
+   */
+  heardElsewhere(
+    from: { remote: UnderlayAddress; local: number; datagramBytes: number },
+    now: Instant,
+  ): boolean {
+    const isNew = this.check?.remote.key !== from.remote.key;
+    if (isNew) this.check = new AddressCheck(from, now);
+    this.check?.heard(from.datagramBytes);
+    return isNew;
+  }
+
+  /** Follows the neighbour to an address that has answered; it stays the same link. */
+  moveIfProven(remote: UnderlayAddress, echo: number, now: Instant): boolean {
+    const { check } = this;
+    if (check === undefined || !check.isProvenBy(remote, echo)) return false;
+    this.remote = check.remote;
+    this.local = check.local;
+    this.check = undefined;
     this.mtu.restart(now);
+    return true;
   }
 
   /** What a hello leaving now says. The object is reused by the next call. */
@@ -53,7 +76,8 @@ export class Path {
     this.loss.roll(now);
     const hello = this.outgoing;
     hello.flags = flags;
-    hello.timestamp = now >>> 0;
+    this.helloClock = now > this.helloClock ? now : this.helloClock + 1;
+    hello.timestamp = this.helloClock >>> 0;
     hello.echo = this.newestHelloTimestamp;
     hello.hold =
       this.newestHelloAt === undefined
