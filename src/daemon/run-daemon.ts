@@ -64,11 +64,15 @@ export async function runDaemon(options: RunOptions = {}): Promise<number> {
   if (options.signal?.aborted === true) stop();
   if (options.isProcess !== false)
     process.on('SIGTERM', stopNow).on('SIGINT', stopNow).on('SIGHUP', reload);
+  // Started by a Node program with a channel to it (the lab): ends when that program does.
+  process.once('disconnect', stop);
+  process.channel?.unref();
   try {
     await daemon.ended;
     return 0;
   } finally {
     process.off('SIGTERM', stopNow).off('SIGINT', stopNow).off('SIGHUP', reload);
+    process.off('disconnect', stop);
     process.off('SIGTERM', exitNow).off('SIGINT', exitNow);
   }
 }

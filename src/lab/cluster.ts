@@ -297,7 +297,8 @@ export class LabCluster {
         '--config',
         join(node.directory, 'overlane.yaml'),
       ],
-      { stdio: ['ignore', log, log] },
+      // The channel closes when this process ends, however it does, and the daemon with it.
+      { stdio: ['ignore', log, log, 'ipc'] },
     );
     node.child = child;
     node.pid = child.pid;
