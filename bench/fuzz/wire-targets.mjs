@@ -60,7 +60,8 @@ const READERS = {
     if (wire.decodeDataHeader(header, b, at, end) !== undefined) return undefined;
     const hops = [];
     if (header.routeForm === wire.ROUTE_GRAPH)
-      for (const self of ADDRESSES) wire.graphNextHops(hops, b, at + wire.DATA_HEADER_BYTES, self);
+      for (const self of ADDRESSES)
+        wire.graphNextHops(hops, b, at + wire.DATA_HEADER_BYTES, self, header);
     return hops;
   },
   pathHop: (b, at, end) => {
@@ -213,7 +214,7 @@ function dataPackets() {
     wire.NO_ROUTE,
     wire.FLOOD_ROUTE,
     wire.pathBlock(ADDRESSES),
-    wire.graphBlock(edges),
+    wire.graphBlock({ source: ADDRESSES[0], destination: ADDRESSES[1], edges }),
   ];
   return routes.map((route) => {
     const header = { ...wire.blankDataHeader(), hopLimit: 64, deadline: 65_000, recovery: 3 };

@@ -130,14 +130,8 @@ test('a stamped route is followed even where the routing table says otherwise', 
 test('a graph is followed along its edges from here, but not back', () => {
   const { forwarder, sent } = bench({ up: [2, 3, 4] });
   const edge = (from: number, to: number) => ({ from: address(from), to: address(to) });
-  const route = graphBlock([
-    edge(7, 2),
-    edge(2, 1),
-    edge(1, 2),
-    edge(1, 3),
-    edge(1, 4),
-    edge(3, 9),
-  ]);
+  const edges = [edge(7, 2), edge(2, 1), edge(1, 2), edge(1, 3), edge(1, 4), edge(3, 9)];
+  const route = graphBlock({ source: address(7), destination: address(9), edges });
   const bytes = frame({ route });
   forwarder.receive(address(2), bytes, 0, bytes.length, NOW);
   assert.deepEqual(
@@ -148,7 +142,9 @@ test('a graph is followed along its edges from here, but not back', () => {
 
 test('a node that is not in the graph sends the packet nowhere', () => {
   const { forwarder, sent } = bench();
-  const bytes = frame({ route: graphBlock([{ from: address(7), to: address(9) }]) });
+  const ends = { source: address(7), destination: address(9) };
+  const edges = [{ from: address(7), to: address(9) }];
+  const bytes = frame({ route: graphBlock({ ...ends, edges }) });
   forwarder.receive(address(2), bytes, 0, bytes.length, NOW);
   assert.equal(sent.length, 0);
   assert.equal(forwarder.counters.value('dropped.graph-ends'), 1);

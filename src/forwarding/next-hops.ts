@@ -57,7 +57,7 @@ export class NextHops {
         return next === 0 ? 'no-route' : this.single(next, from);
       }
       case ROUTE_GRAPH:
-        graphNextHops(hops, bytes, route, options.self);
+        graphNextHops(hops, bytes, route, options.self, header);
         return this.without(from, header.source);
       case ROUTE_FLOOD:
         for (const neighbour of options.neighbours()) hops.push(neighbour);

@@ -11,9 +11,11 @@ import {
   decodeDataHeader,
   encodeDataHeader,
 } from './data-packet.ts';
-import type { GraphEdge, RouteBlock } from './route-block.ts';
+import type { GraphEdge, GraphRoute, RouteBlock } from './route-block.ts';
 import {
+  fitsGraphBlock,
   FLOOD_ROUTE,
+  GRAPH_EDGES_MAX,
   graphBlock,
   graphNextHops,
   NO_ROUTE,
@@ -40,11 +42,11 @@ function packetOf(header: DataHeader, route: RouteBlock): Uint8Array {
   return bytes;
 }
 
-const routeOf = ({ path, graph, flood }: Vector['value']): RouteBlock =>
+const routeOf = ({ header, path, graph, flood }: Vector['value']): RouteBlock =>
   path !== undefined
     ? pathBlock(path)
     : graph !== undefined
-      ? graphBlock(graph)
+      ? graphBlock({ ...header, edges: graph })
       : flood === true
         ? FLOOD_ROUTE
         : NO_ROUTE;
@@ -94,27 +96,44 @@ test('a header survives the wire with a path of any length', () => {
   );
 });
 
-test('a graph survives the wire: each node finds its own edges and no others', () => {
-  const places = fc.nat(20).map((n) => (n + 1) as NodeAddress);
-  const graphs = fc.uniqueArray(fc.record({ from: places, to: places }), {
-    minLength: 1,
-    maxLength: 60,
-    selector: ({ from, to }) => from * 100 + to,
+test('a graph survives the wire, narrow or wide: each node finds its own edges and no others', () => {
+  const graphs = fc.integer({ min: 2, max: 40 }).chain((nodes) => {
+    const places = fc.integer({ min: 1, max: nodes }).map((n) => n as NodeAddress);
+    return fc.uniqueArray(fc.record({ from: places, to: places }), {
+      minLength: 1,
+      maxLength: GRAPH_EDGES_MAX,
+      selector: ({ from, to }) => from * 100 + to,
+    });
   });
   fc.assert(
     fc.property(graphs, (edges) => {
       const header = { ...blankDataHeader(), source: 1, destination: 2 } as DataHeader;
-      const bytes = packetOf(header, graphBlock(edges));
+      const bytes = packetOf(header, graphBlock({ ...header, edges }));
       assert.equal(decodeDataHeader(header, bytes, 0, bytes.length), undefined);
       assert.equal(header.routeForm, ROUTE_GRAPH);
-      for (let self = 1; self <= 22; self++) {
+      for (let self = 1; self <= 42; self++) {
         const hops: NodeAddress[] = [];
-        graphNextHops(hops, bytes, DATA_HEADER_BYTES, self as NodeAddress);
+        graphNextHops(hops, bytes, DATA_HEADER_BYTES, self as NodeAddress, header);
         const own = edges.filter(({ from }) => from === self).map(({ to }) => to);
         assert.deepEqual(hops, own);
       }
     }),
   );
+});
+
+test('a graph of up to 256 links fits a packet, one of 257 does not', () => {
+  const address = (n: number): NodeAddress => (n + 1) as NodeAddress;
+  const chain = (length: number): GraphRoute => ({
+    source: address(0),
+    destination: address(1),
+    edges: Array.from({ length }, (_, i) => ({
+      from: address(i % 16),
+      to: address(Math.floor(i / 16)),
+    })),
+  });
+  assert.ok(fitsGraphBlock(chain(256)));
+  assert.equal(graphBlock(chain(256)).bytes.length, 316);
+  assert.equal(fitsGraphBlock(chain(257)), false);
 });
 
 test('whatever the bytes, decoding neither throws nor reads past its end', () => {
@@ -129,7 +148,7 @@ test('whatever the bytes, decoding neither throws nor reads past its end', () =>
       assert.ok(DATA_HEADER_BYTES + 4 * header.routeWords <= bytes.length);
       const hops: NodeAddress[] = [];
       if (header.routeForm === ROUTE_GRAPH)
-        graphNextHops(hops, bytes, DATA_HEADER_BYTES, header.source);
+        graphNextHops(hops, bytes, DATA_HEADER_BYTES, header.source, header);
     }),
     { numRuns: 2000 },
   );
