@@ -13,8 +13,8 @@ import {
 } from './data-packet.ts';
 import type { GraphEdge, GraphRoute, RouteBlock } from './route-block.ts';
 import {
-  fitsGraphBlock,
   FLOOD_ROUTE,
+  fitsGraphBlock,
   GRAPH_EDGES_MAX,
   graphBlock,
   graphNextHops,

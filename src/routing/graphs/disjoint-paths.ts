@@ -1,0 +1,61 @@
+/**
+ * Node-disjoint paths: no node but the two ends is on more than one, so that k - 1 failed or captured
+ * nodes cannot stop a packet sent on k of them. Least total weight, by a flow of k units through nodes
+ * that are split into an entrance and an exit with room for one.
+ *
+ * For a deadline the paths of least total cost are taken where all of them arrive in time. Otherwise
+ * those of least total latency, which may be fewer losses apart but are the likelier to arrive (to
+ * find the paths whose longest is shortest is NP-hard), and of those the ones in time.
+ */
+import type { Graph } from '../graph.ts';
+import type { Hop, Weight } from './distances.ts';
+import { COST, LATENCY, lengthOf } from './distances.ts';
+import { MinCostFlow } from './min-cost-flow.ts';
+
+export interface Ends {
+  readonly source: number;
+  readonly destination: number;
+}
+
+/** Up to `count` node-disjoint paths, shortest first; fewer where there are no more. */
+export function disjointPaths(graph: Graph, ends: Ends, count: number, weight: Weight): Hop[][] {
+  const flow = new MinCostFlow(2 * graph.nodes.length);
+  const [source, sink] = [exitOf(ends.source), entranceOf(ends.destination)];
+  for (let node = 0; node < graph.nodes.length; node++) {
+    if (node !== ends.source && node !== ends.destination)
+      flow.arc(entranceOf(node), exitOf(node), 0);
+    for (const arc of graph.arcs[node]!)
+      if (arc.to !== ends.source && node !== ends.destination)
+        flow.arc(exitOf(node), entranceOf(arc.to), weight.out(arc));
+  }
+  for (let found = 0; found < count; found++)
+    if (!Number.isFinite(flow.augment(source, sink))) break;
+  const paths = flow.ways(source, sink).map(hopsOf);
+  return paths.sort((x, y) => lengthOf(graph, x, weight) - lengthOf(graph, y, weight));
+}
+
+/** Of up to `count` node-disjoint paths, those that arrive within `deadline` microseconds. */
+export function disjointPathsInTime(
+  graph: Graph,
+  ends: Ends,
+  options: { count: number; deadline: number },
+): Hop[][] {
+  const { count, deadline } = options;
+  const inTime = (paths: Hop[][]): Hop[][] =>
+    paths.filter((path) => lengthOf(graph, path, LATENCY) <= deadline);
+  const cheapest = disjointPaths(graph, ends, count, COST);
+  const chosen = inTime(cheapest);
+  if (chosen.length === cheapest.length) return chosen;
+  const quick = inTime(disjointPaths(graph, ends, count, LATENCY));
+  if (quick.length > chosen.length) return quick;
+  return chosen.length > 0 ? chosen : inTime(disjointPaths(graph, ends, 1, LATENCY));
+}
+
+const entranceOf = (node: number): number => 2 * node;
+const exitOf = (node: number): number => 2 * node + 1;
+
+/** From places in the flow, each node's entrance and exit, to links. */
+function hopsOf(places: readonly number[]): Hop[] {
+  const nodes = places.map((place) => place >> 1).filter((node, i, all) => node !== all[i - 1]);
+  return nodes.slice(1).map((to, i) => ({ from: nodes[i]!, to }));
+}
