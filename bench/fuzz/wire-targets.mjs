@@ -38,6 +38,7 @@ const READERS = {
   decodeChain: whole(wire.decodeChain),
   decodeManifestBody: whole(wire.decodeManifestBody),
   decodeManifest: whole(wire.decodeManifest),
+  decodePolicy: whole(wire.decodePolicy),
   parseInviteToken: (b, at, end) => wire.parseInviteToken(latin(b, at, end)),
   decodeHandshake1: whole(wire.decodeHandshake1),
   decodeHandshake2: whole(wire.decodeHandshake2),
@@ -87,6 +88,7 @@ function vectorSeeds() {
     'certificate.json': 'decodeCertificate',
     'certificate-chain.json': 'decodeChain',
     'manifest.json': 'decodeManifest',
+    'policy.json': 'decodePolicy',
   };
   const seeds = {};
   for (const file of readdirSync(folder)) {

@@ -1,5 +1,6 @@
 import type { Instant, NodeAddress } from '../kernel/index.ts';
 import { DuplicateWindow } from './duplicate-window.ts';
+import { PolicyMemo } from './policy-memo.ts';
 
 /** What a node remembers of one flow that passes it: one source's packets under one label. */
 export interface FlowEntry {
@@ -7,6 +8,7 @@ export interface FlowEntry {
   readonly flow: number;
   epoch: number;
   readonly window: DuplicateWindow;
+  readonly policy: PolicyMemo;
   destination: NodeAddress;
   lane: number;
   packets: number;
@@ -56,6 +58,7 @@ export class FlowTable {
       flow,
       epoch,
       window: new DuplicateWindow(this.windowBits),
+      policy: new PolicyMemo(),
       destination: 0 as NodeAddress,
       lane: 0,
       packets: 0,

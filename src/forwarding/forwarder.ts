@@ -30,6 +30,8 @@ import type { FlowEntry, FlowTableOptions } from './flow-table.ts';
 import { FlowTable } from './flow-table.ts';
 import type { RouteLookup } from './next-hops.ts';
 import { NextHops } from './next-hops.ts';
+import type { PolicyGate } from './policy-memo.ts';
+import { OPEN_GATE } from './policy-memo.ts';
 
 /** Where packets leave: the link room, seen from here. */
 export interface LinkOutlet {
@@ -100,6 +102,8 @@ export interface ForwarderOptions extends FlowTableOptions {
   readonly epoch: number;
   readonly links: LinkOutlet;
   readonly routes: RouteLookup;
+  /** Absent: everything is permitted. */
+  readonly policy?: PolicyGate;
   readonly sink: ForwarderSink;
   readonly observer?: ForwarderObserver;
 }
@@ -109,6 +113,7 @@ export class Forwarder {
   readonly counters: Counters = new Counters();
   private readonly options: ForwarderOptions;
   private readonly nextHops: NextHops;
+  private readonly gate: PolicyGate;
   private readonly header = blankDataHeader();
   /** A header with its route, as it will be sent: next hops are found in it. */
   private readonly own = new Uint8Array(DATA_HEADER_BYTES + 4 * ROUTE_WORDS_MAX);
@@ -117,6 +122,7 @@ export class Forwarder {
   constructor(options: ForwarderOptions) {
     this.options = options;
     const { self, routes, links } = options;
+    this.gate = options.policy ?? OPEN_GATE;
     this.flows = new FlowTable(options);
     this.nextHops = new NextHops({ self, routes, neighbours: () => links.neighbours() });
   }
@@ -130,6 +136,8 @@ export class Forwarder {
     if (header.source === self) return this.drop(header, 'own-packet-returned');
     const entry = this.flows.entry(header.source, header.flow, header.epoch, now);
     if (!this.admit(entry, end - at, now)) return;
+    if (!this.gate.isOpen && !entry.policy.arrival(this.gate, header, from, self))
+      return this.drop(header, 'denied-by-policy');
     if (header.deadline > 0) header.age = (header.age + links.latency(from)) as Duration;
     const payloadOffset = at + dataHeaderBytes(header);
     if (header.destination === self) {
@@ -137,7 +145,7 @@ export class Forwarder {
       this.options.sink.deliver(header, bytes, at, payloadOffset, end, now);
       return;
     }
-    this.forward(from, bytes, at, payloadOffset, end, now);
+    this.forward(entry, from, bytes, at, payloadOffset, end, now);
   }
 
   /** Sends a packet that starts here. `payload` is copied. */
@@ -161,6 +169,8 @@ export class Forwarder {
     encodeDataHeader(this.own, 0, header, route);
     const fault = this.nextHops.find(header, this.own, 0, 0);
     if (fault !== undefined) return this.refuseLocal('unreachable', fault);
+    if (!this.gate.isOpen && !this.dropDenied(header))
+      return this.refuseLocal('unreachable', 'denied-by-policy');
     if (route.form === ROUTE_PATH) this.own[19] = 1;
     return this.emit(header, payload, now);
   }
@@ -190,6 +200,16 @@ export class Forwarder {
     return 'sent';
   }
 
+  /** State: next hops that policy keeps from this node's own packet are gone; false: all are. */
+  private dropDenied(header: DataHeader): boolean {
+    const { hops } = this.nextHops;
+    const { self } = this.options;
+    let kept = 0;
+    for (const hop of hops) if (this.gate.permits(header, self, hop)) hops[kept++] = hop;
+    hops.length = kept;
+    return kept > 0;
+  }
+
   private admit(entry: FlowEntry, bytes: number, now: Instant): boolean {
     const header = this.header;
     if (header.epoch !== entry.epoch) {
@@ -214,6 +234,7 @@ export class Forwarder {
   }
 
   private forward(
+    entry: FlowEntry,
     from: NodeAddress,
     bytes: Uint8Array,
     at: number,
@@ -222,7 +243,7 @@ export class Forwarder {
     now: Instant,
   ): void {
     const header = this.header;
-    const { links, sink, observer } = this.options;
+    const { links, sink, observer, self } = this.options;
     if (header.hopLimit <= 1) {
       this.drop(header, 'hop-limit-exceeded');
       sink.notice('hop-limit-exceeded', header, bytes, payloadOffset, end, now);
@@ -235,6 +256,10 @@ export class Forwarder {
       return;
     }
     for (const next of this.nextHops.hops) {
+      if (!this.gate.isOpen && !entry.policy.departure(this.gate, header, self, next)) {
+        this.drop(header, 'denied-by-policy');
+        continue;
+      }
       const out = links.reserveData(next, end - at, header, now);
       if (out < 0) {
         this.drop(header, links.lastRefusal);

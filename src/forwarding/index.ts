@@ -2,3 +2,4 @@ export * from './duplicate-window.ts';
 export * from './flow-table.ts';
 export * from './forwarder.ts';
 export * from './next-hops.ts';
+export type { FlowName, PolicyGate } from './policy-memo.ts';

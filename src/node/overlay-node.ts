@@ -21,7 +21,13 @@ import type { Member, TrustRefusal } from '../security/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { SocketLayer } from '../sockets/index.ts';
 import type { DataHeader } from '../wire/index.ts';
-import { blankDataHeader, copyService, HOP_LIMIT_DEFAULT } from '../wire/index.ts';
+import {
+  blankDataHeader,
+  copyService,
+  HOP_LIMIT_DEFAULT,
+  PATH_HOPS_MAX,
+  ROUTE_NONE,
+} from '../wire/index.ts';
 import {
   linkLimits,
   linkTimers,
@@ -310,6 +316,7 @@ export class OverlayNode implements OverlayNodeApi {
           sink.event({ kind: 'route-changed', ...change });
           this.sockets.routeChanged(change.destination, this.now);
         },
+        flowRouteChanged: (destination) => this.sockets.routeChanged(destination, this.now),
         memberLearned: ({ address, name }) => {
           sink.event({ kind: 'member', address, name });
           this.sockets.memberChanged(address, this.now);
@@ -335,6 +342,7 @@ export class OverlayNode implements OverlayNodeApi {
       epoch: options.epoch,
       links: this.links,
       routes: this.routing,
+      policy: this.routing.choice.policy,
       sink: {
         deliver: (header, bytes, _frame, payload, end, now) =>
           this.arrived(header, bytes, payload, end, now),
@@ -357,12 +365,18 @@ export class OverlayNode implements OverlayNodeApi {
       random,
       limits: socketLimits(options.limits),
       memberAt: (address) => this.memberAt(address),
-      isReachable: (address) => address === self.address || this.routing.nextHop(address) !== 0,
-      pathMtu: (address) => this.routing.pathMtu(address),
+      isReachable: (address) => address === self.address || this.isReachable(address),
+      pathMtu: (address) => this.pathMtu(address),
       sink: this.sink,
       network: {
         send: (packet, payload, now) => this.send(packet, payload, now),
         pinnedRoute: (address) => this.routing.path(address),
+        defaultRoute: (address, lane) => this.routing.choice.defaultRoute(address, lane),
+        chooseRoute: (spec) => {
+          const key = (spec.key ^ this.address) >>> 0;
+          return this.routing.choice.chooser.open({ ...spec, key });
+        },
+        releaseRoute: (route) => this.routing.choice.chooser.close(route),
       },
     });
   }
@@ -385,7 +399,7 @@ export class OverlayNode implements OverlayNodeApi {
   // -- Packets ---------------------------------------------------------------------------------
 
   private send(packet: OutgoingPacket, payload: Uint8Array, now: Instant): ForwardOutcome {
-    if (packet.destination !== this.address) return this.forwarder.send(packet, payload, now);
+    if (packet.destination !== this.address) return this.sendAway(packet, payload, now);
     const header = blankDataHeader();
     header.source = this.address;
     header.destination = this.address;
@@ -397,6 +411,32 @@ export class OverlayNode implements OverlayNodeApi {
     header.hopLimit = packet.hopLimit ?? HOP_LIMIT_DEFAULT;
     copyService(packet.service, header);
     return this.loopback.push({ header, payload: payload.slice() }) ? 'sent' : 'unreachable';
+  }
+
+  /** Control packets and answers ask for no route: policy may give them one here. */
+  private sendAway(packet: OutgoingPacket, payload: Uint8Array, now: Instant): ForwardOutcome {
+    const { choice } = this.routing;
+    if (choice.policy.isOpen || packet.route.form !== ROUTE_NONE)
+      return this.forwarder.send(packet, payload, now);
+    const route = choice.defaultRoute(packet.destination, packet.lane);
+    return route === undefined
+      ? 'unreachable'
+      : this.forwarder.send({ ...packet, route }, payload, now);
+  }
+
+  private isReachable(address: NodeAddress): boolean {
+    const route = this.routing.choice.defaultRoute(address, 0);
+    if (route === undefined) return false;
+    return route.form !== ROUTE_NONE || this.routing.nextHop(address) !== 0;
+  }
+
+  /** Where policy may stamp a route on packets that left room for none, the room is kept. */
+  private pathMtu(address: NodeAddress): number {
+    const mtu = this.routing.pathMtu(address);
+    const { choice } = this.routing;
+    const least = choice.chooser.mtuTo(address);
+    const tightest = Math.min(mtu || least, least || mtu);
+    return choice.policy.isOpen ? tightest : Math.max(0, tightest - 4 * PATH_HOPS_MAX);
   }
 
   private arrived(

@@ -10,6 +10,8 @@ export interface RoutingSink {
   /** False when the link would not take the frame; it is sent again later. */
   sendFrame(neighbour: NodeAddress, frameType: number, body: Uint8Array): boolean;
   routeChanged(change: RouteChange): void;
+  /** A flow with a route of its own has another one, or none, or one again. */
+  flowRouteChanged?(destination: NodeAddress): void;
   /** A member that was not known, or whose certificate was renewed. */
   memberLearned(member: Member): void;
   /** Its certificate ended or was revoked, or a newer manifest does not cover it. */

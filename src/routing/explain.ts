@@ -3,12 +3,12 @@
  * the paths that would be better if links were up that are not. Computed when somebody asks.
  */
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
-import { between, formatNodeAddress } from '../kernel/index.ts';
-import type { Edge, Graph, ReportsByOrigin } from './graph.ts';
-import { buildGraph, edgeBetween, edgeFromReports } from './graph.ts';
+import type { Graph, ReportsByOrigin } from './graph.ts';
+import { buildGraph, edgeBetween } from './graph.ts';
 import type { LinkChanges, NameOf, VanishedLink } from './link-changes.ts';
 import { inPercent, inWords } from './link-changes.ts';
 import { lossPenalty, PROBATION_COST } from './metric.ts';
+import { firstMissing, missingLinks } from './missing-links.ts';
 import type { PathFigures, RouteStatus } from './routes.ts';
 import { pathFigures } from './routes.ts';
 import { pathOnwards, pathsTowards } from './shortest-paths.ts';
@@ -37,6 +37,9 @@ export interface ExplainInput {
   readonly reports: ReportsByOrigin;
   readonly gone: readonly VanishedLink[];
   readonly route: RouteStatus | undefined;
+  /** All links, those that policy denies to the default class among them. */
+  readonly everything: Graph;
+  readonly denial: (from: NodeAddress, to: NodeAddress) => string | undefined;
   readonly links: LinkChanges;
   readonly nameOf: NameOf;
   readonly candidatesMax: number;
@@ -64,6 +67,12 @@ export function explainCandidates(input: ExplainInput): RouteCandidate[] {
     const wouldWin = route === undefined || figures.cost < route.cost;
     if (wouldWin || lacking.isFirstHop) found.push(candidate(path, figures, false, lacking.words));
   }
+  if (input.everything !== graph)
+    for (const path of bestThroughNeighbours(input.everything, input)) {
+      const denied = deniedLink(path, input);
+      if (denied === undefined) continue;
+      found.push(candidate(path, pathFigures(input.everything, input.self, path)!, false, denied));
+    }
   found.sort((x, y) => Number(y.isChosen) - Number(x.isChosen) || x.cost - y.cost);
   return found.slice(0, input.candidatesMax);
 }
@@ -114,6 +123,16 @@ function verdictOn(
   return path.length > route.path.length ? 'same cost, more hops' : 'same cost, higher address';
 }
 
+function deniedLink(path: readonly NodeAddress[], input: ExplainInput): string | undefined {
+  let at = input.self;
+  for (const node of path) {
+    const denial = input.denial(at, node);
+    if (denial !== undefined) return `${denial} denies link ${input.links.linkName(at, node)}`;
+    at = node;
+  }
+  return undefined;
+}
+
 function linkOnProbation(path: readonly NodeAddress[], input: ExplainInput): string | undefined {
   let at = input.self;
   for (const node of path) {
@@ -138,48 +157,4 @@ function worstLink(path: readonly NodeAddress[], input: ExplainInput): string | 
     at = node;
   }
   return worst?.words;
-}
-
-interface MissingLink {
-  readonly edge: Edge;
-  readonly words: string;
-}
-
-const pairKey = (x: NodeAddress, y: NodeAddress): string => (x < y ? `${x}-${y}` : `${y}-${x}`);
-
-/** Links that were up not long ago, and links that only one end reports. */
-function missingLinks(input: ExplainInput): Map<string, MissingLink> {
-  const { reports, links, now } = input;
-  const missing = new Map<string, MissingLink>();
-  for (const [origin, ofOrigin] of reports) {
-    for (const [neighbour, report] of ofOrigin) {
-      if (reports.get(neighbour)?.has(origin) === true) continue;
-      const [a, b] = origin < neighbour ? [origin, neighbour] : [neighbour, origin];
-      const silent = input.nameOf(neighbour) ?? formatNodeAddress(neighbour);
-      const words = `link ${links.linkName(a, b)} not reported by ${silent}`;
-      const reverse = { ...report, lossOutPpm: report.lossInPpm, lossInPpm: report.lossOutPpm };
-      const [byA, byB] = origin === a ? [report, reverse] : [reverse, report];
-      missing.set(pairKey(a, b), { edge: edgeFromReports({ a, b }, byA, byB), words });
-    }
-  }
-  for (const { edge, at } of input.gone) {
-    const duration = inWords(between(at, now));
-    const words = `link ${links.linkName(edge.a, edge.b)} down for ${duration}`;
-    missing.set(pairKey(edge.a, edge.b), { edge, words });
-  }
-  return missing;
-}
-
-function firstMissing(
-  self: NodeAddress,
-  path: readonly NodeAddress[],
-  missing: ReadonlyMap<string, MissingLink>,
-): { words: string; isFirstHop: boolean } | undefined {
-  let at = self;
-  for (const node of path) {
-    const found = missing.get(pairKey(at, node));
-    if (found !== undefined) return { words: found.words, isFirstHop: at === self };
-    at = node;
-  }
-  return undefined;
 }

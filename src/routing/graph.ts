@@ -50,6 +50,8 @@ export interface Graph {
   readonly edges: readonly Edge[];
   /** By node number; each list ascending by head. */
   readonly arcs: readonly (readonly Arc[])[];
+  /** By node number: may only begin and end paths. Absent: none is so. */
+  readonly isTransitClosed?: readonly boolean[];
 }
 
 export const EMPTY_GRAPH: Graph = { nodes: [], numberOf: new Map(), edges: [], arcs: [] };

@@ -1,3 +1,8 @@
+export type { FlowCandidate, FlowExplanation, FlowStatus } from './choice/explain-flow.ts';
+export type { ChosenRoute, FlowSpec } from './choice/flow-chooser.ts';
+export type { ApplicationMetric, FlowMetric } from './choice/metrics.ts';
+export { metricText, parseMetric } from './choice/metrics.ts';
+export type { PolicyCheck } from './choice/route-choice.ts';
 export * from './contract.ts';
 export type { RouteCandidate, RouteExplanation } from './explain.ts';
 export type { Edge } from './graph.ts';
@@ -5,4 +10,5 @@ export type { VanishedLink } from './link-changes.ts';
 export * from './link-state-routing.ts';
 export * from './metric.ts';
 export * from './options.ts';
+export type { HistoryQuery, RouteRecord } from './route-history.ts';
 export type { PathFigures, RouteChange, RouteStatus } from './routes.ts';

@@ -10,18 +10,23 @@
  * member by its certificate first and believes its link state after. A new manifest sets every
  * member's certificate on trial again.
  *
+ * Which of the network a flow may use, and flows with routes of their own, are `choice/`.
+ *
  * It does not measure links and does not decide that one is dead; `link/` does. It sends no data.
+ * Above 400 lines because it is where the parts of this room meet: each member is a line or two.
  */
 import type { Instant, NodeAddress, Result, WallTime } from '../kernel/index.ts';
 import { Counters, compareBytes, later, soonest, TokenBucket } from '../kernel/index.ts';
 import type { ManifestRefusal, Member } from '../security/index.ts';
-import type { FloodFrame } from '../wire/index.ts';
+import type { FloodFrame, PolicyRule } from '../wire/index.ts';
 import {
   RECORD_CERTIFICATE,
   RECORD_LINK_STATE,
   RECORD_MANIFEST,
   recordKey,
 } from '../wire/index.ts';
+import type { FlowExplanation } from './choice/explain-flow.ts';
+import { RouteChoice } from './choice/route-choice.ts';
 import type { RoutingOptions, RoutingSink, TopologySnapshot } from './contract.ts';
 import type { RouteExplanation } from './explain.ts';
 import { explainCandidates } from './explain.ts';
@@ -33,6 +38,7 @@ import { LinkChanges } from './link-changes.ts';
 import { LinkStateJudge } from './link-state-judge.ts';
 import type { MembershipSink } from './membership.ts';
 import { Membership } from './membership.ts';
+import { missingLinks } from './missing-links.ts';
 import type { AdjacencyMetrics, RoutingLimits, RoutingTimers } from './options.ts';
 import { ROUTING_LIMITS, ROUTING_TIMERS } from './options.ts';
 import { LinkStateOrigin } from './origin.ts';
@@ -47,6 +53,8 @@ const REFUSALS_PER_SECOND = 2;
 
 export class LinkStateRouting {
   readonly counters: Counters = new Counters();
+  /** Policy, and flows that choose their routes themselves. */
+  readonly choice: RouteChoice;
   private readonly sink: RoutingSink;
   private readonly timers: RoutingTimers;
   private readonly limits: RoutingLimits;
@@ -62,6 +70,7 @@ export class LinkStateRouting {
   /** Of this node's own links. */
   private readonly downReasons = new Map<NodeAddress, string>();
   private readonly self: NodeAddress;
+  private readonly policyBytes: () => Uint8Array;
   private recomputeAt: Instant | undefined;
 
   constructor(options: RoutingOptions) {
@@ -82,6 +91,18 @@ export class LinkStateRouting {
       sink: this.membershipSink(),
     });
     this.table = new RouteTable(this.self, nameOf);
+    this.choice = new RouteChoice({
+      self: this.self,
+      counters,
+      nameOf,
+      factsOf: (address) => this.membership.directory.get(address),
+      flowRoutesMax: limits.flowRoutesMax,
+      policyFlowsMax: limits.policyFlowsMax,
+      historyMax: limits.routeHistoryMax,
+      changed: (destination) => this.sink.flowRouteChanged?.(destination),
+    });
+    this.choice.setNetworkPolicy(trust.manifest.policy);
+    this.policyBytes = () => trust.manifest.policy;
     this.links = new LinkChanges({ timers, limits, counters, nameOf });
     this.store = new RecordStore(limits.recordsMax);
     this.judge = new LinkStateJudge({
@@ -151,12 +172,14 @@ export class LinkStateRouting {
     this.origin.timeout(now);
     this.flooding.timeout(now);
     this.membership.timeout(now);
+    this.choice.timeout(now);
     if (this.recomputeAt !== undefined && this.recomputeAt <= now) this.recompute(now);
   }
 
   nextTimeout(): Instant | undefined {
     const own = soonest(this.origin.nextTimeout(), this.flooding.nextTimeout());
-    return soonest(own, soonest(this.membership.nextTimeout(), this.recomputeAt));
+    const computed = soonest(this.recomputeAt, this.choice.nextTimeout());
+    return soonest(own, soonest(this.membership.nextTimeout(), computed));
   }
 
   /** State: a clock that stepped sets all certificates on trial again, and asks for refused ones. */
@@ -206,7 +229,10 @@ export class LinkStateRouting {
     const candidates = explainCandidates({
       self: this.self,
       destination,
-      graph: this.topologyOf.graph,
+      graph: this.choice.defaultGraph,
+      everything: this.topologyOf.graph,
+      denial: (from, to) =>
+        this.choice.policy.denial({ source: this.self, destination, lane: 0 }, from, to),
       reports: this.topologyOf.reports,
       gone: this.links.gone(now),
       route,
@@ -216,6 +242,25 @@ export class LinkStateRouting {
       now,
     });
     return { destination, name: member.name, route, candidates };
+  }
+
+  /** The same of a flow that chose its route itself, by its id. */
+  explainFlow(id: number, now: Instant): FlowExplanation | undefined {
+    const missing = missingLinks({
+      reports: this.topologyOf.reports,
+      gone: this.links.gone(now),
+      links: this.links,
+      nameOf: (address) => this.membership.directory.get(address)?.name,
+      now,
+    });
+    const { candidatesMax } = this.limits;
+    return this.choice.explain(id, { links: this.links, missing, candidatesMax, now });
+  }
+
+  /** This node's own rules of policy, beside the manifest's. */
+  setLocalRules(rules: readonly PolicyRule[], now: Instant): void {
+    this.choice.setLocalRules(rules);
+    this.scheduleRecompute(now);
   }
 
   /** This node included, ascending by address. */
@@ -269,9 +314,16 @@ export class LinkStateRouting {
         this.flooding.remove(key);
       },
       resynchronise: (now) => this.flooding.resynchronise(now),
-      learned: (member) => this.sink.memberLearned(member),
+      learned: (member) => {
+        this.choice.policy.membersChanged();
+        this.sink.memberLearned(member);
+      },
       forgotten: (member, reason, now) => this.forget(member, reason, now),
-      adopted: (manifest, version) => this.sink.manifestAdopted(manifest, version),
+      adopted: (manifest, version, now) => {
+        this.choice.setNetworkPolicy(this.policyBytes());
+        this.scheduleRecompute(now);
+        this.sink.manifestAdopted(manifest, version);
+      },
       refused: (reason, from, now) => this.refused(reason, from, now),
     };
   }
@@ -335,6 +387,7 @@ export class LinkStateRouting {
   /** Takes back all that a former member said. */
   private forget(member: Member, reason: string, now: Instant): void {
     const { address } = member;
+    this.choice.policy.membersChanged();
     this.judge.forgetOrigin(address);
     for (let part = 0; part < this.limits.linkStatePartsMax; part++) {
       this.flooding.remove(recordKey({ type: RECORD_LINK_STATE, origin: address, part }));
@@ -354,8 +407,10 @@ export class LinkStateRouting {
     this.counters.add('recomputed');
     const topology = this.topologyOf;
     const changes = this.links.apply(topology.rebuild(this.self), this.reasonOf, now);
-    const number = topology.graph.numberOf.get(this.self)!;
-    this.updateRoutes(pathsFrom(topology.graph, number), changes, now);
+    this.choice.take(topology.graph);
+    const graph = this.choice.defaultGraph;
+    this.updateRoutes(pathsFrom(graph, graph.numberOf.get(this.self)!), changes, now);
+    this.choice.update(changes, now);
   }
 
   private updateRoutes(
@@ -365,6 +420,7 @@ export class LinkStateRouting {
   ): void {
     for (const change of this.table.update(tree, changes, now)) {
       this.counters.add('route-changed');
+      this.choice.remember(change, now);
       this.sink.routeChanged(change);
       const { destination, after } = change;
       if (after === undefined && this.membership.directory.get(destination) === undefined)

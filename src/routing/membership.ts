@@ -32,7 +32,7 @@ export interface MembershipSink {
   resynchronise(now: Instant): void;
   learned(member: Member): void;
   forgotten(member: Member, reason: string, now: Instant): void;
-  adopted(manifest: Uint8Array, version: number): void;
+  adopted(manifest: Uint8Array, version: number, now: Instant): void;
   refused(reason: string, from: NodeAddress, now: Instant): void;
 }
 
@@ -98,7 +98,7 @@ export class Membership {
     if (!outcome.ok || outcome.value !== 'newer') return outcome;
     this.announceManifest(now, from);
     this.tryAll(now);
-    this.sink.adopted(this.trust.manifestBytes, this.trust.manifest.version);
+    this.sink.adopted(this.trust.manifestBytes, this.trust.manifest.version, now);
     this.sink.resynchronise(now);
     return outcome;
   }

@@ -69,6 +69,12 @@ export interface RoutingLimits {
   readonly vanishedLinksMax: number;
   /** Alternatives listed in one explanation. */
   readonly candidatesMax: number;
+  /** Flows of this node with routes of their own. */
+  readonly flowRoutesMax: number;
+  /** Flows whose class of policy is remembered. */
+  readonly policyFlowsMax: number;
+  /** Changes of routes remembered, for at most a day. */
+  readonly routeHistoryMax: number;
 }
 
 export const ROUTING_LIMITS: RoutingLimits = {
@@ -87,6 +93,9 @@ export const ROUTING_LIMITS: RoutingLimits = {
   ownRecordsBurst: 4,
   vanishedLinksMax: 256,
   candidatesMax: 16,
+  flowRoutesMax: 4096,
+  policyFlowsMax: 16_384,
+  routeHistoryMax: 4096,
 };
 
 /** What a link measures of itself, as `link/` reports it. */

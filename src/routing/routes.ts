@@ -179,7 +179,7 @@ export function pathFigures(
 }
 
 /** Worse news on the route that was left, else better news on the one taken, else whatever happened. */
-function causeOf(
+export function causeOf(
   self: NodeAddress,
   before: readonly NodeAddress[] | undefined,
   after: readonly NodeAddress[] | undefined,
@@ -199,7 +199,7 @@ function isOnPath(self: NodeAddress, path: readonly NodeAddress[], link: LinkCha
   return false;
 }
 
-function isSamePath(
+export function isSamePath(
   x: readonly NodeAddress[] | undefined,
   y: readonly NodeAddress[] | undefined,
 ): boolean {

@@ -87,6 +87,7 @@ function search(
     const { node } = top;
     if (settled[node] === 1) continue;
     settled[node] = 1;
+    if (graph.isTransitClosed?.[node] === true && node !== tree.root) continue;
     const hopsHere = hops[node]! + 1;
     for (const arc of graph.arcs[node]!) {
       const { to } = arc;

@@ -125,7 +125,7 @@ export class DatagramSockets {
       port,
       lane: options.lane ?? 0,
       service: options.service ?? SERVICE_DEFAULT,
-      routes: new FlowRoutes(options.routing, network),
+      routes: new FlowRoutes(options.routing, network, { ...options, key: flow }),
       pending: new BoundedQueue({ capacity: pendingMax, overflow: 'drop-oldest' }),
       flow,
       wantsDrain: false,
@@ -144,6 +144,7 @@ export class DatagramSockets {
     for (let w = socket.pending.shift(); w !== undefined; w = socket.pending.shift())
       this.pendingBytes -= w.payload.length;
     this.options.outlet.releaseFlow(socket.flow);
+    socket.routes.release();
     return true;
   }
 
@@ -158,7 +159,7 @@ export class DatagramSockets {
     const socket = this.sockets.get(id);
     if (socket === undefined) return 'closed';
     if (payload.length > DATAGRAM_BYTES_MAX) return 'too-big';
-    const route = this.options.isKnown(to) ? socket.routes.routeTo(to) : undefined;
+    const route = this.options.isKnown(to) ? socket.routes.routeTo(to, toPort) : undefined;
     // A pinned or explicit route is taken even when routing thinks the destination is cut off.
     if (route === undefined || (route.form === ROUTE_NONE && !this.options.isReachable(to))) {
       counters.add('datagram.unreachable');

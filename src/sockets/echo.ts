@@ -83,7 +83,9 @@ export class Echo {
     if (!isWithin(hopLimit, 1, 255) || !isWithin(paddingBytes, 0, ECHO_PADDING_BYTES_MAX))
       return fail('bad-argument');
     if (!isRoutingSound(options.routing)) return fail('bad-argument');
-    const route = new FlowRoutes(options.routing, this.options.network).routeTo(to);
+    const routes = new FlowRoutes(options.routing, this.options.network);
+    const route = routes.routeTo(to);
+    routes.release();
     if (route === undefined) return fail('unreachable');
     const identifier = this.options.nextSequence();
     const token = readU32(this.options.entropy.bytes(4), 0);

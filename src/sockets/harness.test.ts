@@ -18,6 +18,8 @@ import {
   dataHeaderBytes,
   decodeDataHeader,
   encodeDataHeader,
+  NO_ROUTE,
+  pathBlock,
 } from '../wire/index.ts';
 import type {
   DatagramMeta,
@@ -275,6 +277,12 @@ export class TestNetwork {
   private outlet(node: TestNode): PacketOutlet {
     return {
       pinnedRoute: (destination) => [destination],
+      defaultRoute: () => NO_ROUTE,
+      chooseRoute: (spec) => {
+        const route = pathBlock([spec.destination]);
+        return { id: 1, spec, route, isLive: true, uses: 0 };
+      },
+      releaseRoute: () => {},
       send: (packet, payload, now) => this.send(node, packet, payload, now),
     };
   }

@@ -3,17 +3,29 @@
  * these shapes to drivers as they stand here.
  */
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
+import type { ChosenRoute, FlowMetric, FlowSpec } from '../routing/index.ts';
 import type { PacketService, RouteBlock } from '../wire/index.ts';
 import { NO_ROUTE, SERVICE_DEFAULT } from '../wire/index.ts';
 
 export type SocketId = number;
 export type StreamId = number;
 
-/** How a flow's packets find their way. `pinned`: on the route of its first packet for ever. */
+/**
+ * How a flow's packets find their way. `pinned`: on the route of its first packet for ever. `metric`:
+ * on the best route by a metric of the flow's own, as `routing/choice/` chooses it.
+ */
 export type FlowRouting =
   | { readonly scheme: 'best' }
   | { readonly scheme: 'pinned' }
-  | { readonly scheme: 'explicit'; readonly route: readonly NodeAddress[] };
+  | { readonly scheme: 'explicit'; readonly route: readonly NodeAddress[] }
+  | {
+      readonly scheme: 'metric';
+      readonly metric: FlowMetric;
+      /** `one`: the direct link or one node between. Default `any`. */
+      readonly hops?: 'any' | 'one';
+      /** Over near paths too, each flow on one of them for as long as it stands. */
+      readonly isSpread?: boolean;
+    };
 
 export interface FlowOptions {
   /** Lane number on the wire; 0 is `default`. */
@@ -95,6 +107,11 @@ export interface PacketOutlet {
   send(packet: SocketPacket, payload: Uint8Array, now: Instant): PacketOutcome;
   /** The best route at the moment, every node after this one; undefined: unreachable. */
   pinnedRoute(destination: NodeAddress): readonly NodeAddress[] | undefined;
+  /** What a flow that asks for nothing carries: no route, or one that policy has stamped. */
+  defaultRoute(destination: NodeAddress, lane: number): RouteBlock | undefined;
+  /** A route that is chosen for one flow and kept up to date. */
+  chooseRoute(spec: FlowSpec): ChosenRoute;
+  releaseRoute(route: ChosenRoute): void;
 }
 
 /** Where one flow's packets go. */

@@ -153,13 +153,25 @@ export class StreamTable {
     if (!Number.isInteger(toPort) || toPort < 1 || toPort > PORT_MAX) return fail('bad-argument');
     if (!isRoutingSound(options.routing)) return fail('bad-argument');
     if (this.liveCount >= this.options.limits.streamsMax) return fail('limit-reached');
-    const route = new FlowRoutes(options.routing, this.options.network).routeTo(to);
-    if (route === undefined) return fail('unreachable');
     const fromPort = this.localPorts.choose(undefined);
     if (typeof fromPort === 'string') return fail('limit-reached');
     this.wireIds = (this.wireIds + 1) >>> 0;
     const { lane = 0, service = SERVICE_DEFAULT } = options;
-    const path: FlowPath = { destination: to, lane, service, route };
+    const flow = { lane, service, key: fromPort };
+    const routes = new FlowRoutes(options.routing, this.options.network, flow);
+    const route = routes.routeTo(to, toPort);
+    if (route === undefined) return fail('unreachable');
+    let last = route;
+    const path: FlowPath = {
+      destination: to,
+      lane,
+      service,
+      // Renewed as the stream lives; where there is none for the moment the last one is tried.
+      get route() {
+        last = routes.routeTo(to, toPort) ?? last;
+        return last;
+      },
+    };
     const name = { wireId: this.wireIds, isOpener: true, ports: { toPort, fromPort } };
     const stream = this.add(path, name, now);
     if (stream === undefined) return fail('limit-reached');

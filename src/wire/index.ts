@@ -11,6 +11,7 @@ export * from './link-state.ts';
 export * from './manifest.ts';
 export * from './node-control.ts';
 export * from './packet-types.ts';
+export * from './policy.ts';
 export * from './route-block.ts';
 export * from './sealed-packet.ts';
 export * from './service.ts';

@@ -42,6 +42,9 @@ const ROUTING: Policies<typeof ROUTING_LIMITS> = {
   ownRecordsBurst: ['as above', '-'],
   vanishedLinksMax: ['drop the oldest', 'routing.vanished-links-full'],
   candidatesMax: ['the best are kept', '-'],
+  flowRoutesMax: ['forget the longest idle; it asks again', 'routing.flow-routes-full'],
+  policyFlowsMax: ['forget all; they are classified again', 'routing.policy-flows-full'],
+  routeHistoryMax: ['forget the oldest', '-'],
 };
 
 const FIXED: readonly (readonly [string, string, string, string])[] = [

@@ -1,0 +1,166 @@
+/**
+ * Why a flow's route is what it is: every path it could have taken, its score by the flow's own metric,
+ * and what was against it. Computed when somebody asks.
+ */
+import type { Duration, Instant, NodeAddress } from '../../kernel/index.ts';
+import { between } from '../../kernel/index.ts';
+import type { Graph } from '../graph.ts';
+import { buildGraph } from '../graph.ts';
+import type { LinkChanges, NameOf } from '../link-changes.ts';
+import type { MissingLink } from '../missing-links.ts';
+import { firstMissing } from '../missing-links.ts';
+import { pathFigures } from '../routes.ts';
+import { candidates } from './candidates.ts';
+import type { FlowEntry } from './flow-chooser.ts';
+import { bandOf } from './flow-chooser.ts';
+import type { Score } from './metrics.ts';
+import { metricText } from './metrics.ts';
+
+export interface FlowStatus {
+  readonly id: number;
+  readonly destination: NodeAddress;
+  readonly port: number | undefined;
+  readonly lane: number;
+  /** As `parseMetric` reads it. */
+  readonly metric: string;
+  readonly hops: 'any' | 'one';
+  readonly isSpread: boolean;
+  readonly path: readonly NodeAddress[] | undefined;
+  /** In the unit of the metric, in words. */
+  readonly score: string;
+  readonly latency: Duration;
+  readonly lossPpm: number;
+  readonly since: Duration;
+  readonly changes: number;
+  readonly cause: string;
+}
+
+export interface FlowCandidate {
+  readonly path: readonly NodeAddress[];
+  readonly latency: Duration;
+  readonly lossPpm: number;
+  readonly score: string;
+  readonly isChosen: boolean;
+  readonly verdict: string;
+}
+
+export interface FlowExplanation {
+  readonly flow: FlowStatus;
+  readonly candidates: readonly FlowCandidate[];
+}
+
+export function flowStatus(entry: FlowEntry, score: Score, now: Instant): FlowStatus {
+  const { id, spec, path, figures } = entry;
+  return {
+    id,
+    destination: spec.destination,
+    port: spec.port,
+    lane: spec.lane,
+    metric: metricText(spec.metric),
+    hops: spec.hops,
+    isSpread: spec.isSpread,
+    path,
+    score: path === undefined ? '' : score.inWords(entry.value),
+    latency: figures?.latency ?? (0 as Duration),
+    lossPpm: figures?.lossPpm ?? 0,
+    since: between(entry.changedAt, now),
+    changes: entry.changes,
+    cause: entry.cause,
+  };
+}
+
+export interface FlowQuestion {
+  readonly self: NodeAddress;
+  readonly entry: FlowEntry;
+  readonly score: Score;
+  /** All links, and those policy leaves to the flow. */
+  readonly graph: Graph;
+  readonly permitted: Graph;
+  readonly missing: ReadonlyMap<string, MissingLink>;
+  readonly denial: (from: NodeAddress, to: NodeAddress) => string | undefined;
+  readonly links: LinkChanges;
+  readonly nameOf: NameOf;
+  readonly candidatesMax: number;
+  readonly now: Instant;
+}
+
+/** The chosen one first, then by score. */
+export function explainFlow(question: FlowQuestion): FlowExplanation {
+  const { entry, score, self, graph, permitted, missing } = question;
+  const ends = { source: self, destination: entry.spec.destination };
+  const open = candidates(permitted, ends, score, entry.spec.hops);
+  const best = open[0]?.score ?? 0;
+  const rows: (FlowCandidate & { order: number })[] = [];
+  const add = (g: Graph, path: readonly NodeAddress[], value: number, verdict: string): void => {
+    const figures = pathFigures(g, self, path);
+    if (figures === undefined) return;
+    const isChosen = verdict.startsWith('chosen');
+    const { latency, lossPpm } = figures;
+    const words = score.inWords(value);
+    rows.push({ path, latency, lossPpm, score: words, isChosen, verdict, order: value });
+  };
+  const { path } = entry;
+  if (path !== undefined) add(permitted, path, entry.value, chosenVerdict(entry, best, score));
+  for (const { path: other, score: value } of open)
+    if (path === undefined || other.join() !== path.join())
+      add(permitted, other, value, openVerdict(entry, value, best, score));
+  for (const { path: other, score: value } of candidates(graph, ends, score, entry.spec.hops)) {
+    const verdict = deniedVerdict(other, question);
+    if (verdict !== undefined) add(graph, other, value, verdict);
+  }
+  const wished = withMissing(graph, missing);
+  for (const { path: other, score: value } of candidates(wished, ends, score, entry.spec.hops)) {
+    const lacking = firstMissing(self, other, missing);
+    if (lacking !== undefined && (path === undefined || value < entry.value))
+      add(wished, other, value, lacking.words);
+  }
+  rows.sort((x, y) => Number(y.isChosen) - Number(x.isChosen) || x.order - y.order);
+  const shown = rows.slice(0, question.candidatesMax).map(({ order: _, ...row }) => row);
+  return { flow: flowStatus(entry, score, question.now), candidates: shown };
+}
+
+function chosenVerdict(entry: FlowEntry, best: number, score: Score): string {
+  if (entry.value <= best) return 'chosen';
+  if (entry.isWaiting) return 'chosen; leaves it when its turn comes';
+  const band = bandOf(best, score, entry.spec.isSpread);
+  return entry.value <= best + band
+    ? 'chosen: as good as the best'
+    : 'chosen: stays while it stands';
+}
+
+function openVerdict(entry: FlowEntry, value: number, best: number, score: Score): string {
+  if (entry.path === undefined) return 'not taken yet';
+  const difference = Math.abs(value - entry.value);
+  const share = Math.round((100 * difference) / Math.max(entry.value, value, 1e-9));
+  if (value < entry.value) {
+    if (entry.isWaiting) return `better by ${share} %; the flow waits for its turn`;
+    const takes = Math.round(100 * score.margin.share);
+    return entry.spec.isSpread
+      ? `better by ${share} %; the flow stays while its path stands`
+      : `better by ${share} %, hysteresis: a move takes ${takes} %`;
+  }
+  const band = bandOf(best, score, entry.spec.isSpread);
+  if (value <= best + band) return 'as good; other flows are drawn to it';
+  return `worse by ${share} %`;
+}
+
+/** The first link of a path that policy keeps from the flow. */
+function deniedVerdict(path: readonly NodeAddress[], question: FlowQuestion): string | undefined {
+  let at = question.self;
+  for (const node of path) {
+    const denial = question.denial(at, node);
+    if (denial !== undefined) return `${denial} denies link ${question.links.linkName(at, node)}`;
+    at = node;
+  }
+  return undefined;
+}
+
+export function withMissing(graph: Graph, missing: ReadonlyMap<string, MissingLink>): Graph {
+  if (missing.size === 0) return graph;
+  const edges = [...missing.values()].map(({ edge }) => edge);
+  const known = new Set(graph.edges.map(({ a, b }) => `${a}-${b}`));
+  return buildGraph(
+    [...graph.nodes, ...edges.flatMap(({ a, b }) => [a, b])],
+    [...graph.edges, ...edges.filter(({ a, b }) => !known.has(`${a}-${b}`))],
+  );
+}

@@ -1,0 +1,354 @@
+/**
+ * One route for each flow that does not go hop by hop: by the flow's own metric, over the links that
+ * policy permits to it, held on to until another is better by a margin.
+ *
+ * Near-equal paths (no worse than the best by the margin) count as equally good. Which of them a flow
+ * takes is drawn by rendezvous hashing of the flow's key with each path (Thaler and Ravishankar 1998):
+ * flows that start together spread over all of them, and where a path goes only its own flows move.
+ *
+ * Many flows that see one path become better must not all move to it, fill it, and all come back. So
+ * moves for the better come in rounds: a flow has its turn in one round of `MOVE_ROUNDS`, by a hash of
+ * its key and the round, and measurements catch up in between. A path that is gone, or loses a tenth
+ * more than the best, is left at once.
+ *
+ * A flow that spreads (`isSpread`) draws from a wider band and stays while its path stands: many flows
+ * use many paths, and no flow is reordered.
+ */
+import type { Counters, Duration, Instant, NodeAddress } from '../../kernel/index.ts';
+import { later, seconds } from '../../kernel/index.ts';
+import type { PacketService, RouteBlock } from '../../wire/index.ts';
+import { pathBlock } from '../../wire/index.ts';
+import type { Graph } from '../graph.ts';
+import { EMPTY_GRAPH } from '../graph.ts';
+import type { PathFigures } from '../routes.ts';
+import { isSamePath, pathFigures } from '../routes.ts';
+import type { Candidate, HopRule } from './candidates.ts';
+import { candidates, scoreOfPath } from './candidates.ts';
+import type { ApplicationMetric, FlowMetric, Score } from './metrics.ts';
+import { metricText, scoreOf } from './metrics.ts';
+
+export interface FlowSpec {
+  readonly destination: NodeAddress;
+  readonly lane: number;
+  readonly metric: FlowMetric;
+  readonly hops: HopRule;
+  /** Over near paths too, each flow for good. */
+  readonly isSpread: boolean;
+  readonly service: Readonly<PacketService>;
+  /** Tells flows apart: two flows with one key take one path. */
+  readonly key: number;
+  /** Port at the destination, for people. */
+  readonly port?: number;
+}
+
+/** What a flow holds: reading `route` is all its packets cost. */
+export interface ChosenRoute {
+  readonly id: number;
+  readonly spec: FlowSpec;
+  /** Undefined: no way that is permitted. */
+  readonly route: RouteBlock | undefined;
+  /** False when it was forgotten: ask again. */
+  readonly isLive: boolean;
+  /** Counted up by whoever uses it; one that stands still is forgotten. */
+  uses: number;
+}
+
+export interface FlowEntry extends ChosenRoute {
+  route: RouteBlock | undefined;
+  isLive: boolean;
+  path: readonly NodeAddress[] | undefined;
+  /** Of `path` when the topology last changed. */
+  value: number;
+  figures: PathFigures | undefined;
+  changedAt: Instant;
+  changes: number;
+  cause: string;
+  /** A better path is known, and its turn has not come. */
+  isWaiting: boolean;
+  usesSeen: number;
+  idleSince: Instant;
+}
+
+export interface FlowRouteChange {
+  readonly flow: ChosenRoute;
+  readonly before: readonly NodeAddress[] | undefined;
+  readonly after: readonly NodeAddress[] | undefined;
+  readonly cause: string;
+}
+
+export interface FlowChooserOptions {
+  readonly self: NodeAddress;
+  readonly counters: Counters;
+  /** Flows with a route of their own. Overflow: the longest idle is forgotten and asks again. */
+  readonly flowsMax: number;
+  /** What policy leaves of the network to a flow. */
+  readonly permitted: (destination: NodeAddress, lane: number) => Graph;
+  readonly application: ApplicationMetric;
+  readonly changed: (change: FlowRouteChange, now: Instant) => void;
+}
+
+/** Turns come this often. */
+export const ROUND: Duration = seconds(10);
+/** One flow in so many has its turn in a round. */
+export const MOVE_ROUNDS = 4;
+/** A flow that spreads takes any path no worse than the best by this share. */
+export const SPREAD_SHARE = 0.5;
+/** Losing this much more than the best path, ppm, is reason to leave at once. */
+export const URGENT_LOSS_PPM = 100_000;
+const IDLE_AFTER = seconds(120);
+
+export class FlowChooser {
+  private readonly options: FlowChooserOptions;
+  private readonly flows = new Map<number, FlowEntry>();
+  private readonly found = new Map<string, readonly Candidate[]>();
+  /** By destination; empty: to be made. */
+  private readonly mtus = new Map<NodeAddress, number>();
+  private nextId = 1;
+  private roundAt: Instant | undefined;
+  private latest = 0 as Instant;
+
+  constructor(options: FlowChooserOptions) {
+    this.options = options;
+  }
+
+  /** Ascending by id. */
+  get all(): readonly FlowEntry[] {
+    return [...this.flows.values()];
+  }
+
+  byId(id: number): FlowEntry | undefined {
+    return this.flows.get(id);
+  }
+
+  /** A flow begins. Its route is chosen now and kept up to date. */
+  open(spec: FlowSpec): ChosenRoute {
+    const now = this.latest;
+    if (this.flows.size >= this.options.flowsMax) this.evict();
+    const entry: FlowEntry = {
+      id: this.nextId++,
+      spec,
+      route: undefined,
+      isLive: true,
+      uses: 0,
+      path: undefined,
+      value: 0,
+      figures: undefined,
+      changedAt: now,
+      changes: 0,
+      cause: 'the flow began',
+      isWaiting: false,
+      usesSeen: -1,
+      idleSince: now,
+    };
+    this.flows.set(entry.id, entry);
+    this.review(entry, () => 'the flow began', now);
+    return entry;
+  }
+
+  /** Forgets a flow, if it is known. */
+  close(flow: ChosenRoute): void {
+    const entry = this.flows.get(flow.id);
+    if (entry === undefined) return;
+    entry.isLive = false;
+    this.flows.delete(entry.id);
+  }
+
+  /** The clock, for flows that begin before the next change. */
+  tick(now: Instant): void {
+    this.latest = now;
+  }
+
+  /** Links or policy changed. `causeOf` says in words what made a route change. */
+  update(causeOf: CauseOf, now: Instant): void {
+    this.latest = now;
+    this.found.clear();
+    this.mtus.clear();
+    for (const entry of [...this.flows.values()])
+      if (!this.forgetIdle(entry, now)) this.review(entry, causeOf, now);
+  }
+
+  timeout(now: Instant): void {
+    this.latest = now;
+    if (this.roundAt === undefined || this.roundAt > now) return;
+    this.roundAt = undefined;
+    for (const entry of this.flows.values())
+      if (entry.isWaiting) this.review(entry, () => undefined, now);
+  }
+
+  nextTimeout(): Instant | undefined {
+    return this.roundAt;
+  }
+
+  /** Datagram bytes that pass on the routes of all flows to a destination; 0 without any. */
+  mtuTo(destination: NodeAddress): number {
+    if (this.flows.size === 0) return 0;
+    if (this.mtus.size === 0)
+      for (const { spec, figures } of this.flows.values()) {
+        if (figures === undefined) continue;
+        const known = this.mtus.get(spec.destination) ?? figures.mtu;
+        this.mtus.set(spec.destination, Math.min(known, figures.mtu));
+      }
+    return this.mtus.get(destination) ?? 0;
+  }
+
+  candidatesOf(spec: FlowSpec): readonly Candidate[] {
+    const { destination, lane, metric, hops, service } = spec;
+    const { recovery, requests, retransmissions, deadline } = service;
+    const key = `${destination} ${lane} ${hops} ${recovery} ${requests} ${retransmissions} ${deadline} ${metricText(metric)}`;
+    let found = this.found.get(key);
+    if (found === undefined) {
+      const ends = { source: this.options.self, destination };
+      found = candidates(this.graphOf(spec), ends, this.scoreOf(spec), hops);
+      this.found.set(key, found);
+    }
+    return found;
+  }
+
+  scoreOf(spec: FlowSpec): Score {
+    return scoreOf(spec.metric, spec.service, this.options.application);
+  }
+
+  private graphOf({ destination, lane }: FlowSpec): Graph {
+    return this.options.permitted(destination, lane) ?? EMPTY_GRAPH;
+  }
+
+  private review(entry: FlowEntry, causeOf: CauseOf, now: Instant): void {
+    const { spec } = entry;
+    const found = this.candidatesOf(spec);
+    const score = this.scoreOf(spec);
+    const graph = this.graphOf(spec);
+    entry.isWaiting = false;
+    const best = found[0];
+    const { path } = entry;
+    const value =
+      path === undefined ? undefined : scoreOfPath(graph, this.options.self, path, score);
+    if (best === undefined || path === undefined || value === undefined || !this.fits(entry)) {
+      const next = best === undefined ? undefined : draw(found, entry, score);
+      return this.take(entry, next, { causeOf, graph, words: undefined }, now);
+    }
+    entry.value = value;
+    entry.figures = pathFigures(graph, this.options.self, path);
+    const margin = bandOf(best.score, score, spec.isSpread);
+    if (value <= best.score + margin) return;
+    const next = draw(found, entry, score);
+    const better = `better by ${share(value, next.score)}`;
+    if (!this.isUrgent(entry, next, graph)) {
+      if (spec.isSpread) return;
+      if (!hasTurn(spec.key, now)) {
+        entry.isWaiting = true;
+        this.roundAt ??= nextRound(now);
+        return;
+      }
+    }
+    this.take(entry, next, { causeOf, graph, words: better }, now);
+  }
+
+  /** A single-hop flow whose path is no such thing any more cannot be. */
+  private fits({ spec, path }: FlowEntry): boolean {
+    return spec.hops === 'any' || (path?.length ?? 0) <= 2;
+  }
+
+  private isUrgent(entry: FlowEntry, next: Candidate, graph: Graph): boolean {
+    const there = pathFigures(graph, this.options.self, next.path);
+    const lossHere = entry.figures?.lossPpm ?? 0;
+    if (there !== undefined && lossHere >= there.lossPpm + URGENT_LOSS_PPM) return true;
+    const isOnTrial = (entry.figures?.cost ?? 0) > 1_500_000;
+    return isOnTrial && (there?.cost ?? 0) < 1_500_000;
+  }
+
+  private take(
+    entry: FlowEntry,
+    next: Candidate | undefined,
+    why: { causeOf: CauseOf; graph: Graph; words: string | undefined },
+    now: Instant,
+  ): void {
+    const before = entry.path;
+    const after = next?.path;
+    if (isSamePath(before, after)) return;
+    entry.path = after;
+    entry.route = after === undefined ? undefined : pathBlock(after);
+    entry.value = next?.score ?? 0;
+    entry.figures = after && pathFigures(why.graph, this.options.self, after);
+    this.mtus.clear();
+    entry.changedAt = now;
+    entry.changes++;
+    const cause = why.causeOf(before, after);
+    entry.cause = [cause, why.words].filter((text) => text !== undefined).join(', ') || 'its turn';
+    this.options.counters.add('flow-route-changed');
+    this.options.changed({ flow: entry, before, after, cause: entry.cause }, now);
+  }
+
+  /** State: forgotten when nobody used it for a while. */
+  private forgetIdle(entry: FlowEntry, now: Instant): boolean {
+    if (entry.uses !== entry.usesSeen) {
+      entry.usesSeen = entry.uses;
+      entry.idleSince = now;
+      return false;
+    }
+    if (now - entry.idleSince < IDLE_AFTER) return false;
+    this.close(entry);
+    return true;
+  }
+
+  private evict(): void {
+    this.options.counters.add('flow-routes-full');
+    let idle: FlowEntry | undefined;
+    for (const entry of this.flows.values())
+      if (idle === undefined || entry.idleSince < idle.idleSince) idle = entry;
+    if (idle !== undefined) this.close(idle);
+  }
+}
+
+export type CauseOf = (
+  before: readonly NodeAddress[] | undefined,
+  after: readonly NodeAddress[] | undefined,
+) => string | undefined;
+
+/** How much worse than the best still counts as good. */
+export function bandOf(best: number, score: Score, isSpread: boolean): number {
+  const { share: part, least } = score.margin;
+  // A move takes `share` of the old score: of the best that is share / (1 - share).
+  const margin = Math.max(least, (best * part) / (1 - part));
+  return isSpread ? Math.max(margin, best * SPREAD_SHARE) : margin;
+}
+
+/** Among the good ones, the one whose hash with the flow's key is the greatest. */
+function draw(found: readonly Candidate[], entry: FlowEntry, score: Score): Candidate {
+  const best = found[0]!;
+  const limit = best.score + bandOf(best.score, score, entry.spec.isSpread);
+  let drawn = best;
+  let greatest = -1;
+  for (const candidate of found) {
+    if (candidate.score > limit) break;
+    const hash = hashOf(entry.spec.key, candidate.path);
+    if (hash > greatest) {
+      greatest = hash;
+      drawn = candidate;
+    }
+  }
+  return drawn;
+}
+
+const hasTurn = (key: number, now: Instant): boolean =>
+  hashOf(key, [Math.floor(now / ROUND)]) % MOVE_ROUNDS === 0;
+
+const nextRound = (now: Instant): Instant =>
+  later((Math.floor(now / ROUND) * ROUND) as Instant, ROUND);
+
+/** The mixing of MurmurHash3 (Appleby), over words. */
+function hashOf(key: number, words: readonly number[]): number {
+  let h = mixed(key >>> 0);
+  for (const word of words) h = mixed((Math.imul(h, 31) + word) >>> 0);
+  return h;
+}
+
+function mixed(n: number): number {
+  let h = n ^ (n >>> 16);
+  h = Math.imul(h, 0x85eb_ca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2_ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+const share = (worse: number, better: number): string =>
+  `${Math.round((100 * (worse - better)) / Math.max(worse, 1e-9))} %`;
