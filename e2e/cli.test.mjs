@@ -136,6 +136,14 @@ describe('every command says what it documents', { timeout: 180_000 }, () => {
     const { result } = await json('trace', ['LAX']);
     assert.deepEqual([result.isReached, result.hops.length], [true, 1]);
     await watch();
+    const { to, lanes } = await json('lanes', ['LAX']);
+    assert.equal(to, 'LAX');
+    assert.equal(lanes.find(({ name }) => name === 'remote').refusal, undefined);
+    const voice = await json('ping', ['LAX', '--count', '1', '--lane', 'voice']);
+    assert.equal(voice.summary.received, 1);
+    const mistaken = await overlane(['ping', 'LAX', '--lane', 'vioce'], { env });
+    assert.match(mistaken.stderr, /UNKNOWN_LANE/);
+    assert.match(mistaken.stderr, /did you mean "voice"/);
   });
 
   test('link show, link set, log level, reload', async () => {

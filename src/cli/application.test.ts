@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { ForwardRequest } from '../daemon/index.ts';
 import type { PingResult } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
 import { COMMANDS } from './application.ts';
@@ -99,6 +100,32 @@ describe('the command line', () => {
     assert.match(run.out, /2 sent, 0 received/);
   });
 
+  test('a lane on the command line reaches the daemon, and a forward says it again', async () => {
+    const asked: unknown[] = [];
+    const addForward = (request: ForwardRequest) => {
+      asked.push(request);
+      return Promise.reject(new OverlayError('UNKNOWN_LANE', 'there is no lane "vidoe"'));
+    };
+    const words = ['forward', 'add', 'udp', '5004', 'LAX:5004', '--lane', 'vidoe'];
+    const run = await runFake([...words, '--deadline', '130ms'], { daemon: { addForward } });
+    assert.notEqual(run.exit, EXIT.ok);
+    assert.match(run.err, /UNKNOWN_LANE/);
+    assert.deepEqual(asked, [
+      {
+        protocol: 'udp',
+        listen: '127.0.0.1:5004',
+        to: 'LAX',
+        port: 5004,
+        lane: 'vidoe',
+        deadline: '130ms',
+      },
+    ]);
+    const bad = await runFake([...words, '--deadline', '130'], { daemon: { addForward } });
+    assert.equal(bad.exit, EXIT.usage);
+    const both = await runFake(['ping', 'LAX', '--pinned', '--routing', 'best'], { daemon: {} });
+    assert.match(both.err, /contradict/);
+  });
+
   test('link set sends only what was named, in the units of the API', async () => {
     const calls: unknown[] = [];
     const impair = (neighbour: string, change: object | 'none') => {
@@ -139,9 +166,7 @@ describe('the command line', () => {
       return Promise.reject(new OverlayError('PORT_IN_USE', 'x'));
     };
     await runFake(['forward', 'add', 'tcp', '8080', 'LAX:80'], { daemon: { addForward } });
-    assert.deepEqual(calls, [
-      { protocol: 'tcp', listen: '127.0.0.1:8080', to: 'LAX', port: 80, routing: 'best' },
-    ]);
+    assert.deepEqual(calls, [{ protocol: 'tcp', listen: '127.0.0.1:8080', to: 'LAX', port: 80 }]);
     const bad = await runFake(['forward', 'add', 'sctp', '1', 'LAX:80'], { daemon: {} });
     assert.equal(bad.exit, EXIT.usage);
   });

@@ -19,6 +19,7 @@ import { initCommand } from './commands/init.ts';
 import { inviteCommand } from './commands/invite.ts';
 import { joinCommand } from './commands/join.ts';
 import { labCommand } from './commands/lab.ts';
+import { lanesCommand } from './commands/lanes.ts';
 import { linkSetCommand } from './commands/link-set.ts';
 import { linkShowCommand } from './commands/link-show.ts';
 import { logLevelCommand } from './commands/log-level.ts';
@@ -48,6 +49,7 @@ export const COMMANDS: readonly DefinedCommand[] = [
   pingCommand,
   traceCommand,
   watchCommand,
+  lanesCommand,
   pipeCommand,
   forwardAddCommand,
   forwardListCommand,

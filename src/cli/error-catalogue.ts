@@ -39,6 +39,13 @@ export const ERROR_CATALOGUE = {
     meaning: 'The socket, server or node was closed before the call.',
     remedy: 'Open a new one.',
   },
+  LANE_CANNOT_HOLD: {
+    area: 'operation',
+    meaning:
+      'The deadline of the lane is not longer than the fastest way known to that destination takes.',
+    remedy:
+      'Take the lane that the message names, or a longer deadline; overlane lanes NODE shows which can hold.',
+  },
   LIMIT_REACHED: {
     area: 'operation',
     meaning: 'A bound of this node is reached: sockets, streams, flows, connections.',
@@ -329,6 +336,12 @@ export const ERROR_CATALOGUE = {
     area: 'usage',
     meaning: 'Options contradict each other, or a value is not of the kind asked for.',
     remedy: 'See the command with --help.',
+  },
+  UNKNOWN_LANE: {
+    area: 'usage',
+    meaning: 'There is no lane of this name: neither a named one nor one under lanes: here.',
+    remedy:
+      'overlane lanes lists those that there are; own lanes go under lanes: in the configuration.',
   },
   UNKNOWN_CODE: {
     area: 'usage',

@@ -1,4 +1,5 @@
 /** Parameters that several commands share, with their completions. */
+import { NAMED_LANES } from '../forwarding/index.ts';
 import { OverlayError } from '../kernel/index.ts';
 import type { CliContext } from './context.ts';
 
@@ -37,6 +38,18 @@ export async function neighbourNames(context: CliContext): Promise<readonly stri
     return links.flatMap((l) => l.neighbour ?? []).sort();
   } catch {
     return [];
+  }
+}
+
+/** The lanes the daemon knows; the named ones when it does not answer quickly. */
+export async function laneNames(context: CliContext): Promise<readonly string[]> {
+  try {
+    const socket = context.daemons.socketPath(undefined);
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(1_000)]);
+    await using daemon = await context.daemons.connect(socket, signal);
+    return (await daemon.lanes({ signal })).map((l) => l.name);
+  } catch {
+    return NAMED_LANES.map((l) => l.name);
   }
 }
 

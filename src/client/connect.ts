@@ -29,6 +29,7 @@ import {
   type FlowChoice,
   failure,
   formatEndpoint,
+  type LaneReport,
   type LinkUpdate,
   type ListenOptions,
   type NodeStatus,
@@ -110,6 +111,7 @@ class RemoteNode implements DaemonConnection {
     if (options.port !== undefined) checkPort(options.port);
     const query = queryOf({
       ...flowQuery(options),
+      to: options.to,
       port: options.port,
       receiveQueueMax: options.receiveQueueMax,
       pendingMax: options.pendingMax,
@@ -174,6 +176,21 @@ class RemoteNode implements DaemonConnection {
 
   explain(node: string, options: SignalOption = {}): Promise<RouteExplanation> {
     return this.fetch(`/v1/route/${encodeURIComponent(node)}`, options);
+  }
+
+  async lanes(
+    options: { readonly to?: string } & SignalOption = {},
+  ): Promise<readonly LaneReport[]> {
+    const query = queryOf({ to: options.to });
+    return (await this.fetch<{ lanes: LaneReport[] }>(`/v1/lanes?${query}`, options)).lanes;
+  }
+
+  checkLane(
+    choice: FlowChoice,
+    options: { readonly to?: string } & SignalOption = {},
+  ): Promise<LaneReport> {
+    const { signal, to } = options;
+    return this.post('/v1/lane', { ...choice, to }, { ...(signal && { signal }) });
   }
 
   status(options: SignalOption = {}): Promise<NodeStatus> {
@@ -337,8 +354,15 @@ function isAlive(pid: number): boolean {
   }
 }
 
-const flowQuery = ({ routing, lane }: FlowChoice): Record<string, string | undefined> =>
-  typeof routing === 'object' ? { lane, via: routing.via.join(',') } : { lane, routing };
+/** A choice as the query of an upgrade; routing that names nodes or paths has keys of its own. */
+function flowQuery(choice: FlowChoice): Record<string, string | number | undefined> {
+  const { lane, recovery, deadline, priority, requests, retransmissions, playout } = choice;
+  const said = { lane, recovery, deadline, priority, requests, retransmissions, playout };
+  const { routing } = choice;
+  if (typeof routing !== 'object') return { ...said, routing };
+  if ('via' in routing) return { ...said, via: routing.via.join(',') };
+  return { ...said, disjoint: routing.disjoint };
+}
 
 function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {
   const query = new URLSearchParams();

@@ -9,6 +9,8 @@ import type {
   DatagramSocket,
   Endpoint,
   EventUpdate,
+  FlowChoice,
+  LaneReport,
   LinkUpdate,
   ListenOptions,
   NodeStatus,
@@ -119,6 +121,17 @@ class EmbeddedNode implements OverlayNodeHandle {
 
   explain(node: string, options?: SignalOption): Promise<RouteExplanation> {
     return this.host.explain(node, options);
+  }
+
+  lanes(options?: { readonly to?: string } & SignalOption): Promise<readonly LaneReport[]> {
+    return this.host.lanes(options);
+  }
+
+  checkLane(
+    choice: FlowChoice,
+    options?: { readonly to?: string } & SignalOption,
+  ): Promise<LaneReport> {
+    return this.host.checkLane(choice, options);
   }
 
   status(options?: SignalOption): Promise<NodeStatus> {

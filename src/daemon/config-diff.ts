@@ -15,6 +15,7 @@ const APPLIED_NOW: ReadonlySet<keyof Config> = new Set([
   'advertise',
   'neighbours',
   'drain',
+  'lanes',
   'log',
   'forwards',
   'expose',

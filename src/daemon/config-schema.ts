@@ -4,6 +4,7 @@
  */
 import { isIP } from 'node:net';
 import * as z from 'zod';
+import { resolveLane, resolveOwnLanes } from '../forwarding/index.ts';
 import type { Duration } from '../kernel/index.ts';
 import { milliseconds, seconds } from '../kernel/index.ts';
 import { isNodeName } from '../wire/index.ts';
@@ -16,6 +17,7 @@ import type {
   NeighbourConfig,
 } from './config.ts';
 import { LOG_LEVELS, LOG_SUBSYSTEMS } from './config.ts';
+import { flowKeys, flowOf, lanesSchema } from './lane-schema.ts';
 import type { HostPort } from './units.ts';
 import {
   DURATION_PATTERN,
@@ -132,10 +134,7 @@ const forward = z.strictObject({
   ),
   to: memberName.describe('The node it leads to.'),
   port: port.describe('Overlay port there; that node needs an `expose` rule for it.'),
-  routing: z
-    .enum(['best', 'pinned'])
-    .default('best')
-    .describe('`pinned` stays on the first route, as an unprotected path would.'),
+  ...flowKeys,
   idle,
 });
 
@@ -225,6 +224,7 @@ const schema = z.strictObject({
     .describe('Nodes to open links to. When absent: the node this one joined through.'),
   timers: timers.prefault({}),
   limits: limits.prefault({}),
+  lanes: lanesSchema.describe("The network's own lanes beside the named ones (docs/lanes.md)."),
   drain: duration(milliseconds(0), seconds(60))
     .prefault('1s')
     .describe('On a stop, how long open streams get after the node has withdrawn.'),
@@ -240,6 +240,11 @@ const schema = z.strictObject({
 
 type Parsed = z.infer<typeof schema>;
 
+function forwardOf(entry: Parsed['forwards'][number]): ForwardConfig {
+  const { protocol, listen, to, port: overlayPort, idle: silence, ...flow } = entry;
+  return { protocol, listen, to, port: overlayPort, idle: silence, flow: flowOf(flow) };
+}
+
 /** Undefined-keeping view of one impairment entry. */
 function impairmentOf(entry: Parsed['impairments'][number]): ImpairmentConfig {
   const { neighbour: name, delay, jitter, queue, ...rest } = entry;
@@ -254,6 +259,7 @@ export const configSchema: z.ZodType<Config> = schema.transform(
     control: parsed.control,
     neighbours: parsed.neighbours?.map((n) => ({ ...n, local: n.local })),
     log: { ...parsed.log, file: parsed.log.file },
+    forwards: parsed.forwards.map(forwardOf),
     impairments: parsed.impairments.map(impairmentOf),
   }),
 );
@@ -268,9 +274,15 @@ export function configJsonSchema(): Record<string, unknown> {
   } as Record<string, unknown>;
 }
 
+interface Problem {
+  readonly path: PropertyKey[];
+  readonly message: string;
+  readonly nearest?: string | undefined;
+}
+
 /** What a schema cannot say: entries that exclude each other. */
-export function checkConfig(config: Config): { path: PropertyKey[]; message: string }[] {
-  const problems: { path: PropertyKey[]; message: string }[] = [];
+export function checkConfig(config: Config): Problem[] {
+  const problems: Problem[] = [];
   const unique = (list: string, keys: readonly (string | undefined)[], what: string): void => {
     const seen = new Set<string>();
     keys.forEach((key, i) => {
@@ -287,6 +299,7 @@ export function checkConfig(config: Config): { path: PropertyKey[]; message: str
     'address',
   );
   unique('forwards', config.forwards.map(forwardKey), 'port');
+  problems.push(...laneProblems(config));
   unique('expose', config.expose.map(exposeKey), 'overlay port');
   unique(
     'impairments',
@@ -306,3 +319,28 @@ export function checkConfig(config: Config): { path: PropertyKey[]; message: str
 const forwardKey = (f: ForwardConfig): string | undefined =>
   f.listen.port === 0 ? undefined : `${f.protocol} ${formatHostPort(f.listen)}`;
 const exposeKey = (e: ExposeConfig): string => `${e.protocol} ${e.port}`;
+
+/** Own lanes that clash or contradict themselves, and forwards in a lane that there is not. */
+function laneProblems(config: Config): Problem[] {
+  const { lanes, problems } = resolveOwnLanes(config.lanes);
+  const own = problems.map(({ index, key, message, nearest }): Problem => {
+    const path = key === '' ? ['lanes', index] : ['lanes', index, key];
+    return { path, message, nearest };
+  });
+  const forwards = config.forwards.flatMap(({ flow }, index): Problem[] => {
+    const { lane, recovery, deadline, playout, routing } = flow;
+    const choice = {
+      ...(lane === undefined ? {} : { lane }),
+      recovery,
+      playout,
+      deadline: deadline === undefined ? undefined : parseDuration(deadline),
+      routing: typeof routing === 'string' ? routing : undefined,
+    };
+    const resolved = resolveLane(lanes, choice);
+    if (resolved.ok) return [];
+    const { reason, message, nearest } = resolved.reason;
+    const path = ['forwards', index, ...(reason === 'unknown-lane' ? ['lane'] : [])];
+    return [{ path, message, nearest }];
+  });
+  return [...own, ...forwards];
+}

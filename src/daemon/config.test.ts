@@ -45,7 +45,7 @@ impairments:
 `);
   assert.deepEqual(config.timers, { hello: 50_000, deadAfter: 800_000 });
   assert.equal(config.expose[0]?.idle, 120_000_000);
-  assert.equal(config.forwards[0]?.routing, 'best');
+  assert.deepEqual(config.forwards[0]?.flow, {});
   assert.deepEqual(config.impairments[0], {
     neighbour: 'DFW',
     impairments: {
@@ -57,6 +57,39 @@ impairments:
       cut: true,
     },
   });
+});
+
+test('own lanes and lanes of forwards are resolved, and what is wrong with them is told', async () => {
+  const forward = 'protocol: udp, listen: "127.0.0.1:5004", to: LAX, port: 5004';
+  const own = 'name: telemetry, number: 20, extends: monitoring, deadline: 500ms';
+  const { lanes, forwards } = await sound(
+    `lanes: [{ ${own} }]\nforwards: [{ ${forward}, lane: telemetry, routing: disjoint, paths: 3 }]`,
+  );
+  assert.deepEqual(lanes, [
+    { name: 'telemetry', number: 20, extends: 'monitoring', deadline: 500_000 },
+  ]);
+  assert.deepEqual(forwards[0]?.flow, { lane: 'telemetry', routing: { disjoint: 3 } });
+  assert.deepEqual(
+    await problems(`lanes: [{ ${own} }]\nforwards: [{ ${forward}, lane: telemetri }]`),
+    [
+      'overlane.yaml:2: forwards[0].lane: there is no lane "telemetri"; lanes are default, voice, ' +
+        'video, remote, bulk, monitoring, control, telemetry; did you mean "telemetry"?',
+    ],
+  );
+  assert.match((await problems('lanes: [{ name: x, number: 3 }]'))[0]!, /number: .* 16 to 255/);
+  assert.match((await problems('lanes: [{ name: x, number: 16, dedline: 1s }]'))[0]!, /"deadline"/);
+  assert.match(
+    (await problems('lanes: [{ name: x, number: 16, recovery: realtiem }]'))[0]!,
+    /lanes\[0\]\.recovery: expected one of none, reliable.*did you mean "realtime"/,
+  );
+  assert.match(
+    (await problems('lanes: [{ name: x, number: 16, extends: vidoe }]'))[0]!,
+    /lanes\[0\]\.extends: .*did you mean "video"/,
+  );
+  assert.match(
+    (await problems('lanes: [{ name: x, number: 16, recovery: deadline }]'))[0]!,
+    /recovery "deadline" needs a deadline/,
+  );
 });
 
 test('an unknown key is refused with its line and the nearest right spelling', async () => {

@@ -1,4 +1,6 @@
 /** The daemon's configuration as the program sees it: every value in the one unit of its type. */
+import type { LaneDefinition } from '../forwarding/index.ts';
+import type { FlowChoice } from '../host/index.ts';
 import type { Duration } from '../kernel/index.ts';
 import type { HostPort } from './units.ts';
 
@@ -29,6 +31,8 @@ export interface Config {
   readonly neighbours: readonly NeighbourConfig[] | undefined;
   readonly timers: TimersConfig;
   readonly limits: LimitsConfig;
+  /** The network's own lanes beside the named ones. */
+  readonly lanes: readonly LaneDefinition[];
   readonly drain: Duration;
   readonly log: LogConfig;
   readonly forwards: readonly ForwardConfig[];
@@ -76,8 +80,8 @@ export interface ForwardConfig {
   readonly to: string;
   /** Overlay port there, for which that node has an `expose` rule. */
   readonly port: number;
-  /** `pinned` stays on the first route for ever, as an unprotected path would. */
-  readonly routing: 'best' | 'pinned';
+  /** What its flows ask for. */
+  readonly flow: FlowChoice;
   /** UDP: a client that says nothing for this long is forgotten. */
   readonly idle: Duration;
 }

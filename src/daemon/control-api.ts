@@ -3,6 +3,7 @@
  * of requests and answers, shared by the server and by `client/`. Times in milliseconds, shares from
  * 0 to 1, rates in bits a second, points in time as ISO 8601. Documented in docs/api.md.
  */
+import type { FlowChoice } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
 import type { Impairments, LogLevel, LogSubsystem } from './config.ts';
 import type { ConfigChange } from './config-diff.ts';
@@ -85,13 +86,12 @@ export interface LinkImpairment {
   readonly impairments: Impairments;
 }
 
-export interface ForwardRequest {
+export interface ForwardRequest extends FlowChoice {
   readonly protocol: 'tcp' | 'udp';
   /** `host:port` of this host; port 0 takes any free one. */
   readonly listen: string;
   readonly to: string;
   readonly port: number;
-  readonly routing?: 'best' | 'pinned' | undefined;
 }
 
 export interface ForwardReport {
@@ -100,7 +100,9 @@ export interface ForwardReport {
   readonly listen: string;
   readonly to: string;
   readonly port: number;
-  readonly routing: 'best' | 'pinned';
+  /** Lane of its flows, and what was spelled out over it. */
+  readonly lane: string;
+  readonly flow: FlowChoice;
   /** From the config, or added while running and gone with the daemon. */
   readonly source: 'config' | 'api';
   /** False while its port cannot be opened; it is tried again. */

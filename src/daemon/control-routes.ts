@@ -2,7 +2,7 @@
  * The routes of the control API, one entry each; docs/api.md describes every one, which a test
  * holds. A path that ends in `/` takes the rest of the path as a name.
  */
-import type { OverlayNodeHandle, PingOptions, RoutingChoice, TraceOptions } from '../host/index.ts';
+import type { OverlayNodeHandle, PingOptions, TraceOptions } from '../host/index.ts';
 import { type Impairments, LOG_LEVELS, LOG_SUBSYSTEMS } from './config.ts';
 import type {
   DaemonControls,
@@ -11,6 +11,7 @@ import type {
   InviteOptions,
 } from './control-api.ts';
 import { Fields } from './fields.ts';
+import { FLOW_FIELDS, flowFields } from './flow-fields.ts';
 import { formatHostPort } from './units.ts';
 
 export interface Route {
@@ -58,6 +59,15 @@ export const CONTROL_ROUTES: readonly Route[] = [
     path: '/v1/members',
     run: async ({ node, signal }) => ({ members: (await node.status({ signal })).members }),
   },
+  {
+    method: 'GET',
+    path: '/v1/lanes',
+    run: async ({ node, url, signal }) => {
+      const to = url.searchParams.get('to');
+      return { lanes: await node.lanes(to === null ? { signal } : { to, signal }) };
+    },
+  },
+  { method: 'POST', path: '/v1/lane', run: checkLane },
   { method: 'GET', path: '/v1/config', run: ({ controls }) => controls.config() },
   { method: 'POST', path: '/v1/reload', run: ({ controls }) => controls.reload() },
   { method: 'GET', path: '/v1/log', run: ({ controls }) => controls.logLevels() },
@@ -117,28 +127,35 @@ function setLogLevel({ controls, body }: RouteRequest): unknown {
 }
 
 function ping({ node, body, signal }: RouteRequest): unknown {
-  const fields = new Fields(body, ['node', 'timeoutMs', 'payloadBytes', 'hopLimit', 'routing']);
+  const known = ['node', 'timeoutMs', 'payloadBytes', 'hopLimit', ...FLOW_FIELDS];
+  const fields = new Fields(body, known);
   const options = present<PingOptions>({
     signal,
+    ...flowFields(fields),
     timeoutMs: fields.optionalNumber('timeoutMs', { min: 1, max: 60_000 }),
     payloadBytes: fields.optionalNumber('payloadBytes', { min: 0, max: 1_024, isWhole: true }),
     hopLimit: fields.optionalNumber('hopLimit', { min: 1, max: 255, isWhole: true }),
-    routing: routingField(fields),
   });
   return node.ping(fields.text('node'), options);
 }
 
 function trace({ node, body, signal }: RouteRequest): unknown {
-  const known = ['node', 'timeoutMs', 'probesPerHop', 'hopsMax', 'routing'];
+  const known = ['node', 'timeoutMs', 'probesPerHop', 'hopsMax', ...FLOW_FIELDS];
   const fields = new Fields(body, known);
   const options = present<TraceOptions>({
     signal,
+    ...flowFields(fields),
     timeoutMs: fields.optionalNumber('timeoutMs', { min: 1, max: 60_000 }),
     probesPerHop: fields.optionalNumber('probesPerHop', { min: 1, max: 16, isWhole: true }),
     hopsMax: fields.optionalNumber('hopsMax', { min: 1, max: 64, isWhole: true }),
-    routing: routingField(fields),
   });
   return node.trace(fields.text('node'), options);
+}
+
+function checkLane({ node, body, signal }: RouteRequest): unknown {
+  const fields = new Fields(body, ['to', ...FLOW_FIELDS]);
+  const to = fields.optionalText('to');
+  return node.checkLane(flowFields(fields), to === undefined ? { signal } : { to, signal });
 }
 
 function invite({ controls, body }: RouteRequest): unknown {
@@ -179,13 +196,13 @@ const IMPAIRMENT_BOUNDS: Readonly<Record<string, { min: number; max: number }>> 
 };
 
 function addForward({ controls, body }: RouteRequest): unknown {
-  const fields = new Fields(body, ['protocol', 'listen', 'to', 'port', 'routing']);
+  const fields = new Fields(body, ['protocol', 'listen', 'to', 'port', ...FLOW_FIELDS]);
   const request: ForwardRequest = {
     protocol: fields.choice('protocol', ['tcp', 'udp']),
     listen: formatHostPort(fields.hostPort('listen', { isPortZeroAllowed: true })),
     to: fields.text('to'),
     port: fields.port('port'),
-    routing: fields.has('routing') ? fields.choice('routing', ['best', 'pinned']) : 'best',
+    ...flowFields(fields),
   };
   return controls.addForward(request);
 }
@@ -199,14 +216,6 @@ function addExpose({ controls, body }: RouteRequest): unknown {
     from: fields.value('from') === 'any' ? 'any' : fields.texts('from'),
   };
   return controls.addExpose(request);
-}
-
-/** `best`, `pinned` or `{ via: [names] }`. */
-export function routingField(fields: Fields): RoutingChoice | undefined {
-  if (!fields.has('routing')) return undefined;
-  const value = fields.value('routing');
-  if (typeof value === 'object') return { via: new Fields(value, ['via']).texts('via', 16) };
-  return fields.choice('routing', ['best', 'pinned']);
 }
 
 function labelsField(fields: Fields): Record<string, string> {

@@ -37,8 +37,8 @@ import {
   jsonFrame,
   parseDatagramBody,
 } from './control-channel.ts';
-import { routingField } from './control-routes.ts';
 import { Fields } from './fields.ts';
+import { FLOW_FIELDS, flowFields } from './flow-fields.ts';
 import type { Logger } from './log.ts';
 
 /** Streams announced and not yet fetched; further ones are reset. */
@@ -89,16 +89,15 @@ export class ControlSockets {
   }
 
   private async connect(query: Record<string, unknown>, socket: Socket): Promise<void> {
-    const fields = new Fields(query, ['to', 'routing', 'lane', 'timeoutMs']);
+    const fields = new Fields(query, ['to', 'timeoutMs', ...FLOW_FIELDS]);
     const gone = new AbortController();
     const hungUp = (): void => gone.abort();
     socket.once('end', hungUp).once('close', hungUp);
     const timeoutMs = fields.optionalNumber('timeoutMs', { min: 1, max: 600_000 });
-    const routing = routingField(fields);
     const options: ConnectOptions = {
+      ...flowFields(fields),
       signal: gone.signal,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(routing === undefined ? {} : { routing }),
     };
     const stream = await this.node.connect(fields.text('to'), options);
     socket.off('end', hungUp).off('close', hungUp);
@@ -143,15 +142,17 @@ export class ControlSockets {
   }
 
   private async datagram(query: Record<string, unknown>, socket: Socket): Promise<void> {
-    const fields = new Fields(query, ['port', 'routing', 'lane', 'receiveQueueMax', 'pendingMax']);
-    const numbers = {
+    const known = ['port', 'to', 'receiveQueueMax', 'pendingMax', ...FLOW_FIELDS];
+    const fields = new Fields(query, known);
+    const stated = {
+      ...flowFields(fields),
+      to: fields.optionalText('to'),
       port: fields.optionalNumber('port', { min: 1, max: 65_535, isWhole: true }),
       receiveQueueMax: fields.optionalNumber('receiveQueueMax', { min: 1, max: 65_536 }),
       pendingMax: fields.optionalNumber('pendingMax', { min: 1, max: 65_536 }),
-      routing: routingField(fields),
     };
     const options = Object.fromEntries(
-      Object.entries(numbers).filter(([, value]) => value !== undefined),
+      Object.entries(stated).filter(([, value]) => value !== undefined),
     ) as DatagramOptions;
     const overlay = await this.node.datagram(options);
     socket.once('close', () => void overlay.close());
@@ -270,12 +271,16 @@ async function receiveInto(socket: Socket, overlay: DatagramSocket): Promise<voi
   socket.end();
 }
 
-/** `routing=pinned`, or `via=A,B`. */
+/** `routing=pinned`, or `via=A,B`, or `disjoint=3`. */
 function queryOf(url: URL): Record<string, unknown> {
   const query: Record<string, unknown> = Object.fromEntries(url.searchParams);
   if (typeof query['via'] === 'string') {
     query['routing'] = { via: query['via'].split(',') };
     delete query['via'];
+  }
+  if (typeof query['disjoint'] === 'string') {
+    query['routing'] = { disjoint: query['disjoint'] };
+    delete query['disjoint'];
   }
   return query;
 }

@@ -80,6 +80,7 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
     acceptLinks: config.acceptLinks,
     timers: nodeTimers(config),
     limits: nodeLimits(config),
+    lanes: config.lanes,
     createNode: options.createNode,
     onFatal: (error) => {
       logs.for('daemon').error({ error }, 'the core failed: this is a bug');

@@ -220,6 +220,7 @@ export class Daemon implements DaemonControls {
     logs.reopen();
     if (changed.has('neighbours'))
       host.setNeighbours(await this.neighbours.configure(neighboursOf(next, this.membership)));
+    if (changed.has('lanes')) host.setLanes(next.lanes);
     if (changed.has('impairments')) this.impairmentTable.configure(next.impairments);
     if (changed.has('forwards') || changed.has('expose'))
       await this.ports.configure(next.forwards, next.expose);

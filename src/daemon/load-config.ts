@@ -84,7 +84,7 @@ export async function parseConfig(
     const further = checkConfig(result.data);
     return further.length === 0
       ? ok(result.data)
-      : fail(further.map((f) => problem(f.path, f.message)));
+      : fail(further.map((f) => ({ ...problem(f.path, f.message), nearest: f.nearest })));
   }
   const problems: ConfigProblem[] = [];
   for (const issue of result.error.issues) {

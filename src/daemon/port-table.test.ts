@@ -13,7 +13,7 @@ const forward = (port: number, to = 'LAX') => ({
   listen: { host: '127.0.0.1', port },
   to,
   port: 80,
-  routing: 'best' as const,
+  flow: {},
   idle: 60e6 as never,
 });
 const expose = (port: number) => ({

@@ -78,11 +78,14 @@ export class PortTable {
     );
   }
 
-  /** Fails with FORWARD_EXISTS, FORWARD_LISTEN_FAILED, BAD_ARGUMENT. */
+  /**
+   * Fails with FORWARD_EXISTS, FORWARD_LISTEN_FAILED, UNKNOWN_LANE, LANE_CANNOT_HOLD, BAD_ARGUMENT.
+   */
   async addForward(request: ForwardRequest): Promise<ForwardReport> {
-    const { protocol, to, port, routing = 'best' } = request;
-    const listen = hostPort(request.listen);
-    const config = { protocol, listen, to, port, routing, idle: IDLE_DEFAULT } as ForwardConfig;
+    const { protocol, to, port, listen: at, ...flow } = request;
+    const listen = hostPort(at);
+    const config = { protocol, listen, to, port, flow, idle: IDLE_DEFAULT } as ForwardConfig;
+    await this.checkLane(config);
     return forwardReport(await this.add({ kind: 'forward', config }), config);
   }
 
@@ -140,6 +143,14 @@ export class PortTable {
     this.entries.delete(id);
     return this.enter(`${rule.config.protocol} ${formatHostPort(entry.port.local)}`, rule, 'api', {
       port: entry.port,
+    });
+  }
+
+  /** A node that is not known yet speaks against nothing: each flow is checked again as it opens. */
+  private async checkLane({ flow, to }: ForwardConfig): Promise<void> {
+    await this.node.checkLane(flow);
+    await this.node.checkLane(flow, { to }).catch((error: unknown) => {
+      if (!(error instanceof OverlayError) || error.code !== 'UNKNOWN_DESTINATION') throw error;
     });
   }
 
@@ -221,11 +232,12 @@ function countersOf({ port }: Entry): Omit<PortCounters, 'refuse'> {
 }
 
 function forwardReport(entry: Entry, config: ForwardConfig): ForwardReport {
-  const { protocol, to, port, routing } = config;
+  const { protocol, to, port, flow } = config;
+  const lane = flow.lane ?? 'default';
   const listen = formatHostPort(entry.port?.local ?? config.listen);
   const { id, source } = entry;
   const isOpen = entry.port !== undefined;
-  return { id, protocol, listen, to, port, routing, source, isOpen, ...countersOf(entry) };
+  return { id, protocol, listen, to, port, lane, flow, source, isOpen, ...countersOf(entry) };
 }
 
 function exposeReport(entry: Entry, config: ExposeConfig): ExposeReport {

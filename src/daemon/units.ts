@@ -3,18 +3,7 @@
  * Durations come out in microseconds (`Duration`), rates in bits a second, sizes in bytes, shares
  * (`"1.5%"`) from 0 to 1. Undefined means: not such a value.
  */
-import type { Duration } from '../kernel/index.ts';
-import { microseconds } from '../kernel/index.ts';
-
-const DURATION_UNITS: Readonly<Record<string, number>> = {
-  us: 1,
-  ms: 1_000,
-  s: 1_000_000,
-  m: 60_000_000,
-  min: 60_000_000,
-  h: 3_600_000_000,
-  d: 86_400_000_000,
-};
+export { DURATION_PATTERN, formatDuration, parseDuration } from '../kernel/index.ts';
 
 /** `kbit` is 1000 bits, as everywhere in networking. */
 const RATE_UNITS: Readonly<Record<string, number>> = {
@@ -32,16 +21,9 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
   MiB: 1024 * 1024,
 };
 
-export const DURATION_PATTERN = '^\\d+(\\.\\d+)?(us|ms|s|min|m|h|d)$';
 export const RATE_PATTERN = '^\\d+(\\.\\d+)?(bit|kbit|Mbit|Gbit)(/s)?$';
 export const SIZE_PATTERN = '^\\d+(\\.\\d+)?(B|kB|MB|KiB|MiB)$';
 export const SHARE_PATTERN = '^\\d+(\\.\\d+)?%$';
-
-/** `"300ms"`, `"1.5s"`, `"5m"`, `"24h"`, `"365d"`. */
-export function parseDuration(text: string): Duration | undefined {
-  const value = scaled(text, DURATION_UNITS);
-  return value === undefined ? undefined : microseconds(value);
-}
 
 /** `"20Mbit"`, `"64kbit/s"`: bits a second. */
 export const parseRate = (text: string): number | undefined =>
@@ -62,15 +44,6 @@ function scaled(text: string, units: Readonly<Record<string, number>>): number |
   if (match === null || !Object.hasOwn(units, unit)) return undefined;
   const value = Number(match[1]) * units[unit]!;
   return value <= Number.MAX_SAFE_INTEGER ? value : undefined;
-}
-
-/** The largest unit that leaves a number people can read: `90s` is `1.5m`, 86400 s is `1d`. */
-export function formatDuration(duration: number): string {
-  for (const unit of ['d', 'h', 'm', 's', 'ms'] as const) {
-    const size = DURATION_UNITS[unit]!;
-    if (duration >= size) return `${Number((duration / size).toFixed(1))}${unit}`;
-  }
-  return `${Math.round(duration)}us`;
 }
 
 export interface HostPort {

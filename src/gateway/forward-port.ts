@@ -6,7 +6,7 @@
  *
  * Nothing is exposed by default; a rule names the members that may use it.
  */
-import type { RoutingChoice } from '../host/index.ts';
+import type { FlowChoice } from '../host/index.ts';
 
 export interface HostPort {
   readonly host: string;
@@ -19,7 +19,8 @@ export interface ForwardOptions {
   /** Member name and overlay port it leads to. */
   readonly to: string;
   readonly port: number;
-  readonly routing?: RoutingChoice;
+  /** What its flows ask for. Default: the lane `default`. */
+  readonly flow?: FlowChoice;
   /** TCP: connections at a time. Default 512; further ones are closed, counted. */
   readonly connectionsMax?: number;
   /** UDP: clients at a time. Default 256; the longest silent gives way, counted. */

@@ -12,6 +12,8 @@ import type {
   DatagramSocketEvents,
   Endpoint,
   EndpointParts,
+  FlowChoice,
+  LaneReport,
   LinkUpdate,
   ListenOptions,
   NodeStatus,
@@ -24,6 +26,7 @@ import type {
   StreamServerEvents,
   TraceResult,
 } from '../host/index.ts';
+import { FlowChoices } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
 
 export class LoopbackNetwork {
@@ -98,6 +101,15 @@ export class LoopbackNode implements OverlayNodeHandle {
 
   async explain(node: string): Promise<RouteExplanation> {
     return { destination: this.peer(node).name, route: undefined, candidates: [] };
+  }
+
+  async lanes(): Promise<readonly LaneReport[]> {
+    return new FlowChoices().reports(undefined);
+  }
+
+  async checkLane(choice: FlowChoice): Promise<LaneReport> {
+    const choices = new FlowChoices();
+    return choices.report(choices.lane(choice), undefined);
   }
 
   async status(): Promise<NodeStatus> {

@@ -58,8 +58,8 @@ async function lead(
     const stream = await node.connect(
       { node: options.to, port: options.port },
       {
+        ...options.flow,
         signal: AbortSignal.any([gone.signal, closing]),
-        ...(options.routing === undefined ? {} : { routing: options.routing }),
       },
     );
     joinStreams(tcp, stream, counters);

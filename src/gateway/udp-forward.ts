@@ -88,7 +88,7 @@ class ForwardClient {
     this.to = { node: options.to, port: options.port };
     this.counters = counters;
     node
-      .datagram(options.routing === undefined ? {} : { routing: options.routing })
+      .datagram({ ...options.flow, to: options.to })
       .then((socket) => this.opened(socket, answer))
       .catch((error: unknown) => {
         counters.refuse(error instanceof OverlayError ? error.code : 'INTERNAL');

@@ -15,6 +15,9 @@
  */
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
+import type { PlayoutWord, RecoveryWord, RoutingWord } from '../forwarding/index.ts';
+
+export type { PlayoutWord, RecoveryWord, RoutingWord } from '../forwarding/index.ts';
 
 /** Every code this interface fails with. Append-only; described in docs/errors.md. */
 export type ApiErrorCode =
@@ -52,7 +55,11 @@ export type ApiErrorCode =
   /** The certificate or keys given at the start do not stand up; `details.reason` says why. */
   | 'BAD_IDENTITY'
   /** The manifest given at the start is not signed by a root key given with it. */
-  | 'MANIFEST_INVALID';
+  | 'MANIFEST_INVALID'
+  /** No lane has this name; `details.nearest` is the one most likely meant. */
+  | 'UNKNOWN_LANE'
+  /** The lane's promise cannot be kept to that destination; `details.nearest` is a lane whose can. */
+  | 'LANE_CANNOT_HOLD';
 
 /** Longest datagram an overlay datagram socket takes, in bytes. */
 export const DATAGRAM_BYTES_MAX = 65_000;
@@ -76,17 +83,54 @@ export interface SignalOption {
 /**
  * How packets find their way. `best`: the best route at each moment. `pinned`: for ever the route
  * of the first packet, as an unprotected Internet path would. `via`: exactly these nodes in order,
- * the destination last.
+ * the destination last. `disjoint`: that many node-disjoint paths at once. The other words are
+ * explained in docs/lanes.md.
  */
-export type RoutingChoice = 'best' | 'pinned' | { readonly via: readonly string[] };
+export type RoutingChoice =
+  | RoutingWord
+  | { readonly via: readonly string[] }
+  | { readonly disjoint: number };
 
-export type LaneName = 'default';
-
+/**
+ * What a flow asks for: a lane by name, or parts spelled out, or parts that differ from the named
+ * lane's. docs/lanes.md has the words and what each lane is made of.
+ */
 export interface FlowChoice {
   /** Default `default`. */
-  readonly lane?: LaneName;
-  /** Default `best`. */
+  readonly lane?: string;
   readonly routing?: RoutingChoice;
+  readonly recovery?: RecoveryWord;
+  /** One way, source to destination, with its unit: `130ms`. At most 6.5 s; `0ms`: none. */
+  readonly deadline?: string;
+  /** 0..15; the greater goes first among packets of this node. */
+  readonly priority?: number;
+  /** Requests for a lost packet, 0..15; 0: each link chooses. */
+  readonly requests?: number;
+  /** Retransmissions on a request, 0..15; 0: each link chooses. */
+  readonly retransmissions?: number;
+  /** What the destination does with datagrams before its program gets them. */
+  readonly playout?: PlayoutWord;
+}
+
+/** A lane, or a choice resolved to one, as it stands at a node. */
+export interface LaneReport {
+  readonly name: string;
+  readonly number: number;
+  readonly purpose: string;
+  readonly routing: RoutingWord;
+  /** Paths of the routing `disjoint`. */
+  readonly paths: number;
+  readonly recovery: RecoveryWord;
+  /** 0: none. */
+  readonly deadlineMs: number;
+  readonly priority: number;
+  readonly requests: number;
+  readonly retransmissions: number;
+  readonly playout: PlayoutWord;
+  /** Towards the destination asked for: the least that the way takes; undefined: not known. */
+  readonly latencyMs: number | undefined;
+  /** Why it cannot hold to that destination; undefined: nothing speaks against it. */
+  readonly refusal: string | undefined;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -98,12 +142,16 @@ export interface OverlayNodeHandle extends AsyncDisposable {
   /** Overlay address, eight hexadecimal digits. */
   readonly address: string;
 
-  /** Opens a datagram socket. Fails with PORT_IN_USE, LIMIT_REACHED, BAD_ARGUMENT, CLOSED. */
+  /**
+   * Opens a datagram socket. Fails with PORT_IN_USE, LIMIT_REACHED, UNKNOWN_LANE, LANE_CANNOT_HOLD,
+   * BAD_ARGUMENT, CLOSED.
+   */
   datagram(options?: DatagramOptions): Promise<DatagramSocket>;
 
   /**
    * Opens a stream to a listener behind another node. Resolves when the other end has accepted.
-   * Fails with UNKNOWN_DESTINATION, UNREACHABLE, REFUSED, TIMED_OUT, LIMIT_REACHED, ABORTED, CLOSED.
+   * Fails with UNKNOWN_DESTINATION, UNREACHABLE, UNKNOWN_LANE, LANE_CANNOT_HOLD, REFUSED, TIMED_OUT,
+   * LIMIT_REACHED, ABORTED, CLOSED.
    */
   connect(to: Endpoint, options?: ConnectOptions): Promise<OverlayStream>;
 
@@ -127,6 +175,18 @@ export interface OverlayNodeHandle extends AsyncDisposable {
 
   status(options?: SignalOption): Promise<NodeStatus>;
 
+  /** The network's lanes, and with `to` whether each can hold to that node. */
+  lanes(options?: { readonly to?: string } & SignalOption): Promise<readonly LaneReport[]>;
+
+  /**
+   * What a choice means here, and that it can hold to `to`. Opens nothing. Fails with UNKNOWN_LANE,
+   * LANE_CANNOT_HOLD, BAD_ARGUMENT, UNKNOWN_DESTINATION.
+   */
+  checkLane(
+    choice: FlowChoice,
+    options?: { readonly to?: string } & SignalOption,
+  ): Promise<LaneReport>;
+
   /**
    * What changes, as it changes; the first item is always a snapshot. A consumer that falls more
    * than `WATCH_QUEUE_MAX` items behind loses them and gets a fresh snapshot whose `missed` says
@@ -149,6 +209,8 @@ export const WATCH_QUEUE_MAX = 256;
 // Datagrams
 
 export interface DatagramOptions extends FlowChoice, SignalOption {
+  /** The node it will be used with: the lane is checked against the way there at once. */
+  readonly to?: string;
   /** 1..65535. Absent: an ephemeral port. */
   readonly port?: number;
   /** Received datagrams held for a reader. Default 256; the oldest are dropped and counted. */
@@ -160,7 +222,8 @@ export interface DatagramOptions extends FlowChoice, SignalOption {
 export interface Datagram {
   readonly payload: Uint8Array;
   readonly from: EndpointParts;
-  readonly lane: LaneName;
+  /** Name of the lane it came in. */
+  readonly lane: string;
 }
 
 export interface DatagramSocketEvents {
@@ -237,14 +300,13 @@ export interface StreamServer extends EventEmitter<StreamServerEvents>, AsyncDis
 // ---------------------------------------------------------------------------------------------
 // Measuring
 
-export interface PingOptions extends SignalOption {
+export interface PingOptions extends FlowChoice, SignalOption {
   /** Default 2000. */
   readonly timeoutMs?: number;
   /** Default 56, at most 1024. */
   readonly payloadBytes?: number;
   /** 1..255; the node where it runs out answers. Default: far enough for any route. */
   readonly hopLimit?: number;
-  readonly routing?: RoutingChoice;
 }
 
 export type PingResult =
@@ -256,14 +318,13 @@ export type PingResult =
     }
   | { readonly outcome: 'timed-out' };
 
-export interface TraceOptions extends SignalOption {
+export interface TraceOptions extends FlowChoice, SignalOption {
   /** Per probe. Default 2000. */
   readonly timeoutMs?: number;
   /** Default 3. */
   readonly probesPerHop?: number;
   /** Default 16. */
   readonly hopsMax?: number;
-  readonly routing?: RoutingChoice;
 }
 
 export interface TraceHop {

@@ -4,7 +4,7 @@
  * round go out together; rounds follow each other, so a node that limits its answers keeps up.
  */
 import type { NodeAddress } from '../kernel/index.ts';
-import type { EchoOutcome, FlowRouting } from '../node/index.ts';
+import type { EchoOutcome, FlowOptions } from '../node/index.ts';
 import type { PingResult, TraceHop } from './api.ts';
 import { abortFailure, failure, refusalFailure } from './failure.ts';
 import type { NodeDriver } from './node-driver.ts';
@@ -15,7 +15,7 @@ export interface EchoRequest {
   readonly timeoutMs: number;
   readonly payloadBytes: number;
   readonly hopLimit?: number;
-  readonly routing?: FlowRouting;
+  readonly flow: FlowOptions;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -104,11 +104,11 @@ export class EchoDesk {
   }
 
   private send(id: number, request: EchoRequest): ReturnType<typeof refusalOf> {
-    const { hopLimit, payloadBytes, routing } = request;
+    const { hopLimit, payloadBytes, flow } = request;
     const options = {
+      ...flow,
       payloadBytes,
       ...(hopLimit === undefined ? {} : { hopLimit }),
-      ...(routing === undefined ? {} : { routing }),
     };
     return refusalOf(
       this.driver.call((node, now) => node.echo(id, request.to, options, now), CLOSED),

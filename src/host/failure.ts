@@ -22,6 +22,8 @@ const TEXTS: Record<ApiErrorCode, string> = {
   UNDERLAY_BIND_FAILED: 'a UDP port cannot be opened',
   BAD_IDENTITY: 'the identity given does not stand up',
   MANIFEST_INVALID: 'the manifest is not signed by a root key',
+  UNKNOWN_LANE: 'there is no such lane',
+  LANE_CANNOT_HOLD: 'the lane cannot keep its promise to that destination',
 };
 
 /** Codes after which the same call may succeed without anybody changing anything. */

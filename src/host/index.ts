@@ -2,6 +2,7 @@ export * from './api.ts';
 export { ECHOES_MAX } from './echo-desk.ts';
 export { checkPort, formatEndpoint, parseEndpoint } from './endpoint.ts';
 export { abortFailure, failure, faultFailure, refusalFailure } from './failure.ts';
+export { FlowChoices } from './flow-choice.ts';
 export {
   type CreateNode,
   OverlayHost,

@@ -248,6 +248,44 @@ test('routing choices reach the node as addresses', bounded, async () => {
   await host.close();
 });
 
+test('lanes reach the node as number, service, playout and routing', bounded, async () => {
+  const { host, node } = await started({
+    lanes: [{ name: 'telemetry', number: 20, extends: 'monitoring' }],
+  });
+  await host.datagram({ lane: 'video', deadline: '130ms' });
+  await host.datagram({ lane: 'telemetry' });
+  await host.datagram({ routing: 'pinned', recovery: 'realtime' });
+  assert.deepEqual(
+    node.flows.map(({ lane, service, playout }) => [
+      lane,
+      service?.recovery,
+      service?.deadline,
+      playout,
+    ]),
+    [
+      [2, 3, 130_000, 'order'],
+      [20, 4, 1_000_000, 'deadline'],
+      [0, 2, 0, 'none'],
+    ],
+  );
+  await assert.rejects(host.datagram({ lane: 'vidoe' }), (error: OverlayError) => {
+    assert.equal(error.code, 'UNKNOWN_LANE');
+    assert.equal(error.details['nearest'], 'video');
+    return true;
+  });
+  await assert.rejects(host.datagram({ recovery: 'deadline' }), code('BAD_ARGUMENT'));
+  await assert.rejects(host.datagram({ deadline: '130' }), code('BAD_ARGUMENT'));
+  await assert.rejects(host.connect('LAX:9', { deadline: '1ms' }), (error: OverlayError) => {
+    assert.equal(error.code, 'LANE_CANNOT_HOLD');
+    assert.equal(error.details['nearest'], 'remote');
+    return true;
+  });
+  await assert.rejects(host.datagram({ deadline: '1ms', to: 'LAX' }), code('LANE_CANNOT_HOLD'));
+  const lanes = await host.lanes({ to: 'LAX' });
+  assert.equal(lanes.find((l) => l.name === 'remote')?.refusal, undefined);
+  await host.close();
+});
+
 test('ping tells replies, silence and unreachability apart', bounded, async () => {
   const { host } = await started();
   assert.deepEqual(await host.ping('LAX'), { outcome: 'reply', from: 'LAX', rttMs: 45.5 });

@@ -4,6 +4,7 @@
  * such an owner needs beyond the handle is below `For the owner`.
  */
 
+import type { LaneDefinition } from '../forwarding/index.ts';
 import type { Impairments } from '../impairment/index.ts';
 import {
   assert,
@@ -43,6 +44,8 @@ import type {
   DatagramSocket,
   Endpoint,
   EventUpdate,
+  FlowChoice,
+  LaneReport,
   LinkUpdate,
   ListenOptions,
   NodeStatus,
@@ -77,6 +80,8 @@ export interface OverlayHostOptions extends Omit<NodeOptions, 'seed' | 'crypto' 
   readonly createNode?: CreateNode;
   readonly underlayOptions?: Omit<UdpUnderlayOptions, 'locals'>;
   readonly clock?: Clock;
+  /** The network's own lanes beside the named ones. Default: none. */
+  readonly lanes?: readonly LaneDefinition[];
   /**
    * A bug in the core: the node has stopped by the time this is called. Default: the error is
    * thrown where nothing catches it, so that the process dies loudly.
@@ -155,6 +160,7 @@ export class OverlayHost implements OverlayNodeHandle {
     });
     assert(sockets !== undefined, 'the driver makes its sink');
     this.sockets = sockets;
+    this.setLanes(options.lanes ?? []);
     this.nameOf = nameIn(this.driver.node);
     this.echoes = new EchoDesk({ driver: this.driver, nameOf: this.nameOf });
     this.watches = new WatchDesk({
@@ -221,6 +227,21 @@ export class OverlayHost implements OverlayNodeHandle {
     return presentExplanation(explained, this.nameOf);
   }
 
+  async lanes(
+    options: { readonly to?: string } & SignalOption = {},
+  ): Promise<readonly LaneReport[]> {
+    this.assertOpen();
+    return this.sockets.lanes(options.to);
+  }
+
+  async checkLane(
+    choice: FlowChoice,
+    options: { readonly to?: string } & SignalOption = {},
+  ): Promise<LaneReport> {
+    this.assertOpen();
+    return this.sockets.checkLane(choice, options.to);
+  }
+
   async status(options: SignalOption = {}): Promise<NodeStatus> {
     this.assertOpen();
     if (options.signal?.aborted === true) throw abortFailure(options.signal);
@@ -254,6 +275,11 @@ export class OverlayHost implements OverlayNodeHandle {
 
   setNeighbours(neighbours: readonly NeighbourOptions[]): void {
     this.driver.handle({ kind: 'neighbours', neighbours });
+  }
+
+  /** The network's own lanes beside the named ones. Flows that are open keep theirs. */
+  setLanes(lanes: readonly LaneDefinition[]): void {
+    this.sockets.choices.configure(lanes);
   }
 
   setManifest(manifest: Uint8Array): void {
@@ -340,7 +366,7 @@ export class OverlayHost implements OverlayNodeHandle {
       timeoutMs: options.timeoutMs ?? PING_TIMEOUT_MS,
       payloadBytes,
       signal: options.signal,
-      ...(options.routing === undefined ? {} : { routing: this.sockets.routing(options.routing) }),
+      flow: this.sockets.flowOptions(options, node),
     };
   }
 

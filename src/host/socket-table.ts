@@ -2,7 +2,7 @@
  * Every socket, listener and stream an application has open on one embedded node: from the core's
  * numbers to the objects the application holds, and back. Bounded by the node's own limits.
  */
-import type { NodeAddress, Result } from '../kernel/index.ts';
+import type { Duration, NodeAddress, Result } from '../kernel/index.ts';
 import type {
   BoundSocket,
   DatagramMeta,
@@ -20,7 +20,7 @@ import type {
   Endpoint,
   EndpointParts,
   FlowChoice,
-  LaneName,
+  LaneReport,
   ListenOptions,
   OverlayStream,
   RoutingChoice,
@@ -32,6 +32,7 @@ import { EmbeddedStream } from './embedded-stream.ts';
 import { EmbeddedStreamServer } from './embedded-stream-server.ts';
 import { checkPort, formatEndpoint, parseEndpoint } from './endpoint.ts';
 import { abortFailure, failure, faultFailure, refusalFailure } from './failure.ts';
+import { FlowChoices, flowOptionsOf } from './flow-choice.ts';
 import type { NodeDriver } from './node-driver.ts';
 import { nameIn, resolveNode } from './present.ts';
 
@@ -44,10 +45,9 @@ interface OpenStream {
 const CLOSED: Result<never, NodeRefusal> = { ok: false, reason: 'closed' };
 const CONNECT_TIMEOUT_MS = 10_000;
 const RECEIVE_QUEUE_MAX = 256;
-/** Lane numbers on the wire. */
-const LANES: readonly LaneName[] = ['default'];
 
 export class SocketTable {
+  readonly choices: FlowChoices = new FlowChoices();
   private readonly driver: NodeDriver;
   private readonly datagrams = new Map<SocketId, EmbeddedDatagramSocket>();
   private readonly servers = new Map<SocketId, EmbeddedStreamServer>();
@@ -65,7 +65,7 @@ export class SocketTable {
     if (signal?.aborted === true) throw abortFailure(signal);
     if (options.port !== undefined) checkPort(options.port);
     const bind = {
-      ...this.flowOptions(options),
+      ...this.flowOptions(options, options.to),
       ...(options.port === undefined ? {} : { port: options.port }),
       ...(options.pendingMax === undefined ? {} : { pendingMax: options.pendingMax }),
     };
@@ -125,7 +125,7 @@ export class SocketTable {
     const remote = parseEndpoint(to);
     const about = formatEndpoint(remote);
     const address = this.resolve(remote.node);
-    const flow = this.flowOptions(options);
+    const flow = this.flowOptions(options, remote.node);
     const opened = this.driver.call(
       (node, now) => node.streamConnect(address, remote.port, flow, now),
       CLOSED,
@@ -188,9 +188,39 @@ export class SocketTable {
     return address;
   }
 
-  routing(choice: RoutingChoice): FlowRouting {
-    if (typeof choice === 'string') return { scheme: choice };
+  /** What a choice means, checked against the way to `to`. */
+  flowOptions(choice: FlowChoice, to?: string): FlowOptions {
+    const lane = this.choices.lane(choice);
+    const explicit = this.explicitRouting(choice.routing);
+    // A route given by name is the caller's to judge.
+    if (to !== undefined && explicit === undefined)
+      this.choices.check(lane, this.latencyTo(this.resolve(to)), to);
+    return flowOptionsOf(lane, explicit);
+  }
+
+  lanes(to: string | undefined): LaneReport[] {
+    return this.choices.reports(to === undefined ? undefined : this.latencyTo(this.resolve(to)));
+  }
+
+  checkLane(choice: FlowChoice, to: string | undefined): LaneReport {
+    const lane = this.choices.lane(choice);
+    const latency = to === undefined ? undefined : this.latencyTo(this.resolve(to));
+    this.choices.check(lane, latency, to ?? '');
+    return this.choices.report(lane, latency);
+  }
+
+  private explicitRouting(choice: RoutingChoice | undefined): FlowRouting | undefined {
+    if (typeof choice !== 'object' || !('via' in choice)) return undefined;
     return { scheme: 'explicit', route: choice.via.map((name) => this.resolve(name)) };
+  }
+
+  /** One way, by the fastest route that is known; undefined where none is. */
+  private latencyTo(address: NodeAddress): Duration | undefined {
+    const explained = this.driver.read((node, now) => node.explainRoute(address, now));
+    const known = [explained?.route, ...(explained?.candidates ?? [])].flatMap((way) =>
+      way !== undefined && way.path.length > 0 && Number.isFinite(way.latency) ? [way.latency] : [],
+    );
+    return known.length === 0 ? undefined : (Math.min(...known) as Duration);
   }
 
   // What the node says. These run inside the node: they copy and defer.
@@ -199,7 +229,7 @@ export class SocketTable {
     const own = payload.slice();
     this.driver.effect(() => {
       const from = { node: this.nameOf(meta.from), port: meta.fromPort };
-      const lane = LANES[meta.lane] ?? 'default';
+      const lane = this.choices.nameOf(meta.lane);
       this.datagrams.get(id)?.deliver({ payload: own, from, lane });
     });
   }
@@ -298,13 +328,6 @@ export class SocketTable {
         },
       },
     });
-  }
-
-  private flowOptions(choice: FlowChoice): FlowOptions {
-    const lane = LANES.indexOf(choice.lane ?? 'default');
-    if (lane < 0) throw failure('BAD_ARGUMENT', `lane ${choice.lane}`);
-    if (choice.routing === undefined) return { lane };
-    return { lane, routing: this.routing(choice.routing) };
   }
 
   private bound(result: Result<BoundSocket, NodeRefusal>, port: number | undefined): BoundSocket {

@@ -8,6 +8,7 @@ export * from './counters.ts';
 export * from './crc32.ts';
 export * from './crypto.ts';
 export * from './datagram-batch.ts';
+export * from './duration-text.ts';
 export * from './error.ts';
 export * from './heap.ts';
 export * from './nearest-spelling.ts';

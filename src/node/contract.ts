@@ -24,7 +24,6 @@ import type {
   DatagramMeta,
   EchoOutcome,
   FlowOptions,
-  FlowRouting,
   SocketRefusal as NodeRefusal,
   SendOutcome,
   SocketId,
@@ -259,7 +258,7 @@ export interface OverlayNodeApi {
   echo(
     id: number,
     to: NodeAddress,
-    options: { hopLimit?: number; payloadBytes?: number; routing?: FlowRouting },
+    options: FlowOptions & { hopLimit?: number; payloadBytes?: number },
     now: Instant,
   ): Result<void, NodeRefusal>;
 

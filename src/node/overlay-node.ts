@@ -39,7 +39,6 @@ import type {
   BoundSocket,
   DatagramSocketOptions,
   FlowOptions,
-  FlowRouting,
   NodeInput,
   NodeOptions,
   NodeRefusal,
@@ -221,7 +220,7 @@ export class OverlayNode implements OverlayNodeApi {
   echo(
     id: number,
     to: NodeAddress,
-    options: { hopLimit?: number; payloadBytes?: number; routing?: FlowRouting },
+    options: FlowOptions & { hopLimit?: number; payloadBytes?: number },
     now: Instant,
   ): Result<void, NodeRefusal> {
     return this.sockets.echo(id, to, options, now);

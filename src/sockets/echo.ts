@@ -14,17 +14,18 @@ import {
   encodeNodeControl,
   HOP_LIMIT_DEFAULT,
   KIND_NODE_CONTROL,
+  SERVICE_DEFAULT,
 } from '../wire/index.ts';
 import { FlowRoutes, isRoutingSound } from './flow-routes.ts';
 import type {
+  FlowOptions,
   FlowPath,
-  FlowRouting,
   PacketOutcome,
   PacketOutlet,
   SocketRefusal,
   SocketSink,
 } from './socket-types.ts';
-import { bestPath } from './socket-types.ts';
+import { answerPath, bestPath } from './socket-types.ts';
 
 export interface EchoLimits {
   /** Requests without an answer yet. Overflow: the oldest is forgotten. */
@@ -75,7 +76,7 @@ export class Echo {
   request(
     id: number,
     to: NodeAddress,
-    options: { hopLimit?: number; payloadBytes?: number; routing?: FlowRouting },
+    options: FlowOptions & { hopLimit?: number; payloadBytes?: number },
     now: Instant,
   ): Result<void, SocketRefusal> {
     const hopLimit = options.hopLimit ?? HOP_LIMIT_DEFAULT;
@@ -90,7 +91,8 @@ export class Echo {
     const identifier = this.options.nextSequence();
     const token = readU32(this.options.entropy.bytes(4), 0);
     const request: NodeControl = { kind: 'echo-request', identifier, token, paddingBytes };
-    const path: FlowPath = { ...bestPath(to), route };
+    const { lane = 0, service = SERVICE_DEFAULT } = options;
+    const path: FlowPath = { destination: to, lane, service, route };
     const payload = encodeNodeControl(request);
     const outcome = this.options.sendControl(path, identifier, hopLimit, payload, now);
     if (outcome !== 'sent') return fail(outcome === 'too-big' ? 'bad-argument' : 'unreachable');
@@ -139,17 +141,16 @@ export class Echo {
       sequence: header.sequence,
       destination: header.destination,
     };
-    this.answer(header.source, notice, now);
+    this.answer(bestPath(header.source), notice, now);
   }
 
   private reply(header: DataHeader, request: EchoRequest, now: Instant): void {
     if (!this.replies.take(now)) return this.options.counters.add('echo.rate-limited');
-    this.answer(header.source, { ...request, kind: 'echo-reply' }, now);
+    this.answer(answerPath(header), { ...request, kind: 'echo-reply' }, now);
   }
 
-  private answer(to: NodeAddress, message: NodeControl, now: Instant): void {
+  private answer(path: FlowPath, message: NodeControl, now: Instant): void {
     const { nextSequence, sendControl } = this.options;
-    const path = bestPath(to);
     sendControl(path, nextSequence(), HOP_LIMIT_DEFAULT, encodeNodeControl(message), now);
   }
 

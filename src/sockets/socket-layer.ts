@@ -47,7 +47,6 @@ import { SOCKET_LIMITS_DEFAULT } from './socket-limits.ts';
 import type {
   FlowOptions,
   FlowPath,
-  FlowRouting,
   PacketOutcome,
   PacketOutlet,
   SendOutcome,
@@ -212,7 +211,7 @@ export class SocketLayer {
   echo(
     id: number,
     to: NodeAddress,
-    options: { hopLimit?: number; payloadBytes?: number; routing?: FlowRouting },
+    options: FlowOptions & { hopLimit?: number; payloadBytes?: number },
     now: Instant,
   ): Result<void, SocketRefusal> {
     if (this.isStopped) return fail('closed');

@@ -2,10 +2,11 @@
  * What the socket layer and its surroundings say to each other. The node's contract shows several of
  * these shapes to drivers as they stand here.
  */
+import type { PlayoutWord } from '../forwarding/index.ts';
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import type { ChosenRoute, FlowMetric, FlowSpec } from '../routing/index.ts';
-import type { PacketService, RouteBlock } from '../wire/index.ts';
-import { NO_ROUTE, SERVICE_DEFAULT } from '../wire/index.ts';
+import type { DataHeader, PacketService, RouteBlock } from '../wire/index.ts';
+import { copyService, NO_ROUTE, SERVICE_DEFAULT } from '../wire/index.ts';
 
 export type SocketId = number;
 export type StreamId = number;
@@ -27,12 +28,17 @@ export type FlowRouting =
       readonly isSpread?: boolean;
     };
 
+/** What the destination does with messages before its application gets them; forwarding/lane.ts. */
+export type Playout = PlayoutWord;
+
 export interface FlowOptions {
   /** Lane number on the wire; 0 is `default`. */
   readonly lane?: number;
   readonly routing?: FlowRouting;
   /** What the flow asks of each link; absent: best effort. */
   readonly service?: Readonly<PacketService>;
+  /** Of datagrams; absent: none. */
+  readonly playout?: Playout;
 }
 
 export type SendOutcome =
@@ -129,3 +135,10 @@ export const bestPath = (destination: NodeAddress, lane = 0): FlowPath => ({
   service: SERVICE_DEFAULT,
   route: NO_ROUTE,
 });
+
+/** Back to a packet's source, in the lane and with the service that it chose. */
+export function answerPath(header: DataHeader): FlowPath {
+  const service = { ...SERVICE_DEFAULT };
+  copyService(header, service);
+  return { ...bestPath(header.source, header.lane), service };
+}

@@ -8,7 +8,6 @@ import { fail, ok, TokenBucket } from '../kernel/index.ts';
 import type { DataHeader, ResetReason } from '../wire/index.ts';
 import {
   blankStreamSegment,
-  copyService,
   decodeStreamSegment,
   encodeStreamSegment,
   ROUTE_NONE,
@@ -34,7 +33,7 @@ import type {
   StreamFault,
   StreamId,
 } from './socket-types.ts';
-import { bestPath } from './socket-types.ts';
+import { answerPath, bestPath } from './socket-types.ts';
 import type { StreamEvents } from './stream.ts';
 import { Stream } from './stream.ts';
 
@@ -401,13 +400,6 @@ export class StreamTable {
     const end = encodeStreamSegment(scratch, scratchOffset, resetSegment);
     outlet.sendMessage(path, outlet.commonFlow, end - scratchOffset, now);
   }
-}
-
-/** The accepting side answers in the lane and with the service that the opener chose. */
-function answerPath(header: DataHeader): FlowPath {
-  const service = { ...SERVICE_DEFAULT };
-  copyService(header, service);
-  return { ...bestPath(header.source, header.lane), service };
 }
 
 /** One number for an opener's id and which side's segments these are. */

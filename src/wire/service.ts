@@ -29,10 +29,13 @@ export interface PacketService {
   deadline: Duration;
 }
 
+/** Priority of what states none: above bulk, below everything that somebody waits for. */
+export const PRIORITY_DEFAULT = 4;
+
 /** Best effort. */
 export const SERVICE_DEFAULT: Readonly<PacketService> = {
   recovery: RECOVERY_NONE,
-  priority: 0,
+  priority: PRIORITY_DEFAULT,
   requests: 0,
   retransmissions: 0,
   deadline: 0 as Duration,

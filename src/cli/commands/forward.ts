@@ -2,12 +2,9 @@
 import { isIP } from 'node:net';
 import { OverlayError } from '../../kernel/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
+import { FLOW_FLAGS, type FlowFlags, flowOfFlags } from '../flow-flags.ts';
 import { endpointArgument, parsePort, parseProtocol } from '../parameters.ts';
 import { forwardsView } from '../views/operation-views.ts';
-
-interface AddFlags {
-  readonly pinned: boolean;
-}
 
 const FORWARD_FIELDS = {
   id: 'name of the forward, for overlane forward remove',
@@ -15,7 +12,8 @@ const FORWARD_FIELDS = {
   listen: 'address and port of this host; the real port where 0 was asked for',
   to: 'node it leads to',
   port: 'overlay port there',
-  routing: 'best or pinned',
+  lane: 'lane of its flows',
+  flow: 'FlowChoice of the SDK: the lane and what was spelled out over it',
   isOpen: 'false while its port cannot be opened; it is tried again',
   source: 'config, or api when it was added while running',
   connections: 'TCP connections or UDP clients at the moment',
@@ -26,7 +24,7 @@ const FORWARD_FIELDS = {
 };
 
 export const forwardAddCommand: DefinedCommand = defineCommand<
-  AddFlags,
+  FlowFlags,
   [protocol: 'tcp' | 'udp', listen: string, to: { node: string; port: number }]
 >({
   path: 'forward add',
@@ -37,16 +35,13 @@ export const forwardAddCommand: DefinedCommand = defineCommand<
   examples: [
     { line: 'overlane forward add tcp 8080 LAX:80', note: "LAX's web server on localhost:8080" },
     { line: 'overlane forward add udp 0.0.0.0:5004 LAX:5004', note: 'a media stream' },
+    {
+      line: 'overlane forward add udp 5004 LAX:5004 --lane video',
+      note: 'the same, repaired in time',
+    },
   ],
   fields: FORWARD_FIELDS,
-  flags: {
-    pinned: {
-      kind: 'boolean',
-      default: false,
-      withNegated: false,
-      brief: 'Stay on the first route, as an unprotected path would',
-    },
-  },
+  flags: FLOW_FLAGS,
   positional: {
     kind: 'tuple',
     parameters: [
@@ -68,7 +63,7 @@ export const forwardAddCommand: DefinedCommand = defineCommand<
       listen,
       to: to.node,
       port: to.port,
-      routing: flags.pinned ? 'pinned' : 'best',
+      ...flowOfFlags(flags),
     });
     return { data: { ...forward }, text: forwardsView([forward], context.paint) };
   },

@@ -2,15 +2,15 @@ import type { PingResult } from '../../host/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
 import { print } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
+import { FLOW_FLAGS, type FlowFlags, flowOfFlags } from '../flow-flags.ts';
 import { durationMs, nodeArgument, wholeNumber } from '../parameters.ts';
 import { pingLine, pingSummaryView, summarizePings } from '../views/ping-view.ts';
 
-interface Flags {
+interface Flags extends FlowFlags {
   readonly count: number;
   readonly interval: number;
   readonly timeout: number;
   readonly size: number;
-  readonly pinned: boolean;
 }
 
 export const pingCommand: DefinedCommand = defineCommand<Flags, [node: string]>({
@@ -20,6 +20,7 @@ export const pingCommand: DefinedCommand = defineCommand<Flags, [node: string]>(
   examples: [
     { line: 'overlane ping LAX', note: 'five echoes, a second apart' },
     { line: 'overlane ping LAX --count 100 --interval 10ms', note: 'a dense look at one second' },
+    { line: 'overlane ping LAX --lane voice', note: 'with what the lane does for its packets' },
     { line: 'overlane ping LAX --pinned', note: 'stay on the route of the first packet' },
   ],
   fields: {
@@ -45,12 +46,7 @@ export const pingCommand: DefinedCommand = defineCommand<Flags, [node: string]>(
       brief: 'Payload bytes',
       placeholder: 'bytes',
     },
-    pinned: {
-      kind: 'boolean',
-      default: false,
-      withNegated: false,
-      brief: 'Stay on the first route, as an unprotected path would',
-    },
+    ...FLOW_FLAGS,
   },
   aliases: { c: 'count', i: 'interval' },
   positional: { kind: 'tuple', parameters: [nodeArgument] },
@@ -60,7 +56,7 @@ export const pingCommand: DefinedCommand = defineCommand<Flags, [node: string]>(
     const options = {
       timeoutMs: flags.timeout,
       payloadBytes: flags.size,
-      routing: flags.pinned ? ('pinned' as const) : ('best' as const),
+      ...flowOfFlags(flags),
       signal: context.signal,
     };
     const results: PingResult[] = [];

@@ -9,14 +9,14 @@ import type { DatagramSocket, OverlayNodeHandle, OverlayStream } from '../../hos
 import { OverlayError } from '../../kernel/index.ts';
 import { type CommonFlags, type DefinedCommand, defineCommand } from '../command.ts';
 import type { CliContext } from '../context.ts';
+import { FLOW_FLAGS, type FlowFlags, flowOfFlags } from '../flow-flags.ts';
 import { durationMs, endpointArgument, parsePort } from '../parameters.ts';
 import { showBytes } from '../views/quantities.ts';
 
-interface Flags {
+interface Flags extends FlowFlags {
   readonly listen?: number;
   readonly datagram: boolean;
   readonly linger: number;
-  readonly pinned: boolean;
 }
 
 type Endpoint = { readonly node: string; readonly port: number };
@@ -38,6 +38,7 @@ export const pipeCommand: DefinedCommand = defineCommand<Flags, [to?: Endpoint]>
     { line: 'overlane pipe --listen 7000 > copy.tar', note: 'on LAX: take one stream' },
     { line: 'overlane pipe LAX:7000 < site.tar', note: 'here: send a file' },
     { line: 'overlane pipe --datagram LAX:7001', note: 'lines as datagrams, both ways' },
+    { line: 'overlane pipe --lane bulk LAX:7000 < site.tar', note: 'everything else goes first' },
   ],
   fields: { remote: 'NODE:PORT of the other end', sent: 'bytes', received: 'bytes' },
   flags: {
@@ -60,12 +61,7 @@ export const pipeCommand: DefinedCommand = defineCommand<Flags, [to?: Endpoint]>
       default: '1s',
       brief: 'With --datagram: wait for answers after the end of standard input',
     },
-    pinned: {
-      kind: 'boolean',
-      default: false,
-      withNegated: false,
-      brief: 'Stay on the first route, as an unprotected path would',
-    },
+    ...FLOW_FLAGS,
   },
   aliases: { l: 'listen', u: 'datagram' },
   positional: { kind: 'tuple', parameters: [{ ...endpointArgument, optional: true }] },
@@ -92,11 +88,10 @@ async function carryStream(
   to: Endpoint | undefined,
 ): Promise<Carried> {
   const { signal } = context;
-  const routing = flags.pinned ? ('pinned' as const) : ('best' as const);
   const stream =
     to === undefined
       ? await takeOne(daemon, flags.listen!, signal)
-      : await daemon.connect(to, { signal, routing });
+      : await daemon.connect(to, { ...flowOfFlags(flags), signal });
   const carried = { sent: 0, received: 0, remote: `${stream.remote.node}:${stream.remote.port}` };
   // Counted in a Transform, because iterating over a Duplex ends both its directions at once.
   const count = (way: 'sent' | 'received'): Transform =>
@@ -139,8 +134,8 @@ async function carryDatagrams(
 ): Promise<Carried> {
   const { signal } = context;
   const bound = flags.listen === undefined ? {} : { port: flags.listen };
-  const routing = flags.pinned ? ('pinned' as const) : ('best' as const);
-  await using socket = await daemon.datagram({ ...bound, routing, signal });
+  const flow = { ...flowOfFlags(flags), ...(to === undefined ? {} : { to: to.node }) };
+  await using socket = await daemon.datagram({ ...bound, ...flow, signal });
   const carried = {
     sent: 0,
     received: 0,

@@ -1,9 +1,10 @@
 import { type DefinedCommand, defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
+import { FLOW_FLAGS, type FlowFlags, flowOfFlags } from '../flow-flags.ts';
 import { durationMs, nodeArgument, wholeNumber } from '../parameters.ts';
 import { traceView } from '../views/route-view.ts';
 
-interface Flags {
+interface Flags extends FlowFlags {
   readonly probes: number;
   readonly timeout: number;
 }
@@ -32,12 +33,14 @@ export const traceCommand: DefinedCommand = defineCommand<Flags, [node: string]>
       placeholder: 'n',
     },
     timeout: { kind: 'parsed', parse: durationMs, default: '2s', brief: 'Wait for each probe' },
+    ...FLOW_FLAGS,
   },
   positional: { kind: 'tuple', parameters: [nodeArgument] },
   async run(context, flags, node) {
     const socket = context.daemons.socketPath(flags.socket);
     await using daemon = await context.daemons.connect(socket, context.signal);
     const result = await daemon.trace(node, {
+      ...flowOfFlags(flags),
       probesPerHop: flags.probes,
       timeoutMs: flags.timeout,
       signal: context.signal,

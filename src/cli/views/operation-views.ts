@@ -7,6 +7,7 @@ import type {
   LogLevels,
   ReloadReport,
 } from '../../daemon/index.ts';
+import { showFlow } from './lanes-view.ts';
 import type { Paint } from './paint.ts';
 import { countOf, showBytes, showMs, showShare } from './quantities.ts';
 import { type Cell, facts, table } from './table.ts';
@@ -76,12 +77,12 @@ export function forwardsView(forwards: readonly ForwardReport[], paint: Paint): 
     f.protocol,
     f.isOpen ? f.listen : { text: `${f.listen} (not open)`, style: 'red' },
     `${f.to}:${f.port}`,
-    f.routing,
+    showFlow(f.flow),
     ...traffic(f),
   ]);
   return table({
     paint,
-    columns: ['ID', 'PROTOCOL', 'HERE', 'THERE', 'ROUTING', ...TRAFFIC],
+    columns: ['ID', 'PROTOCOL', 'HERE', 'THERE', 'LANE', ...TRAFFIC],
     rows,
   });
 }
@@ -113,7 +114,7 @@ export function invitesView(invites: readonly InviteStatus[], paint: Paint): str
 const TRAFFIC = ['>OPEN', '>EVER', '>SENT', '>RECEIVED', 'REFUSED'];
 
 /** Cells for what both kinds of port count. */
-function traffic(port: Omit<ForwardReport, 'listen' | 'routing' | 'to'>): Cell[] {
+function traffic(port: Omit<ForwardReport, 'listen' | 'lane' | 'flow' | 'to'>): Cell[] {
   const refused = Object.entries(port.refusals).filter(([, count]) => count > 0);
   const text = refused.map(([reason, count]) => `${count} ${reason}`).join(', ');
   return [

@@ -233,9 +233,18 @@ describe('operations', () => {
     };
     const refusals = { 'not-allowed': 2, unreachable: 0 };
     const common = { id: 'tcp-80', protocol: 'tcp' as const, port: 80, source: 'api' as const };
-    const forward = { ...common, listen: '127.0.0.1:8080', to: 'LAX', routing: 'best' as const };
+    const forward = {
+      ...common,
+      listen: '127.0.0.1:8080',
+      to: 'LAX',
+      lane: 'video',
+      flow: { lane: 'video', deadline: '130ms' },
+    };
     const forwards = forwardsView([{ ...forward, ...traffic, refusals }], plainPaint);
-    assert.match(forwards, /127\.0\.0\.1:8080 +LAX:80 +best +1 +7 +2\.0 kB +10 B +2 not-allowed$/);
+    assert.match(
+      forwards,
+      /127\.0\.0\.1:8080 +LAX:80 +video, deadline 130ms +1 +7 +2\.0 kB +10 B +2 not-allowed$/,
+    );
     const expose = { ...common, to: '10.0.0.9:80', from: ['ATL', 'DFW'] };
     const exposes = exposesView([{ ...expose, ...traffic, refusals: {} }], plainPaint);
     assert.match(exposes, /80 +10\.0\.0\.9:80 +ATL, DFW +1 +7/);

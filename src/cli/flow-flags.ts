@@ -1,0 +1,92 @@
+/** What a flow asks for, as flags: the same on every command that opens one. */
+import type { FlagParametersForType } from '@stricli/core';
+import {
+  PLAYOUT_WORDS,
+  type PlayoutWord,
+  RECOVERY_WORDS,
+  type RecoveryWord,
+  ROUTING_WORDS,
+  type RoutingWord,
+} from '../forwarding/index.ts';
+import type { FlowChoice } from '../host/index.ts';
+import { OverlayError, parseDuration } from '../kernel/index.ts';
+import type { CliContext } from './context.ts';
+import { durationMs, laneNames, wholeNumber } from './parameters.ts';
+
+export interface FlowFlags {
+  readonly lane?: string;
+  readonly routing?: RoutingWord;
+  readonly recovery?: RecoveryWord;
+  readonly deadline?: string;
+  readonly priority?: number;
+  readonly playout?: PlayoutWord;
+  readonly pinned: boolean;
+}
+
+export const FLOW_FLAGS: FlagParametersForType<FlowFlags, CliContext> = {
+  lane: {
+    kind: 'parsed',
+    parse: String,
+    optional: true,
+    placeholder: 'name',
+    brief: 'Lane of the flow (overlane lanes lists them)',
+    proposeCompletions(this: CliContext): Promise<readonly string[]> {
+      return laneNames(this);
+    },
+  },
+  routing: {
+    kind: 'enum',
+    values: ROUTING_WORDS,
+    optional: true,
+    brief: "How packets find their way, in place of the lane's",
+  },
+  recovery: {
+    kind: 'enum',
+    values: RECOVERY_WORDS,
+    optional: true,
+    brief: "How each link repairs losses, in place of the lane's",
+  },
+  deadline: {
+    kind: 'parsed',
+    parse: durationText,
+    optional: true,
+    placeholder: 'time',
+    brief: "One way, such as 130ms, in place of the lane's",
+  },
+  priority: {
+    kind: 'parsed',
+    parse: wholeNumber(0, 15),
+    optional: true,
+    placeholder: 'n',
+    brief: "0 to 15, the greater first, in place of the lane's",
+  },
+  playout: {
+    kind: 'enum',
+    values: PLAYOUT_WORDS,
+    optional: true,
+    brief: "What the destination does with datagrams, in place of the lane's",
+  },
+  pinned: {
+    kind: 'boolean',
+    default: false,
+    withNegated: false,
+    brief: 'Stay on the first route, as an unprotected path would (--routing pinned)',
+  },
+};
+
+export function flowOfFlags(flags: FlowFlags): FlowChoice {
+  const { lane, routing, recovery, deadline, priority, playout, pinned } = flags;
+  if (pinned && routing !== undefined && routing !== 'pinned')
+    throw new OverlayError('USAGE', `--pinned and --routing ${routing} contradict each other`);
+  const said = { lane, recovery, deadline, priority, playout };
+  const choice = { ...said, routing: pinned ? ('pinned' as const) : routing };
+  return Object.fromEntries(
+    Object.entries(choice).filter(([, value]) => value !== undefined),
+  ) as FlowChoice;
+}
+
+/** Stays a text: whoever resolves the lane reads it. */
+function durationText(text: string): string {
+  if (parseDuration(text) === undefined) durationMs(text);
+  return text;
+}

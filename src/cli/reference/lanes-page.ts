@@ -1,0 +1,131 @@
+/** docs/lanes.md, from the named lanes and the words themselves. */
+import {
+  LANE_DEADLINE_MAX,
+  type Lane,
+  NAMED_LANES,
+  OWN_LANE_FIRST,
+  PLAYOUT_WORDS,
+  type PlayoutWord,
+  RECOVERY_WORDS,
+  type RecoveryWord,
+  ROUTING_WORDS,
+  type RoutingWord,
+} from '../../forwarding/index.ts';
+import { formatDuration } from '../../kernel/index.ts';
+
+const ROUTING: Readonly<Record<RoutingWord, string>> = {
+  best: 'the best route at each moment, each node deciding',
+  'single-hop': 'the direct way, or through the one node that makes it better',
+  disjoint: 'as many node-disjoint paths at once as `paths` says (2)',
+  targeted:
+    'two disjoint paths; while an end is in trouble, a graph that goes round the trouble there',
+  'time-constrained': 'every link on which the packet can still be in time',
+  flood: 'every link, as often as the packet is new to a node',
+  pinned: 'the route of the first packet for ever, as an unprotected Internet path',
+};
+
+const RECOVERY: Readonly<Record<RecoveryWord, string>> = {
+  none: 'what is lost is lost; costs nothing',
+  reliable: 'no loss while the link lives, out of order, with back-pressure to the source',
+  realtime: 'one request, one retransmission, a bounded cost',
+  deadline: "requests and retransmissions spread over what is left of the packet's deadline",
+  priority: 'newest of the highest priority first, fair between sources under attack',
+  'fair-reliable': 'no loss, fair between pairs of source and destination, with back-pressure',
+};
+
+const PLAYOUT: Readonly<Record<PlayoutWord, string>> = {
+  none: 'as they come',
+  deadline: 'as they come; what is later than the deadline is dropped and counted',
+  order: 'in the order sent; a gap holds up what is behind it until its deadline, not longer',
+  smooth: 'in order, each at the time it was sent plus the deadline: jitter is gone',
+};
+
+export function lanesPage(): string {
+  return `# Lanes
+
+Every flow says what it needs, and the network does the rest: a lane by name (\`lane: "video"\`), parts
+spelled out (\`{ routing: "targeted", recovery: "deadline", deadline: "130ms" }\`), or a name with parts
+that differ. The same words work in the SDK (\`datagram\`, \`connect\`, \`ping\`, \`trace\`), on the command
+line (\`--lane\`, \`--routing\`, \`--recovery\`, \`--deadline\`, \`--priority\`, \`--playout\`), and in the
+configuration (\`forwards[].lane\` and so on). \`overlane lanes NODE\` says which can hold to a node.
+
+This page is generated from the code.
+
+## The named lanes
+
+| lane | no. | routing | recovery | deadline | priority | playout |
+|---|---|---|---|---|---|---|
+${NAMED_LANES.map(laneRow).join('\n')}
+
+${NAMED_LANES.map(({ name, purpose }) => `- **${name}**: ${purpose}`).join('\n')}
+
+Deadlines are one way. A lane whose deadline is not longer than the fastest known way to the
+destination is refused when the flow is opened (\`LANE_CANNOT_HOLD\`), with the nearest lane that can;
+an unknown name is refused with the nearest spelling (\`UNKNOWN_LANE\`).
+
+## The words
+
+| routing | |
+|---|---|
+${wordRows(ROUTING_WORDS, ROUTING)}
+
+| recovery, on each link of the way | |
+|---|---|
+${wordRows(RECOVERY_WORDS, RECOVERY)}
+
+| playout, of datagrams at the destination | |
+|---|---|
+${wordRows(PLAYOUT_WORDS, PLAYOUT)}
+
+\`deadline\` is at most ${formatDuration(LANE_DEADLINE_MAX)}, \`0ms\` is none. \`priority\`, 0 to 15, orders packets of one
+source; sources are fair to each other whatever their priorities. \`requests\` and \`retransmissions\`,
+0 to 15, fix what the recoveries \`realtime\` and \`deadline\` otherwise choose by themselves.
+
+Deployment note: recovery that spreads several requests and retransmissions over a deadline is the
+subject of US patents 8,437,267 and 11,057,319. Whoever deploys the recovery \`deadline\` where they are
+in force should know of them; \`realtime\` and \`reliable\` do not work that way.
+
+## Lanes of your own
+
+\`\`\`yaml
+lanes:
+  - name: telemetry
+    number: ${OWN_LANE_FIRST}
+    extends: monitoring
+    deadline: "500ms"
+    recovery: realtime
+    purpose: "Readings of the north site."
+\`\`\`
+
+Numbers are ${OWN_LANE_FIRST} to 255 and the same at every node of the network: a packet carries the number for
+display and accounting, and beside it everything that nodes act on. A node whose configuration lacks
+the lane serves its packets all the same and shows it as \`lane-${OWN_LANE_FIRST}\`.
+
+## Playout without a common clock
+
+A message in a lane with playout carries its number and the time its source sent it, by the source's
+own clock. The destination takes, of the messages of the last ten to twenty seconds, the least
+difference between arrival and sending time, less the age that the packet's header told (half a round
+trip for each link, and what the packet waited). That is how far the two clocks are apart, as well as
+the fastest message knows; drift between the clocks is followed because old messages leave the window.
+A message is late when more than its deadline has passed since it was sent, by that measure; \`smooth\`
+hands it out at exactly that time. A way that is slower in one direction than in the other is off by
+half of the difference, which no method without a common clock can see.
+`;
+}
+
+function laneRow(lane: Lane): string {
+  const { name, number, routing, paths, recovery, deadline, priority, playout } = lane;
+  const way = routing === 'disjoint' ? `disjoint, ${paths} paths` : routing;
+  const within = deadline === 0 ? '-' : formatDuration(deadline);
+  const counts =
+    lane.requests + lane.retransmissions === 0
+      ? ''
+      : `, ${lane.requests} request, ${lane.retransmissions} retransmission`;
+  return `| \`${name}\` | ${number} | ${way} | ${recovery}${counts} | ${within} | ${priority} | ${playout} |`;
+}
+
+const wordRows = <T extends string>(
+  words: readonly T[],
+  notes: Readonly<Record<T, string>>,
+): string => words.map((w) => `| \`${w}\` | ${notes[w]} |`).join('\n');
