@@ -69,7 +69,10 @@ test('a deadline below the propagation is refused, with the nearest lane that ca
   assert.equal(laneFit(named('remote'), milliseconds(64), NAMED_LANES), undefined);
   const far = laneFit(named('remote'), milliseconds(80), NAMED_LANES);
   assert.equal(far?.nearest, 'voice');
-  assert.match(far!.message, /65ms cannot hold.*80ms.*lane "voice" \(100ms\) can, or a deadline of 82ms/);
+  assert.match(
+    far!.message,
+    /65ms cannot hold.*80ms.*lane "voice" \(100ms\) can, or a deadline of 82ms/,
+  );
   assert.equal(laneFit(named('remote'), milliseconds(5_000), NAMED_LANES)?.nearest, undefined);
 });
 
