@@ -71,7 +71,7 @@ test('a deadline below the propagation is refused, with the nearest lane that ca
   assert.equal(far?.nearest, 'voice');
   assert.match(
     far!.message,
-    /65ms cannot hold.*80ms.*lane "voice" \(100ms\) can, or a deadline of 82ms/,
+    /65ms cannot hold.*80ms.*lane "voice" \(100ms\) can, or a deadline of 81ms/,
   );
   assert.equal(laneFit(named('remote'), milliseconds(5_000), NAMED_LANES)?.nearest, undefined);
 });
