@@ -10,13 +10,14 @@ export const STALL_MS = 50;
 
 export class LabFlow {
   /** `from`, `to`: nodes of the cluster. */
-  static async open(cluster, { from, to, port = 9, intervalMs = 10, routing = 'best' }) {
+  static async open(cluster, options) {
+    const { from, to, port = 9, intervalMs = 10, routing = 'best', payloadBytes } = options;
     const receiver = await cluster.node(to).handle.datagram({ port });
     const sender = await cluster.node(from).handle.datagram({ routing });
-    return new LabFlow({ receiver, sender, to, port, intervalMs });
+    return new LabFlow({ receiver, sender, to, port, intervalMs, payloadBytes });
   }
 
-  constructor({ receiver, sender, to, port, intervalMs }) {
+  constructor({ receiver, sender, to, port, intervalMs, payloadBytes = PAYLOAD_BYTES }) {
     Object.assign(this, { receiver, sender, intervalMs, target: { node: to, port } });
     this.origin = performance.now();
     /** By sequence number, milliseconds since `origin`; NaN where nothing came. */
@@ -26,7 +27,7 @@ export class LabFlow {
     this.arrivals = [];
     this.stallMs = 0;
     receiver.on('message', ({ payload }) => this.arrived(payload));
-    const payload = new Uint8Array(PAYLOAD_BYTES);
+    const payload = new Uint8Array(payloadBytes);
     let last = this.now();
     this.timer = setInterval(() => {
       const now = this.now();
