@@ -108,6 +108,9 @@ const neighbour = z.strictObject({
     .max(7)
     .optional()
     .describe('Which entry of `listen` to send from. The first of the address family.'),
+  capacity: rate
+    .optional()
+    .describe('What the way to it carries; data above it waits by source. `linkCapacity`.'),
 });
 
 const impairments = {
@@ -222,6 +225,13 @@ const schema = z.strictObject({
     .max(1_024)
     .optional()
     .describe('Nodes to open links to. When absent: the node this one joined through.'),
+  linkCapacity: rate
+    .optional()
+    .describe('Capacity of links whose neighbour states none. Not throttled when absent.'),
+  weights: z
+    .record(memberName, z.int().min(1).max(100))
+    .default({})
+    .describe('Shares of members on throttled links. 1 each.'),
   timers: timers.prefault({}),
   limits: limits.prefault({}),
   lanes: lanesSchema.describe("The network's own lanes beside the named ones (docs/lanes.md)."),
@@ -257,7 +267,8 @@ export const configSchema: z.ZodType<Config> = schema.transform(
     ...parsed,
     state: parsed.state,
     control: parsed.control,
-    neighbours: parsed.neighbours?.map((n) => ({ ...n, local: n.local })),
+    linkCapacity: parsed.linkCapacity,
+    neighbours: parsed.neighbours?.map((n) => ({ ...n, local: n.local, capacity: n.capacity })),
     log: { ...parsed.log, file: parsed.log.file },
     forwards: parsed.forwards.map(forwardOf),
     impairments: parsed.impairments.map(impairmentOf),

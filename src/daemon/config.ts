@@ -29,6 +29,9 @@ export interface Config {
   readonly acceptLinks: 'members' | 'configured';
   /** Absent: the node this one joined through. */
   readonly neighbours: readonly NeighbourConfig[] | undefined;
+  /** Bits per second. */
+  readonly linkCapacity?: number | undefined;
+  readonly weights: Readonly<Record<string, number>>;
   readonly timers: TimersConfig;
   readonly limits: LimitsConfig;
   /** The network's own lanes beside the named ones. */
@@ -45,6 +48,8 @@ export interface NeighbourConfig {
   readonly addresses: readonly HostPort[];
   /** Index into `listen`; absent: the first of the address family. */
   readonly local: number | undefined;
+  /** Bits per second. */
+  readonly capacity?: number | undefined;
 }
 
 export interface TimersConfig {

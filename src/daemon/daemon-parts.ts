@@ -78,6 +78,8 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
     epoch,
     neighbours: await neighbours.configure(neighboursOf(config, membership)),
     acceptLinks: config.acceptLinks,
+    ...(config.linkCapacity === undefined ? {} : { linkCapacity: config.linkCapacity }),
+    weights: config.weights,
     timers: nodeTimers(config),
     limits: nodeLimits(config),
     lanes: config.lanes,

@@ -93,7 +93,7 @@ export class NeighbourTable {
   }
 
   private resolved(): NeighbourOptions[] {
-    return this.configs.map(({ name, addresses, local }) => {
+    return this.configs.map(({ name, addresses, local, capacity }) => {
       const all = addresses.flatMap(({ host, port }) =>
         (isIP(host) === 0 ? (this.answers.get(host) ?? []) : [host]).map((literal) =>
           underlayAddress(literal, port),
@@ -101,7 +101,8 @@ export class NeighbourTable {
       );
       const from = local ?? this.localFor(all[0]);
       const family = familyOf(this.locals[from]);
-      return { name, local: from, remotes: all.filter((remote) => remote.family === family) };
+      const remotes = all.filter((remote) => remote.family === family);
+      return { name, local: from, remotes, ...(capacity === undefined ? {} : { capacity }) };
     });
   }
 

@@ -1,4 +1,5 @@
 import type { Instant, NodeAddress } from '../kernel/index.ts';
+import { Accounting } from './accounting.ts';
 import { DuplicateWindow } from './duplicate-window.ts';
 import { PolicyMemo } from './policy-memo.ts';
 
@@ -11,6 +12,7 @@ export interface FlowEntry {
   readonly policy: PolicyMemo;
   destination: NodeAddress;
   lane: number;
+  /** Since its lane last changed. */
   packets: number;
   bytes: number;
   duplicates: number;
@@ -33,6 +35,7 @@ export const FLOWS_MAX_DEFAULT = 4096;
  */
 export class FlowTable {
   private readonly entries = new Map<number, FlowEntry>();
+  readonly accounting: Accounting = new Accounting();
   private readonly flowsMax: number;
   private readonly windowBits: number;
   flowsEvicted = 0;
@@ -80,6 +83,7 @@ export class FlowTable {
     const byIdle = [...this.entries.entries()].sort((a, b) => a[1].lastUsed - b[1].lastUsed);
     const count = Math.max(1, this.flowsMax >>> 3);
     for (let i = 0; i < count && i < byIdle.length; i++) {
+      this.accounting.settle(byIdle[i]![1]);
       this.entries.delete(byIdle[i]![0]);
       this.flowsEvicted++;
     }

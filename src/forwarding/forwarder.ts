@@ -38,17 +38,17 @@ export interface LinkOutlet {
   /** The slab that `reserveData` hands out places in. */
   readonly outgoingSlab: Uint8Array;
   /**
-   * Offset for a data frame of `bytes` towards the neighbour, or -1. `service` is what the packet
-   * asks of the link; the frame must be written before the next call.
+   * Offset for a data frame of `bytes` towards the neighbour, or -1. `header` is the packet's: what it
+   * asks of the link. The frame must be written before the next call.
    */
   reserveData(
     neighbour: NodeAddress,
     bytes: number,
-    service: Readonly<PacketService>,
+    header: Readonly<DataHeader>,
     now: Instant,
   ): number;
   /** Why the last `reserveData` returned -1. */
-  readonly lastRefusal: 'link-down' | 'too-big';
+  readonly lastRefusal: 'link-down' | 'too-big' | 'overload';
   /** Those whose links are up, in order of address. */
   neighbours(): readonly NodeAddress[];
   /** One way over the link, as measured; 0 when it is not up. */
@@ -106,11 +106,13 @@ export interface ForwarderOptions extends FlowTableOptions {
   readonly policy?: PolicyGate;
   readonly sink: ForwarderSink;
   readonly observer?: ForwarderObserver;
+  /** Shared with what stands between it and the links. */
+  readonly counters?: Counters;
 }
 
 export class Forwarder {
   readonly flows: FlowTable;
-  readonly counters: Counters = new Counters();
+  readonly counters: Counters;
   private readonly options: ForwarderOptions;
   private readonly nextHops: NextHops;
   private readonly gate: PolicyGate;
@@ -123,6 +125,7 @@ export class Forwarder {
     this.options = options;
     const { self, routes, links } = options;
     this.gate = options.policy ?? OPEN_GATE;
+    this.counters = options.counters ?? new Counters();
     this.flows = new FlowTable(options);
     this.nextHops = new NextHops({ self, routes, neighbours: () => links.neighbours() });
   }
@@ -182,7 +185,11 @@ export class Forwarder {
     let isSent = false;
     for (const next of this.nextHops.hops) {
       const at = links.reserveData(next, headerBytes + payload.length, header, now);
-      if (at < 0) continue;
+      if (at < 0) {
+        // Taken and dropped: there was not room for all, as on any congested link.
+        if (links.lastRefusal === 'overload') isSent = true;
+        continue;
+      }
       const slab = links.outgoingSlab;
       slab.set(
         headerBytes === DATA_HEADER_BYTES ? this.bare : this.own.subarray(0, headerBytes),
@@ -196,6 +203,7 @@ export class Forwarder {
         ? this.refuseLocal('too-big', 'too-big')
         : this.refuseLocal('unreachable', 'link-down');
     this.counters.add('packets-sent');
+    this.flows.accounting.sent(header.source, header.lane, headerBytes + payload.length);
     observer?.packetSent?.(header);
     return 'sent';
   }
@@ -226,7 +234,10 @@ export class Forwarder {
       return false;
     }
     entry.destination = header.destination;
-    entry.lane = header.lane;
+    if (entry.lane !== header.lane) {
+      this.flows.accounting.settle(entry);
+      entry.lane = header.lane;
+    }
     entry.packets++;
     entry.bytes += bytes;
     entry.lastUsed = now;

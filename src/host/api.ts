@@ -363,6 +363,29 @@ export interface NodeStatus {
   /** What was sent, dropped and refused, by reason. The underlay's begin with `underlay.`. */
   readonly counters: Readonly<Record<string, number>>;
   readonly underlay: UnderlayStatus;
+  /** Use of the network by member and lane, as this node saw it pass since it started. */
+  readonly accounting?: readonly AccountStatus[];
+  /** Links with a configured capacity, and what waits for them. */
+  readonly queues?: readonly LinkQueueStatus[];
+}
+
+export interface AccountStatus {
+  /** Name of the member that sent it; the empty string adds up those beyond the bound. */
+  readonly member: string;
+  /** Number on the wire. */
+  readonly lane: number;
+  readonly packets: number;
+  /** Header, route and payload of data packets. */
+  readonly bytes: number;
+}
+
+export interface LinkQueueStatus {
+  readonly neighbour: string;
+  readonly capacityBitsPerSecond: number;
+  readonly packets: number;
+  readonly bytes: number;
+  /** Members whose packets wait. */
+  readonly sources: number;
 }
 
 export interface UnderlayStatus {

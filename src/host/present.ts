@@ -110,6 +110,23 @@ export function presentStatus(
     sockets: host.sockets,
     counters: { ...status.counters, ...counters },
     underlay: host.underlay,
+    ...(status.accounting === undefined
+      ? {}
+      : {
+          accounting: status.accounting.map(({ member, ...account }) => ({
+            member: member === 0 ? '' : nameOf(member),
+            ...account,
+          })),
+        }),
+    ...(status.queues === undefined
+      ? {}
+      : {
+          queues: status.queues.map(({ neighbour, capacity, ...queue }) => ({
+            neighbour: nameOf(neighbour),
+            capacityBitsPerSecond: capacity,
+            ...queue,
+          })),
+        }),
   };
 }
 

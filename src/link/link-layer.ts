@@ -62,6 +62,7 @@ const KEY_AGES_MAX = 3;
 const KEY_AGE_GRACE = 60_000_000;
 const REFUSED_EVENTS_PER_SECOND = 5;
 const GOODBYE_COPIES = 2;
+const UDP_IPV4_BYTES = 28;
 
 export class LinkLayer {
   readonly counters: Counters = new Counters();
@@ -182,6 +183,18 @@ export class LinkLayer {
     return (link?.isUsable === true ? link.path.rtt.rtt >>> 1 : 0) as Duration;
   }
 
+  /** Largest data frame that a link which is up takes; 0 for any other. */
+  frameBytesMax(neighbour: NodeAddress): number {
+    const link = this.links.get(neighbour);
+    return link?.isUsable === true ? link.mtu - SEALED_OVERHEAD_BYTES : 0;
+  }
+
+  /** All that a link has put on the wire since it opened, headers of UDP and IPv4 included. */
+  wireBytes(neighbour: NodeAddress): number {
+    const link = this.links.get(neighbour);
+    return link === undefined ? 0 : link.bytesOut + UDP_IPV4_BYTES * link.packetsOut;
+  }
+
   /** Sends a routing frame; false, with `lastRefusal` set, when the link cannot take it. */
   sendControl(neighbour: NodeAddress, frameType: number, body: Uint8Array, now: Instant): boolean {
     const link = this.links.get(neighbour);
@@ -289,6 +302,11 @@ export class LinkLayer {
   metrics(neighbour: NodeAddress): LinkMetrics | undefined {
     const link = this.links.get(neighbour);
     return link?.isUsable === true ? link.metrics : undefined;
+  }
+
+  /** Name of a neighbour that there is a link to, as its certificate says. */
+  nameOf(neighbour: NodeAddress): string | undefined {
+    return this.links.get(neighbour)?.member.name;
   }
 
   /** Neighbours whose links are up, in order of address. */

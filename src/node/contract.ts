@@ -6,6 +6,7 @@
  * sink are valid until the sink's method returns. What a call wants sent is gathered and given to
  * `NodeSink.transmit` when the batch is full, at the end of `handle`, and on `flush`.
  */
+import type { Account, LinkQueueStatus } from '../forwarding/index.ts';
 import type {
   Crypto,
   DatagramBatch,
@@ -32,6 +33,7 @@ import type {
 } from '../sockets/index.ts';
 
 /** Shapes that belong to the rooms below this one and are part of the contract as they stand. */
+export type { Account, LinkQueueStatus } from '../forwarding/index.ts';
 export type { LinkStatus } from '../link/index.ts';
 export type { RouteCandidate, RouteExplanation, RouteStatus } from '../routing/index.ts';
 export type {
@@ -62,6 +64,11 @@ export interface NeighbourOptions {
   readonly remotes: readonly UnderlayAddress[];
   /** Which local socket to use; default 0. */
   readonly local?: number;
+  /**
+   * What the way to it carries, in bits per second with all headers. Data above it waits here, by
+   * source and priority, instead of in a queue that knows neither. Absent: `linkCapacity`.
+   */
+  readonly capacity?: number;
 }
 
 export interface NodeOptions {
@@ -74,6 +81,10 @@ export interface NodeOptions {
   readonly neighbours: readonly NeighbourOptions[];
   /** Whether to take links from certified members that are not configured. Default 'members'. */
   readonly acceptLinks?: 'members' | 'configured';
+  /** Capacity of links whose neighbour states none, in bits per second. Default: not throttled. */
+  readonly linkCapacity?: number;
+  /** Shares of members on throttled links, 1 to 100, by name. Default 1. */
+  readonly weights?: Readonly<Record<string, number>>;
   readonly crypto: Crypto;
   readonly entropy: Entropy;
   /** Seed of the non-secret draws: timer phases, jitter. */
@@ -294,4 +305,8 @@ export interface NodeStatus {
   readonly routes: readonly RouteStatus[];
   readonly members: readonly MemberStatus[];
   readonly counters: Readonly<Record<string, number>>;
+  /** Use of the network by member and lane, as this node saw it pass. */
+  readonly accounting?: readonly Account[];
+  /** Links with a capacity and what waits for them. */
+  readonly queues?: readonly LinkQueueStatus[];
 }

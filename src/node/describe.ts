@@ -1,5 +1,5 @@
 /** A node's answer to "how are you": gathered from its children when asked, never kept. */
-import type { Forwarder } from '../forwarding/index.ts';
+import type { FairOutlet, Forwarder } from '../forwarding/index.ts';
 import type { Duration, Instant } from '../kernel/index.ts';
 import { toHex } from '../kernel/index.ts';
 import type { LinkLayer } from '../link/index.ts';
@@ -16,6 +16,7 @@ export interface NodeParts {
   readonly links: LinkLayer;
   readonly routing: LinkStateRouting;
   readonly forwarder: Forwarder;
+  readonly outlet: FairOutlet;
   readonly sockets: SocketLayer;
   readonly loopbackOverflows: number;
 }
@@ -35,6 +36,8 @@ export function describeNode(parts: NodeParts, now: Instant): NodeStatus {
     routes: routing.routes(now),
     members: membersOf(parts),
     counters: countersOf(parts),
+    accounting: parts.forwarder.flows.accounting.all(parts.forwarder.flows.all()),
+    queues: parts.outlet.status(),
   };
 }
 

@@ -11,9 +11,17 @@
  * It holds no protocol of its own. Time and randomness come in; effects go out through the sink.
  */
 import type { ForwardOutcome, OutgoingPacket } from '../forwarding/index.ts';
-import { Forwarder } from '../forwarding/index.ts';
+import { FairOutlet, Forwarder } from '../forwarding/index.ts';
 import type { Duration, Instant, NodeAddress, Result, WallTime } from '../kernel/index.ts';
-import { BoundedQueue, between, formatNodeAddress, ok, Random, soonest } from '../kernel/index.ts';
+import {
+  BoundedQueue,
+  between,
+  Counters,
+  formatNodeAddress,
+  ok,
+  Random,
+  soonest,
+} from '../kernel/index.ts';
 import type { LinkMetrics } from '../link/index.ts';
 import { LinkLayer } from '../link/index.ts';
 import { LinkStateRouting } from '../routing/index.ts';
@@ -39,6 +47,7 @@ import type {
   BoundSocket,
   DatagramSocketOptions,
   FlowOptions,
+  NeighbourOptions,
   NodeInput,
   NodeOptions,
   NodeRefusal,
@@ -72,8 +81,11 @@ export class OverlayNode implements OverlayNodeApi {
   private self: Member;
   private readonly links: LinkLayer;
   private readonly routing: LinkStateRouting;
+  private readonly outlet: FairOutlet;
   private readonly forwarder: Forwarder;
   private readonly sockets: SocketLayer;
+  private readonly forwardingCounters = new Counters();
+  private neighbours: readonly NeighbourOptions[];
   private readonly loopback: BoundedQueue<LoopbackPacket>;
   private readonly startedAt: Instant;
   private wallOffset = 0;
@@ -112,11 +124,13 @@ export class OverlayNode implements OverlayNodeApi {
     this.address = self.address;
     this.name = self.name;
     this.startedAt = now;
+    this.neighbours = options.neighbours;
     this.now = now;
     this.loopback = new BoundedQueue({ capacity: LOOPBACK_PACKETS_MAX, overflow: 'reject' });
     const random = new Random(options.seed);
     this.links = this.createLinks(random.split('link'));
     this.routing = this.createRouting(random.split('routing'));
+    this.outlet = this.createOutlet();
     this.forwarder = this.createForwarder();
     this.sockets = this.createSockets(random.split('sockets'));
     this.setWallClock(wall, now);
@@ -136,6 +150,9 @@ export class OverlayNode implements OverlayNodeApi {
         break;
       case 'neighbours':
         this.links.setNeighbours(input.neighbours, now);
+        this.neighbours = input.neighbours;
+        for (const neighbour of this.links.neighbours())
+          this.outlet.linkUp(neighbour, this.capacityOf(neighbour), now);
         break;
       case 'manifest':
         this.routing.setManifest(input.manifest, now);
@@ -156,7 +173,7 @@ export class OverlayNode implements OverlayNodeApi {
 
   nextTimeout(): Instant | undefined {
     const children = soonest(this.links.nextTimeout(), this.routing.nextTimeout());
-    return soonest(children, this.sockets.nextTimeout());
+    return soonest(soonest(children, this.sockets.nextTimeout()), this.outlet.nextTimeout());
   }
 
   flush(now: Instant): void {
@@ -254,6 +271,7 @@ export class OverlayNode implements OverlayNodeApi {
         links: this.links,
         routing: this.routing,
         forwarder: this.forwarder,
+        outlet: this.outlet,
         sockets: this.sockets,
         loopbackOverflows: this.loopback.overflows,
       },
@@ -334,12 +352,27 @@ export class OverlayNode implements OverlayNodeApi {
     });
   }
 
+  private createOutlet(): FairOutlet {
+    const { weights, observer } = this.options;
+    return new FairOutlet({
+      links: this.links,
+      counters: this.forwardingCounters,
+      ...(weights === undefined
+        ? {}
+        : { weightOf: (source) => weights[this.nameOf(source) ?? ''] ?? 1 }),
+      ...(observer?.packetDropped === undefined
+        ? {}
+        : { dropped: (header, reason) => observer.packetDropped?.(header, reason) }),
+    });
+  }
+
   private createForwarder(): Forwarder {
     const { options, self } = this;
     return new Forwarder({
       self: self.address,
       epoch: options.epoch,
-      links: this.links,
+      links: this.outlet,
+      counters: this.forwardingCounters,
       routes: this.routing,
       policy: this.routing.choice.policy,
       sink: {
@@ -386,12 +419,21 @@ export class OverlayNode implements OverlayNodeApi {
     const row = this.links.status(now).find((link) => link.neighbour === neighbour);
     if (row !== undefined)
       this.sink.event({ kind: 'link-up', neighbour, name: member.name, remote: row.remote });
+    this.outlet.linkUp(neighbour, this.capacityOf(neighbour), now);
     this.routing.adjacency(neighbour, metrics, '', now);
+  }
+
+  /** Bits per second as configured; 0: not throttled. */
+  private capacityOf(neighbour: NodeAddress): number {
+    const name = this.nameOf(neighbour) ?? this.links.nameOf(neighbour);
+    const stated = this.neighbours.find((n) => n.name !== undefined && n.name === name);
+    return stated?.capacity ?? this.options.linkCapacity ?? 0;
   }
 
   private linkDown(neighbour: NodeAddress, reason: string, silence: Duration, now: Instant): void {
     const name = this.nameOf(neighbour) ?? formatNodeAddress(neighbour);
     this.sink.event({ kind: 'link-down', neighbour, name, reason, silence });
+    this.outlet.linkDown(neighbour);
     this.routing.adjacency(neighbour, undefined, reason, now);
   }
 
@@ -454,6 +496,7 @@ export class OverlayNode implements OverlayNodeApi {
     this.links.timeout(now);
     this.routing.timeout(now);
     this.sockets.timeout(now);
+    this.outlet.timeout(now);
   }
 
   /** State: unchanged unless the new certificate is valid and this node's own. */

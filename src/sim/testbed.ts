@@ -43,6 +43,8 @@ export interface TestbedOptions {
   readonly factory?: NodeFactory;
   readonly timers?: Partial<NodeTimers>;
   readonly limits?: Partial<NodeLimits>;
+  /** What nodes take their links to carry, in bits per second; data above it waits its turn. */
+  readonly linkCapacity?: number;
   /** Each node's clocks run fast or slow by up to this. Default 200 ppm. */
   readonly driftPpmMax?: number;
   /** Each node's wall clock is off by up to this. Default 5 minutes. */
@@ -273,6 +275,7 @@ export class Testbed implements FaultTarget {
         crypto,
         ...(options.timers === undefined ? {} : { timers: options.timers }),
         ...(options.limits === undefined ? {} : { limits: options.limits }),
+        ...(options.linkCapacity === undefined ? {} : { linkCapacity: options.linkCapacity }),
       },
       manifest: this.credentials.manifest,
       driftPpm: random.between(-drift, drift),

@@ -1,5 +1,5 @@
 /** docs/limits.md: every bound, its default as the code has it, and what happens at it. */
-import { FLOWS_MAX_DEFAULT } from '../../forwarding/index.ts';
+import { ACCOUNTS_MAX, FLOWS_MAX_DEFAULT, LINK_QUEUE_BYTES_MAX } from '../../forwarding/index.ts';
 import { LINK_LIMITS } from '../../link/index.ts';
 import { ROUTING_LIMITS } from '../../routing/index.ts';
 import { VERIFIED_CHAINS_MAX } from '../../security/index.ts';
@@ -59,6 +59,18 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     '2048',
     'older packets count as duplicates',
     'forwarding.dropped.duplicate',
+  ],
+  [
+    'queue in front of a link with a capacity',
+    `100 ms of it, 32 KiB to ${LINK_QUEUE_BYTES_MAX / 2 ** 20} MiB`,
+    'the most backlogged source loses its lowest priority, newest first (priority lane: oldest)',
+    'forwarding.dropped.overload',
+  ],
+  [
+    'pairs of member and lane in the accounts',
+    String(ACCOUNTS_MAX),
+    'added up under no member',
+    '-',
   ],
   ['packets from a node to itself in one call', '1024', 'refuse', 'node.loopback-overflows'],
   [

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
+import { Counters, readU16 } from '../kernel/index.ts';
+import { blankDataHeader, decodeDataHeader, encodeDataHeader, NO_ROUTE } from '../wire/index.ts';
+import { FairOutlet } from './fair-outlet.ts';
+
+const NEIGHBOUR = 2 as NodeAddress;
+/** One megabyte a second: a packet of 972 bytes with its headers takes a millisecond. */
+const CAPACITY = 8_000_000;
+const FRAME_BYTES = 940;
+const OVERHEAD = 60;
+
+function bench(capacity = CAPACITY) {
+  const sent: { source: number; at: number; age: number }[] = [];
+  let wire = 0;
+  let now = 0;
+  const links = {
+    outgoingSlab: new Uint8Array(4_096),
+    lastRefusal: 'link-down' as const,
+    neighbours: () => [NEIGHBOUR],
+    latency: () => 5_000 as Duration,
+    frameBytesMax: () => 1_200,
+    wireBytes: () => wire,
+    reserveData(_: NodeAddress, bytes: number): number {
+      wire += bytes + OVERHEAD;
+      pending = { at: now };
+      return 0;
+    },
+  };
+  let pending: { at: number } | undefined;
+  const counters = new Counters();
+  const outlet = new FairOutlet({ links, counters });
+  outlet.linkUp(NEIGHBOUR, capacity, 0 as Instant);
+  const written = (): void => {
+    if (pending === undefined) return;
+    const header = blankDataHeader();
+    assert.equal(decodeDataHeader(header, links.outgoingSlab, 0, FRAME_BYTES), undefined);
+    const age = readU16(links.outgoingSlab, 28) * 100;
+    sent.push({ source: header.source, at: pending.at, age });
+    pending = undefined;
+  };
+  // What the outlet writes after a reservation is looked at with the next one.
+  const reserve = links.reserveData;
+  links.reserveData = (to, bytes) => {
+    written();
+    return reserve(to, bytes);
+  };
+  const offer = (source: number, deadline = 0): number => {
+    const header = blankDataHeader();
+    header.source = source as NodeAddress;
+    header.destination = 9 as NodeAddress;
+    header.deadline = deadline as Duration;
+    const at = outlet.reserveData(NEIGHBOUR, FRAME_BYTES, header, now as Instant);
+    if (at >= 0) {
+      encodeDataHeader(outlet.outgoingSlab, at, header, NO_ROUTE);
+      if (outlet.outgoingSlab === links.outgoingSlab) written();
+    }
+    return at;
+  };
+  const run = (until: number): void => {
+    for (let next = outlet.nextTimeout(); next !== undefined && next <= until; ) {
+      assert.ok(next >= now, 'a due timeout makes progress');
+      now = next;
+      outlet.timeout(now as Instant);
+      written();
+      const again = outlet.nextTimeout();
+      assert.ok(again === undefined || again > now);
+      next = again;
+    }
+    now = until;
+  };
+  return { outlet, offer, run, sent, counters, control: (bytes: number) => (wire += bytes) };
+}
+
+test('a link without a capacity gets every packet at once, in its own slab', () => {
+  const { offer, sent, counters } = bench(0);
+  for (let i = 0; i < 100; i++) assert.equal(offer(1), 0);
+  assert.equal(sent.length, 100);
+  assert.equal(counters.value('queued'), 0);
+});
+
+test('a throttled link sends at its capacity and is never idle while packets wait', () => {
+  const { offer, run, sent } = bench();
+  for (let i = 0; i < 80; i++) offer(1);
+  run(50_000);
+  assert.ok(sent.length >= 50 && sent.length <= 54, `${sent.length} packets in 50 ms`);
+  run(200_000);
+  assert.equal(sent.length, 80);
+});
+
+test('control traffic takes its share of the wire from data', () => {
+  const { offer, run, sent, control } = bench();
+  for (let i = 0; i < 80; i++) offer(1);
+  control(20_000);
+  run(50_000);
+  assert.ok(sent.length >= 30 && sent.length <= 34, `${sent.length} packets in 50 ms`);
+});
+
+test('a flood from one source leaves the other its share', () => {
+  const { offer, run, sent, counters } = bench();
+  let refused = 0;
+  for (let ms = 0; ms < 1_000; ms++) {
+    for (let i = 0; i < 10; i++) if (offer(7) < 0) refused++;
+    if (ms % 4 === 0) offer(1);
+    run(ms * 1_000);
+  }
+  const own = sent.filter((p) => p.source === 1).length;
+  assert.ok(own >= 248, `${own} of 250`);
+  const dropped = refused + counters.value('dropped.overload');
+  assert.ok(dropped > 8_000, `${dropped} dropped`);
+});
+
+test('what cannot arrive in time any more is dropped and counted, and what waited says how long', () => {
+  const { offer, run, sent, counters } = bench();
+  for (let i = 0; i < 40; i++) offer(1, 25_000);
+  run(100_000);
+  assert.ok(sent.length >= 20 && sent.length <= 25, `${sent.length} packets`);
+  assert.equal(counters.value('dropped.late'), 40 - sent.length);
+  assert.ok(sent.every((p) => Math.abs(p.age - p.at) <= 100));
+});
+
+test('what waits for a link that goes down is dropped and counted', () => {
+  const { outlet, offer, counters } = bench();
+  for (let i = 0; i < 10; i++) offer(1);
+  outlet.linkDown(NEIGHBOUR);
+  assert.ok(counters.value('dropped.link-down') >= 6);
+  assert.equal(outlet.nextTimeout(), undefined);
+});

@@ -1,0 +1,222 @@
+/**
+ * Who goes next on one link: deficit round robin between sources (Shreedhar and Varghese, "Efficient
+ * Fair Queueing Using Deficit Round Robin", SIGCOMM 1995). Each round a source may send its quantum, one
+ * largest packet times its weight, and what it left of the rounds before while it had more to send: over
+ * any number of rounds two backlogged sources of one weight differ by less than one largest packet, at a
+ * cost for each packet that does not depend on how many sources there are.
+ *
+ * Fairness is between sources first, so that nobody gains by opening flows or inventing destinations;
+ * inside a source by priority and deadline (`packet-line.ts`), and between its flows that must not be
+ * lost in turn (`flow-line.ts`).
+ *
+ * Bound: bytes of what may be lost (`bytesMax`). Overflow: the source with the most bytes for its weight
+ * loses what is worth least, which may be the packet just offered. What must not be lost has no bound
+ * here: its senders are held back.
+ */
+import type { NodeAddress } from '../kernel/index.ts';
+import { RECOVERY_FAIR_RELIABLE, RECOVERY_RELIABLE } from '../wire/index.ts';
+import { FlowLine, type FlowName, flowKey } from './flow-line.ts';
+import { PacketLine, type QueuedPacket } from './packet-line.ts';
+
+/** Whether a packet with this recovery is kept until the next node has it. */
+export const isReliable = (recovery: number): boolean =>
+  recovery === RECOVERY_RELIABLE || recovery === RECOVERY_FAIR_RELIABLE;
+
+export interface FairQueueOptions {
+  readonly bytesMax: number;
+  /** Largest packet: one source's share of a round. */
+  readonly quantum: number;
+  /** A whole number from 1; how many quanta a source gets in a round. Default 1 for all. */
+  readonly weightOf?: (source: NodeAddress) => number;
+}
+
+class Source {
+  readonly address: NodeAddress;
+  readonly weight: number;
+  readonly line = new PacketLine();
+  readonly flows = new Map<number, FlowLine>();
+  /** Flows with packets, in the order of their turns. */
+  readonly turns: FlowLine[] = [];
+  deficit = 0;
+  hasQuantum = false;
+  private isFlowTurn = false;
+
+  constructor(address: NodeAddress, weight: number) {
+    this.address = address;
+    this.weight = weight;
+  }
+
+  get isEmpty(): boolean {
+    return this.line.length === 0 && this.turns.length === 0;
+  }
+
+  /** The packet that would leave next, if any may. State: its line is the one `take` takes from. */
+  peek(isReliableOpen: boolean): QueuedPacket | undefined {
+    const plain = this.line.peek();
+    const flow = isReliableOpen ? this.readyFlow()?.peek() : undefined;
+    if (plain === undefined || flow === undefined) return plain ?? flow;
+    if (plain.priority !== flow.priority) return plain.priority > flow.priority ? plain : flow;
+    return this.isFlowTurn ? flow : plain;
+  }
+
+  take(packet: QueuedPacket): void {
+    if (!isReliable(packet.recovery)) {
+      this.isFlowTurn = true;
+      this.line.shift();
+      return;
+    }
+    this.isFlowTurn = false;
+    const flow = this.readyFlow()!;
+    flow.shift();
+    this.turns.splice(this.turns.indexOf(flow), 1);
+    if (flow.length > 0) this.turns.push(flow);
+    else if (!flow.isPaused) this.flows.delete(flow.key);
+  }
+
+  flow(key: number, name: FlowName): FlowLine {
+    const known = this.flows.get(key);
+    if (known !== undefined) return known;
+    const made = new FlowLine(name, key);
+    this.flows.set(key, made);
+    return made;
+  }
+
+  private readyFlow(): FlowLine | undefined {
+    for (const flow of this.turns) if (!flow.isPaused) return flow;
+    return undefined;
+  }
+}
+
+export class FairQueue {
+  /** Of packets that may be lost. */
+  bytes = 0;
+  /** Of packets that must not be. */
+  reliableBytes = 0;
+  length = 0;
+  private readonly options: FairQueueOptions;
+  private readonly sources = new Map<NodeAddress, Source>();
+  /** Sources with packets, in the order of their turns. */
+  private readonly ring: Source[] = [];
+  private place = 0;
+
+  constructor(options: FairQueueOptions) {
+    this.options = options;
+  }
+
+  /** Sources with packets waiting. */
+  get backlogged(): number {
+    return this.ring.length;
+  }
+
+  /** Returns what had to give way, which may be the packet itself; undefined: nothing. */
+  push(packet: QueuedPacket): QueuedPacket | undefined {
+    const source = this.source(packet.source);
+    if (source.isEmpty) this.ring.push(source);
+    this.length++;
+    if (isReliable(packet.recovery)) {
+      this.reliableBytes += packet.length;
+      const { destination } = packet;
+      const key = flowKey(destination, packet.flow, packet.recovery);
+      const name = { source: packet.source, destination, flow: key % 0x1_0000 };
+      const flow = source.flow(key, name);
+      if (flow.length === 0) source.turns.push(flow);
+      flow.push(packet);
+      return undefined;
+    }
+    this.bytes += packet.length;
+    source.line.push(packet);
+    return this.bytes > this.options.bytesMax ? this.pushOut() : undefined;
+  }
+
+  /**
+   * Takes the packet whose turn it is; undefined when none may go. `isReliableOpen`: whether the link
+   * takes packets that it must not lose.
+   */
+  next(isReliableOpen: boolean): QueuedPacket | undefined {
+    const { ring } = this;
+    for (let visits = 2 * ring.length; visits > 0 && ring.length > 0; visits--) {
+      if (this.place >= ring.length) this.place = 0;
+      const source = ring[this.place]!;
+      const packet = source.peek(isReliableOpen);
+      if (packet === undefined) source.deficit = 0;
+      else {
+        if (!source.hasQuantum) source.deficit += this.options.quantum * source.weight;
+        source.hasQuantum = true;
+        if (packet.length <= source.deficit) return this.taken(source, packet);
+      }
+      source.hasQuantum = false;
+      this.place++;
+    }
+    return undefined;
+  }
+
+  /** Bytes that wait of one flow that must not be lost. */
+  flowBytes(source: NodeAddress, key: number): number {
+    return this.sources.get(source)?.flows.get(key)?.bytes ?? 0;
+  }
+
+  /** Every flow named is held back from now on, every other may go. */
+  setPaused(paused: ReadonlyMap<NodeAddress, ReadonlySet<number>>): void {
+    for (const source of this.sources.values()) {
+      for (const flow of [...source.flows.values()]) {
+        flow.isPaused = paused.get(source.address)?.has(flow.key) ?? false;
+        if (!flow.isPaused && flow.length === 0) source.flows.delete(flow.key);
+      }
+      if (source.isEmpty && source.flows.size === 0) this.sources.delete(source.address);
+    }
+    for (const [address, keys] of paused)
+      for (const key of keys) {
+        const destination = Math.floor(key / 0x1_0000) as NodeAddress;
+        const name = { source: address, destination, flow: key % 0x1_0000 };
+        this.source(address).flow(key, name).isPaused = true;
+      }
+  }
+
+  /** Takes everything out, in the order it would have left but for pauses. */
+  clear(): QueuedPacket[] {
+    this.setPaused(new Map());
+    const all: QueuedPacket[] = [];
+    for (let packet = this.next(true); packet !== undefined; packet = this.next(true))
+      all.push(packet);
+    return all;
+  }
+
+  private taken(source: Source, packet: QueuedPacket): QueuedPacket {
+    source.deficit -= packet.length;
+    source.take(packet);
+    this.left(source, packet);
+    return packet;
+  }
+
+  private left(source: Source, packet: QueuedPacket): void {
+    this.length--;
+    if (isReliable(packet.recovery)) this.reliableBytes -= packet.length;
+    else this.bytes -= packet.length;
+    if (!source.isEmpty) return;
+    const at = this.ring.indexOf(source);
+    this.ring.splice(at, 1);
+    if (at < this.place) this.place--;
+    source.deficit = 0;
+    source.hasQuantum = false;
+    if (source.flows.size === 0) this.sources.delete(source.address);
+  }
+
+  private pushOut(): QueuedPacket | undefined {
+    let most: Source | undefined;
+    for (const source of this.ring) {
+      const share = source.line.bytes / source.weight;
+      if (most === undefined || share > most.line.bytes / most.weight) most = source;
+    }
+    const packet = most?.line.pushOut();
+    if (packet !== undefined) this.left(most!, packet);
+    return packet;
+  }
+
+  private source(address: NodeAddress): Source {
+    const known = this.sources.get(address);
+    if (known !== undefined) return known;
+    const made = new Source(address, this.options.weightOf?.(address) ?? 1);
+    this.sources.set(address, made);
+    return made;
+  }
+}
