@@ -3,7 +3,8 @@
  * every 10 ms. Two looks at it:
  *
  * - the hop itself: a relay process sits on both links of B and notes when each packet goes into B and
- *   when it comes out (`hop-relay.mjs`);
+ *   when it comes out (`hop-relay.mjs`). In between it sends as much through a process that only sends
+ *   back, which tells what the machine adds to any such program;
  * - end to end, without the relay: datagrams to B and to C from one process, which also receives them.
  *   Their difference is one more daemon on the way, but their tails are mostly those of the two ends.
  */
@@ -34,13 +35,19 @@ export async function run({ quick, log }) {
   const ends = await endToEnd(quick ? 5 : 30, log);
   const p50 = median(hop.samples);
   const p99 = quantile(hop.samples, 0.99);
+  const bare = {
+    p50: median(hop.bareSamples),
+    p99: quantile(hop.bareSamples, 0.99),
+    max: Math.max(...hop.bareSamples),
+  };
   return {
     measured: `p50 ${digits(p50)} ms, p99 ${digits(p99)} ms`,
     holds: p50 < 0.3 && p99 < 1,
     how:
       `${hop.samples.length} packets, one in 10 ms, from going into the middle daemon of three to coming out, ` +
       'seen by a relay process on both of its links: two passages of the kernel and the relay’s own wake-up ' +
-      `are in it. Worst ${digits(Math.max(...hop.samples))} ms. End to end without the relay, SDK and both end daemons ` +
+      `are in it. Worst ${digits(Math.max(...hop.samples))} ms. The same through a process that only sends back, in turn: ` +
+      `p50 ${digits(bare.p50)}, p99 ${digits(bare.p99)}, worst ${digits(bare.max)} ms. End to end without the relay, SDK and both end daemons ` +
       `included: p50 ${digits(ends.one.p50)} ms over one link and ${digits(ends.two.p50)} ms over two, p99 ${digits(ends.one.p99)} ` +
       `and ${digits(ends.two.p99)} ms, most of that tail in the three processes at the ends.`,
     values: {
@@ -49,6 +56,7 @@ export async function run({ quick, log }) {
       p999: quantile(hop.samples, 0.999),
       max: Math.max(...hop.samples),
       packets: hop.samples.length,
+      bare,
       endToEnd: ends,
     },
   };
@@ -80,7 +88,11 @@ async function throughRelay(seconds, log) {
       await flow.close();
       await pause(200);
       relay.send('report');
-      const [{ samples, strays }] = await once(relay, 'message');
+      const [{ samples, bareSamples, strays }] = await once(relay, 'message');
+      log(
+        `a bare process: p50 ${digits(median(bareSamples))}, p99 ${digits(quantile(bareSamples, 0.99))}, ` +
+          `worst ${digits(Math.max(...bareSamples))} ms`,
+      );
       log(
         `the hop: p50 ${digits(median(samples))}, p99 ${digits(quantile(samples, 0.99))}, ` +
           `worst ${digits(Math.max(...samples))} ms of ${samples.length}; ${strays} unmatched`,
@@ -88,7 +100,7 @@ async function throughRelay(seconds, log) {
       // One packet may be on its way at the beginning; any more and the pairs cannot be trusted.
       if (strays > 1)
         throw new Error(`${strays} packets went in and did not come out, or the reverse`);
-      return { samples };
+      return { samples, bareSamples };
     } finally {
       await cluster.stop();
     }
