@@ -74,6 +74,12 @@ const READERS = {
   isSealedPacket: (b, at, end) => wire.isSealedPacket(b, at, end - at),
   sealedReceiver: (b, at, end) => (end - at < 16 ? undefined : wire.sealedReceiver(b, at)),
   sealedCounter: (b, at, end) => (end - at < 16 ? undefined : wire.sealedCounter(b, at)),
+  decodeLossReport: into(wire.decodeLossReport, wire.blankLossReport, true),
+  decodeRepair: (b, at, end) => {
+    const repair = wire.blankRepair();
+    if (!wire.decodeRepair(repair, b, at, end)) return undefined;
+    return { ...repair, frame: repair.frame - at };
+  },
   decodeNodeControl: ranged(wire.decodeNodeControl),
   decodeSessionMessage: ranged(wire.decodeSessionMessage),
   decodeSessionOffer: whole(wire.decodeSessionOffer),
@@ -151,6 +157,8 @@ function encodedSeeds() {
     decodeGoodbye: [wire.encodeGoodbye({ code: 3, detail: 'certificate expired' })],
     decodeMtuMessage: [wire.encodeMtuMessage({ id: 5, datagramBytes: 1400 })],
     decodeHello: [helloBody()],
+    decodeLossReport: [lossReportBody()],
+    decodeRepair: [bytes(80)],
     decodeFlood: [wire.encodeFlood({ ...version, age: 12_300_000, body: linkStateBody() })],
     decodeFloodAck: [wire.encodeFloodAck(versions), wire.encodeFloodAck([version])],
     decodeSync: [
@@ -185,6 +193,14 @@ function encodedSeeds() {
     decodeSocketMessage: socketMessages(),
     decodeStreamSegment: streamSegments(),
   };
+}
+
+function lossReportBody() {
+  const report = wire.blankLossReport();
+  for (const counter of [1, 2, 3, 10, 500]) wire.addLoss(report, counter);
+  const body = new Uint8Array(wire.lossReportBytes(report));
+  wire.encodeLossReport(body, 0, report);
+  return body;
 }
 
 function helloBody() {

@@ -125,6 +125,7 @@ export const FAKE_STATUS: NodeStatus = {
       packetsOut: 1000,
       packetsIn: 900,
       aead: 'aes-128-gcm',
+      recovery: undefined,
       reason: undefined,
     },
     {
@@ -144,6 +145,7 @@ export const FAKE_STATUS: NodeStatus = {
       packetsOut: 0,
       packetsIn: 0,
       aead: '',
+      recovery: undefined,
       reason: 'nothing heard for 0.43 s',
     },
   ],

@@ -419,8 +419,47 @@ export interface LinkStatus {
   readonly packetsOut: number;
   readonly packetsIn: number;
   readonly aead: string;
+  /** Undefined while there was nothing to recover or to keep. */
+  readonly recovery: RecoveryStatus | undefined;
   /** Why it last went down, or cannot come up. */
   readonly reason: string | undefined;
+}
+
+/** Packets of one recovery protocol on a link, since it came up. */
+export interface RecoveryTally {
+  readonly packetsProtected: number;
+  readonly bytesProtected: number;
+  readonly repairsSent: number;
+  readonly repairBytes: number;
+  /** Came by a repair only. */
+  readonly recovered: number;
+}
+
+/** What the link did about losses, since it came up. */
+export interface RecoveryStatus {
+  readonly realtime: RecoveryTally;
+  readonly deadline: RecoveryTally;
+  readonly requests: number;
+  /** Bytes of requests and what else recovery sends besides repairs. */
+  readonly requestBytes: number;
+  readonly missing: number;
+  /** Came after all, by themselves. */
+  readonly reordered: number;
+  /** The neighbour does not keep them. */
+  readonly declined: number;
+  readonly givenUp: number;
+  readonly duplicates: number;
+  /** Asked for too late to be sent again in time. */
+  readonly late: number;
+  readonly overBudget: number;
+  readonly overflows: number;
+  readonly historyBytes: number;
+  /** Forgotten while they might still have been asked for. */
+  readonly evicted: number;
+  /** Mean time that losses last at once. */
+  readonly burstMs: number;
+  /** Wait before a gap counts as a loss; 0 unless the link reorders. */
+  readonly reorderWaitMs: number;
 }
 
 export interface RouteStatus {

@@ -50,8 +50,14 @@ export function presentLink(link: core.LinkStatus, nameOf: NameOf): api.LinkStat
     packetsOut: link.packetsOut,
     packetsIn: link.packetsIn,
     aead: link.aead,
+    recovery: link.recovery && presentRecovery(link.recovery),
     reason: link.reason,
   };
+}
+
+function presentRecovery(recovery: core.RecoveryStatus): api.RecoveryStatus {
+  const { burst, reorderWait, ...counts } = recovery;
+  return { ...counts, burstMs: presentMs(burst), reorderWaitMs: presentMs(reorderWait) };
 }
 
 export function presentRoute(route: core.RouteStatus, nameOf: NameOf): api.RouteStatus {

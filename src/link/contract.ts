@@ -66,5 +66,10 @@ export interface LinkLayerOptions {
   /** Whether to take links from members that are not configured. Default 'members'. */
   readonly acceptLinks?: 'members' | 'configured';
   readonly neighbours: readonly NeighbourSpec[];
+  /**
+   * Expected one-way latency to a destination, which tells recovery how much of a deadline it may use.
+   * Absent or undefined: only the link's own is counted.
+   */
+  readonly latencyTo?: (destination: NodeAddress) => Duration | undefined;
   readonly sink: LinkSink;
 }

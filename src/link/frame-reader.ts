@@ -3,7 +3,13 @@
  * under a link's everything else; under keys that wait to be confirmed, anything confirms them except
  * the goodbye by which the peer refuses.
  */
-import type { Counters, DatagramBatch, Instant, UnderlayAddress } from '../kernel/index.ts';
+import type {
+  Counters,
+  DatagramBatch,
+  Duration,
+  Instant,
+  UnderlayAddress,
+} from '../kernel/index.ts';
 import { AEAD_TAG_BYTES, readU16 } from '../kernel/index.ts';
 import type { Goodbye } from '../wire/index.ts';
 import {
@@ -23,20 +29,25 @@ import {
   FRAME_MTU_ACK,
   FRAME_MTU_PROBE,
   FRAME_PADDING,
+  FRAME_REPAIR,
+  FRAME_REPAIR_REQUEST,
   FRAME_SYNC,
   HELLO_ANSWER_AT_ONCE,
   HELLO_HURRY,
   SEALED_HEADER_BYTES,
+  sealedCounter,
 } from '../wire/index.ts';
 import type { LinkSink } from './contract.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import type { Link } from './link.ts';
+import { Recovery } from './recovery/recovery.ts';
 import type { Session } from './session.ts';
 
 export interface FrameReaderOptions {
   readonly counters: Counters;
   readonly sink: LinkSink;
   readonly writer: FrameWriter;
+  readonly recovery: Recovery;
   /** The first packet under keys that this end opened and the peer now uses. */
   readonly confirmed: (session: Session, now: Instant) => void;
   readonly refusedByPeer: (session: Session, detail: string, now: Instant) => void;
@@ -72,6 +83,7 @@ export class FrameReader {
 
   /** An authentic packet: datagram `i` of the batch, opened in place. `gap` as in `incoming.ts`. */
   packet(session: Session, batch: DatagramBatch, i: number, gap: number, now: Instant): void {
+    const silence = (now - session.lastHeardAt) as Duration;
     session.lastHeardAt = now;
     const { slab } = batch;
     const start = batch.offsets[i]!;
@@ -87,6 +99,10 @@ export class FrameReader {
     }
     link.heard(session, datagramBytes, now);
     this.count(link, gap, now);
+    if (gap !== 0) {
+      const counter = sealedCounter(slab, start);
+      this.options.recovery.gap(link, { session, counter, gap, silence }, now);
+    }
     const remote = batch.remotes[i]!;
     if (gap >= 0 && remote !== link.path.remote && remote.key !== link.path.remote.key)
       this.elsewhere(link, { remote, local: batch.locals[i]!, datagramBytes }, now);
@@ -96,6 +112,7 @@ export class FrameReader {
 
   /** Sends the answers that the last packets asked for. */
   answer(now: Instant): void {
+    this.options.recovery.settle(now);
     if (this.owing.length === 0) return;
     for (const link of this.owing)
       if (link.mayAnswer(now) && link.state !== 'closed') this.options.writer.hello(link, now);
@@ -152,19 +169,25 @@ export class FrameReader {
     datagramBytes: number,
     now: Instant,
   ): void {
-    const { sink } = this.options;
+    const { sink, recovery } = this.options;
     let at = from;
     while (at < end && link.state !== 'closed') {
       const type = slab[at]!;
       if (type === FRAME_PADDING) return;
-      if (type === FRAME_DATA) return sink.data(link, slab, at, end, now);
+      if (type === FRAME_DATA) {
+        if (Recovery.keeps(slab[at + 24]! >>> 4)) recovery.arrived(link, slab, at, end, now);
+        return sink.data(link, slab, at, end, now);
+      }
       const stop = bodyEnd(slab, at, end);
       if (stop < 0) return this.refuse('frame-truncated', link.path.remote.key, now);
       const body = at + CONTROL_FRAME_HEADER_BYTES;
       if (type === FRAME_HELLO) this.receiveHello(link, slab, body, stop, now);
       else if (type === FRAME_FLOOD || type === FRAME_FLOOD_ACK || type === FRAME_SYNC)
         sink.control(link, type, slab, body, stop, now);
-      else this.control(link, type, { slab, at: body, end: stop, datagramBytes }, now);
+      else if (type >= FRAME_REPAIR_REQUEST && type <= FRAME_REPAIR) {
+        if (!recovery.frame(link, type, slab, body, stop, now))
+          this.refuse('repair-malformed', link.path.remote.key, now);
+      } else this.control(link, type, { slab, at: body, end: stop, datagramBytes }, now);
       at = stop;
     }
   }

@@ -8,6 +8,7 @@ import {
   encodeMtuMessage,
   FRAME_GOODBYE,
   FRAME_MTU_PROBE,
+  FRAME_PADDING,
   HELLO_ANSWER_AT_ONCE,
   HELLO_FRAME_BYTES,
   SEALED_OVERHEAD_BYTES,
@@ -74,6 +75,17 @@ export class FrameWriter {
     link.bytesOut += bytes;
     const at = this.outgoing.packet(link.current, HELLO_FRAME_BYTES, check);
     encodeHello(this.outgoing.slab, at, hello);
+  }
+
+  /** A packet that says nothing but its counter; returns its size. */
+  filler(link: Link, session: Session, now: Instant): number {
+    const size = SEALED_OVERHEAD_BYTES + 1;
+    const at =
+      session === link.current
+        ? this.packet(link, 1, now)
+        : this.outgoing.packet(session, 1, link.path);
+    this.outgoing.slab[at] = FRAME_PADDING;
+    return size;
   }
 
   /** A probe padded to the size it asks about, when one is due. */

@@ -7,3 +7,5 @@ export * from './link-layer.ts';
 export type { LinkStatus } from './link-status.ts';
 export type { LinkMetrics } from './metrics-damper.ts';
 export * from './options.ts';
+export * from './recovery/options.ts';
+export type { ProtocolTally, RecoveryStatus } from './recovery/recovery-status.ts';

@@ -51,6 +51,7 @@ import type { LinkMetrics } from './metrics-damper.ts';
 import type { LinkLimits, LinkTimers } from './options.ts';
 import { LINK_LIMITS, LINK_TIMERS } from './options.ts';
 import { Outgoing } from './outgoing.ts';
+import { Recovery } from './recovery/recovery.ts';
 import type { Session } from './session.ts';
 
 export type SendRefusal = 'link-down' | 'too-big';
@@ -82,6 +83,7 @@ export class LinkLayer {
   private readonly outgoing: Outgoing;
   private readonly reader: FrameReader;
   private readonly writer: FrameWriter;
+  private readonly recovery: Recovery;
   private readonly refusedEvents: TokenBucket;
   private chain: Uint8Array;
   private wall: { at: Instant; time: WallTime } | undefined;
@@ -111,6 +113,7 @@ export class LinkLayer {
       crypto,
       packets: this.limits.outgoingBatchPackets,
       datagramBytesMax: this.limits.mtuMax,
+      beforeSealing: () => this.recovery.keep(),
       transmit: (batch) => this.sink.transmit(batch),
     });
     this.incoming = new Incoming({
@@ -135,6 +138,7 @@ export class LinkLayer {
     });
     this.handshakes = this.createHandshakes();
     this.writer = new FrameWriter({ outgoing: this.outgoing, mtuMin: this.limits.mtuMin });
+    this.recovery = this.createRecovery();
     this.reader = this.createReader();
     this.dialer.configure(options.neighbours, now);
   }
@@ -162,7 +166,7 @@ export class LinkLayer {
   reserveData(
     neighbour: NodeAddress,
     bytes: number,
-    _service: Readonly<PacketService>,
+    service: Readonly<PacketService>,
     now: Instant,
   ): number {
     const link = this.links.get(neighbour);
@@ -171,10 +175,13 @@ export class LinkLayer {
     if (room < 0) return this.refuseSend('too-big');
     const isHelloDue = room >= HELLO_FRAME_BYTES && link.isHelloNear(now);
     const size = isHelloDue ? bytes + HELLO_FRAME_BYTES : bytes;
-    const at = this.writer.packet(link, size, now);
-    if (!isHelloDue) return at;
-    this.writer.helloAt(link, at, now);
-    return at + HELLO_FRAME_BYTES;
+    let at = this.writer.packet(link, size, now);
+    if (isHelloDue) {
+      this.writer.helloAt(link, at, now);
+      at += HELLO_FRAME_BYTES;
+    }
+    if (Recovery.keeps(service.recovery)) this.recovery.note(link, at, bytes, now);
+    return at;
   }
 
   /** One way over a link that is up, as measured; 0 for any other. */
@@ -349,11 +356,27 @@ export class LinkLayer {
     if (isFinal && slot !== undefined) this.dialer.refused(slot, reason, now);
   }
 
+  private createRecovery(): Recovery {
+    return new Recovery({
+      limits: this.limits,
+      counters: this.counters,
+      self: this.options.self.address,
+      writer: this.writer,
+      slab: () => this.outgoing.slab,
+      latencyTo: (destination) => this.options.latencyTo?.(destination),
+      data: (link, slab, at, end, now) => this.sink.data(link, slab, at, end, now),
+      hastened: () => {
+        this.isWakeStale = true;
+      },
+    });
+  }
+
   private createReader(): FrameReader {
     return new FrameReader({
       counters: this.counters,
       sink: this.sink,
       writer: this.writer,
+      recovery: this.recovery,
       confirmed: (session, now) => this.handshakes.confirm(session, now),
       refusedByPeer: (session, detail, now) => this.handshakes.refusedByPeer(session, detail, now),
       enrolRequest: (session, { slab, at, end }, now) => {
@@ -491,6 +514,7 @@ export class LinkLayer {
     }
     if (link.path.mtu.nextAt <= now) this.writer.mtuProbe(link, now);
     this.checkAddress(link, now);
+    this.recovery.timeout(link, now);
     if (link.helloAt <= now || (isHelloTime && link.isHelloInStep(now)))
       this.writer.hello(link, now);
     this.tellNews(link, now);

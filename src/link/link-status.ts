@@ -1,6 +1,7 @@
 import type { Duration, Instant, NodeAddress, UnderlayAddress } from '../kernel/index.ts';
 import type { Slot } from './dialer.ts';
 import type { Link } from './link.ts';
+import type { RecoveryStatus } from './recovery/recovery-status.ts';
 
 export interface LinkStatus {
   readonly neighbour: NodeAddress | undefined;
@@ -23,6 +24,8 @@ export interface LinkStatus {
   readonly packetsOut: number;
   readonly packetsIn: number;
   readonly aead: string;
+  /** Undefined while there was nothing to recover or to keep. */
+  readonly recovery: RecoveryStatus | undefined;
   /** Why it last went down, or cannot come up. */
   readonly reason: string | undefined;
 }
@@ -47,6 +50,7 @@ export function linkStatus(link: Link, slot: Slot | undefined, now: Instant): Li
     packetsOut: link.packetsOut,
     packetsIn: link.packetsIn,
     aead: link.current.algorithm,
+    recovery: link.recovery?.status(now),
     reason: slot?.reason,
   };
 }
@@ -72,6 +76,7 @@ export function slotStatus(slot: Slot, now: Instant): LinkStatus {
     packetsOut: 0,
     packetsIn: 0,
     aead: '',
+    recovery: undefined,
     reason: slot.reason,
   };
 }

@@ -16,6 +16,7 @@ import { MetricsDamper } from './metrics-damper.ts';
 import type { LinkLimits, LinkTimers } from './options.ts';
 import { isWornOut } from './outgoing.ts';
 import { Path } from './path.ts';
+import type { LinkRecovery } from './recovery/link-recovery.ts';
 import type { Session } from './session.ts';
 
 export type LinkState = 'connecting' | 'up' | 'suspect' | 'closed';
@@ -50,6 +51,8 @@ export class Link {
   stateSince: Instant;
   current: Session;
   previous: Session | undefined;
+  /** Once packets that ask for recovery, or losses, have been seen. */
+  recovery: LinkRecovery | undefined;
   /** When the next hello leaves, at the latest. */
   helloAt: Instant;
   rekeyAt: Instant;
@@ -238,6 +241,7 @@ export class Link {
   nextTimeout(now: Instant): Instant {
     let next = Math.min(this.helloAt, this.path.mtu.nextAt, this.path.detector.nextChange(now));
     if (this.state !== 'connecting') next = Math.min(next, this.rekeyAt);
+    if (this.recovery !== undefined) next = Math.min(next, this.recovery.nextTimeout());
     if (this.path.check !== undefined) next = Math.min(next, this.path.check.nextAt);
     if (this.previous !== undefined) next = Math.min(next, this.previousEnds());
     return next as Instant;

@@ -1,6 +1,8 @@
 /** Times and bounds of the link room, with their defaults. Bounds are listed in docs/limits.md. */
 import type { Duration } from '../kernel/index.ts';
 import { milliseconds, seconds } from '../kernel/index.ts';
+import type { RecoveryLimits } from './recovery/options.ts';
+import { RECOVERY_LIMITS } from './recovery/options.ts';
 
 export interface LinkTimers {
   /** Between hellos. */
@@ -27,7 +29,7 @@ export const LINK_TIMERS: LinkTimers = {
   dialAgainMax: seconds(5),
 };
 
-export interface LinkLimits {
+export interface LinkLimits extends RecoveryLimits {
   /** Links at one time; further members are refused. */
   readonly neighboursMax: number;
   /** Handshakes under way, each role. Responder: refuse. Initiator: drop oldest. */
@@ -55,4 +57,5 @@ export const LINK_LIMITS: LinkLimits = {
   incomingBatchPackets: 256,
   mtuMin: 1232,
   mtuMax: 1400,
+  ...RECOVERY_LIMITS,
 };

@@ -25,12 +25,15 @@ export interface OutgoingOptions {
   readonly crypto: Crypto;
   readonly packets: number;
   readonly datagramBytesMax: number;
+  /** All frames are written, none is sealed. Must not claim packets. */
+  readonly beforeSealing?: () => void;
   readonly transmit: (batch: DatagramBatch) => void;
 }
 
 export class Outgoing {
   private readonly crypto: Crypto;
   private readonly transmit: (batch: DatagramBatch) => void;
+  private readonly beforeSealing: (() => void) | undefined;
   private readonly batch: DatagramBatch;
   private readonly sealing: AeadBatch;
   /** Session of the last packet while more control frames may join it. */
@@ -39,6 +42,7 @@ export class Outgoing {
   constructor(options: OutgoingOptions) {
     this.crypto = options.crypto;
     this.transmit = options.transmit;
+    this.beforeSealing = options.beforeSealing;
     this.batch = new DatagramBatch({
       capacity: options.packets,
       slabBytes: options.packets * options.datagramBytesMax,
@@ -110,6 +114,7 @@ export class Outgoing {
     this.joinable = undefined;
     if (this.batch.count === 0) return;
     if (this.sealing.count > 0) {
+      this.beforeSealing?.();
       this.crypto.sealBatch(this.sealing);
       assert(this.sealing.results[this.sealing.count - 1] === 1, 'sealing a packet failed');
       this.sealing.count = 0;

@@ -34,7 +34,7 @@ import type {
 
 /** Shapes that belong to the rooms below this one and are part of the contract as they stand. */
 export type { Account, LinkQueueStatus } from '../forwarding/index.ts';
-export type { LinkStatus } from '../link/index.ts';
+export type { LinkStatus, RecoveryStatus } from '../link/index.ts';
 export type { RouteCandidate, RouteExplanation, RouteStatus } from '../routing/index.ts';
 export type {
   DatagramMeta,

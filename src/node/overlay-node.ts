@@ -297,6 +297,7 @@ export class OverlayNode implements OverlayNodeApi {
         acceptLinks: options.acceptLinks ?? 'members',
         timers: linkTimers(options.timers),
         limits: linkLimits(options.limits),
+        latencyTo: (destination) => this.routing.latencyTo(destination),
         sink: {
           transmit: (batch) => sink.transmit(batch),
           data: (link, slab, at, end, t) =>

@@ -15,7 +15,7 @@
  * It does not measure links and does not decide that one is dead; `link/` does. It sends no data.
  * Above 400 lines because it is where the parts of this room meet: each member is a line or two.
  */
-import type { Instant, NodeAddress, Result, WallTime } from '../kernel/index.ts';
+import type { Duration, Instant, NodeAddress, Result, WallTime } from '../kernel/index.ts';
 import { Counters, compareBytes, later, soonest, TokenBucket } from '../kernel/index.ts';
 import type { ManifestRefusal, Member } from '../security/index.ts';
 import type { FloodFrame, PolicyRule } from '../wire/index.ts';
@@ -210,6 +210,11 @@ export class LinkStateRouting {
   /** The nodes after this one, destination last. */
   path(destination: NodeAddress): readonly NodeAddress[] | undefined {
     return this.table.path(destination);
+  }
+
+  /** Expected one-way latency of the route; undefined without one. For the packet path. */
+  latencyTo(destination: NodeAddress): Duration | undefined {
+    return this.table.figures(destination)?.latency;
   }
 
   /** Datagram bytes that pass on every link of the route; 0 without a route. */

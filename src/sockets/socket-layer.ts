@@ -33,6 +33,8 @@ import {
   MESSAGE_CONFIRM,
   MESSAGE_STREAM,
   NO_ROUTE,
+  RECOVERY_NONE,
+  REPAIR_ROOM_BYTES,
   SERVICE_DEFAULT,
   SESSION_INDEX_BYTES,
 } from '../wire/index.ts';
@@ -388,7 +390,8 @@ export class SocketLayer {
     const mtu = known > 0 ? known : PATH_MTU_FLOOR;
     const overhead =
       LINK_OVERHEAD_BYTES + DATA_HEADER_BYTES + path.route.bytes.length + SESSION_OVERHEAD_BYTES;
-    return Math.min(mtu, this.limits.datagramBytesMax) - overhead;
+    const room = path.service.recovery === RECOVERY_NONE ? 0 : REPAIR_ROOM_BYTES;
+    return Math.min(mtu, this.limits.datagramBytesMax) - overhead - room;
   }
 
   private sendConfirm(peer: NodeAddress, now: Instant): void {

@@ -12,6 +12,7 @@ export * from './manifest.ts';
 export * from './node-control.ts';
 export * from './packet-types.ts';
 export * from './policy.ts';
+export * from './recovery-frames.ts';
 export * from './route-block.ts';
 export * from './sealed-packet.ts';
 export * from './service.ts';

@@ -28,6 +28,10 @@ export const FRAME_ENROL_ANSWER = 0x07;
 export const FRAME_MTU_PROBE = 0x08;
 export const FRAME_MTU_ACK = 0x09;
 export const FRAME_DATA = 0x10;
+/** Recovery of lost data frames on a link: 0x20 .. 0x27, see recovery-frames.ts. */
+export const FRAME_REPAIR_REQUEST = 0x20;
+export const FRAME_REPAIR_DECLINE = 0x21;
+export const FRAME_REPAIR = 0x22;
 
 /** Bytes of type and length in front of a control frame's body. */
 export const CONTROL_FRAME_HEADER_BYTES = 3;

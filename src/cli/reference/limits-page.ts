@@ -24,6 +24,14 @@ const LINK: Policies<typeof LINK_LIMITS> = {
   incomingBatchPackets: ['open in parts', '-'],
   mtuMin: ['what every path must carry', '-'],
   mtuMax: ['refuse as too big', 'forwarding.dropped.too-big'],
+  historyPacketsMax: ['per link: forget the oldest', 'links[].recovery.evicted'],
+  historyBytesMax: ['per link: forget the oldest', 'links[].recovery.evicted'],
+  historyTime: ['not sent again', 'links[].recovery.late'],
+  missingMax: ['per link: forget the oldest loss', 'links[].recovery.overflows'],
+  repairsPendingMax: ['per link: not sent again', 'links[].recovery.overflows'],
+  realtimeShareMax: ['not sent again', 'links[].recovery.overBudget'],
+  deadlineShareMax: ['not sent again', 'links[].recovery.overBudget'],
+  repairBurstBytes: ['not sent again', 'links[].recovery.overBudget'],
 };
 
 const ROUTING: Policies<typeof ROUTING_LIMITS> = {

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Duration } from '../../kernel/index.ts';
+import { milliseconds, seconds } from '../../kernel/index.ts';
+import type { RecoveryStatus } from '../../node/index.ts';
+import type { LinkEffect } from '../../sim/index.ts';
+import { lineTopology, Testbed } from '../../sim/index.ts';
+import type { PacketService } from '../../wire/index.ts';
+import { RECOVERY_DEADLINE, RECOVERY_REALTIME, SERVICE_DEFAULT } from '../../wire/index.ts';
+
+const realtime: Partial<PacketService> = { recovery: RECOVERY_REALTIME };
+const deadline = (time: number): Partial<PacketService> => ({
+  recovery: RECOVERY_DEADLINE,
+  deadline: milliseconds(time),
+});
+
+interface Outcome {
+  readonly delivered: number;
+  /** Latency of each message by its number; absent: it was lost. */
+  readonly latency: (number | undefined)[];
+  readonly links: readonly (RecoveryStatus | undefined)[];
+}
+
+/** Sends messages down a line of three nodes whose second link is bad. */
+function flow(options: {
+  seed: number;
+  service: Partial<PacketService>;
+  effect: LinkEffect;
+  packets?: number;
+  interval?: Duration;
+}): Outcome {
+  const { packets = 1000, interval = milliseconds(5) } = options;
+  const topology = lineTopology(3);
+  const testbed = new Testbed({ seed: options.seed, topology });
+  const [a, , c] = topology.nodes;
+  testbed.start();
+  testbed.run(seconds(5));
+  const sentAt: number[] = [];
+  const latency: (number | undefined)[] = Array(packets).fill(undefined);
+  let delivered = 0;
+  testbed.node(c!).bind({
+    port: 9,
+    onMessage: ({ payload }) => {
+      const n = payload[0]! * 256 + payload[1]!;
+      assert.equal(latency[n], undefined, 'delivered twice');
+      latency[n] = testbed.now - sentAt[n]!;
+      delivered++;
+    },
+  });
+  const service = { ...SERVICE_DEFAULT, ...options.service };
+  const socket = testbed.node(a!).bind({ service });
+  const payload = new Uint8Array(200);
+  socket.send(payload.fill(255, 0, 2), { to: c!, port: 9 });
+  testbed.run(seconds(1));
+  delivered = 0;
+  testbed.impairLink(topology.nodes[1]!, c!, options.effect);
+  let n = 0;
+  testbed.every(interval, () => {
+    payload[0] = n >> 8;
+    payload[1] = n & 255;
+    sentAt[n] = testbed.now;
+    socket.send(payload, { to: c!, port: 9 });
+    return ++n < packets;
+  });
+  testbed.run((packets * interval + seconds(1)) as Duration);
+  testbed.assertSound();
+  const links = topology.nodes.flatMap((name) =>
+    testbed
+      .node(name)
+      .status()!
+      .links.map((link) => link.recovery),
+  );
+  return { delivered, latency: latency.slice(0, packets), links };
+}
+
+test('realtime: one request and one retransmission repair nine losses of ten', () => {
+  const plain = flow({ seed: 1, service: {}, effect: { loss: 0.05 } });
+  assert.ok(plain.delivered < 970, `${plain.delivered}`);
+  const out = flow({ seed: 1, service: realtime, effect: { loss: 0.05 } });
+  assert.ok(out.delivered > 985, `${out.delivered}`);
+  const late = out.latency.filter((time) => time !== undefined && time > milliseconds(75));
+  assert.equal(late.length, 0);
+});
+
+test('deadline: what realtime leaves is repaired too, within the deadline', () => {
+  const out = flow({ seed: 2, service: deadline(200), effect: { loss: 0.1, burst: 0.5 } });
+  assert.equal(out.delivered, 1000);
+  assert.ok(out.latency.every((time) => time! < milliseconds(200)));
+});

@@ -1,0 +1,276 @@
+/**
+ * Recovery of lost packets on the links of one node (DESIGN.md section 5): realtime and deadline.
+ *
+ *   out: reserveData -> note -> (frame written) -> keep: copied before it is sealed -> history
+ *   in:  gap in the packet counters -> missing -> REQUEST -> the neighbour's history -> REPAIR -> data
+ *
+ * A repaired frame goes the way of any other, its age advanced by the time it was held; the forwarder's
+ * duplicate window makes a second copy harmless. Packets that ask for no recovery are never copied,
+ * never asked for twice and carry nothing for it. See docs/recovery.md and ADR 9.
+ */
+import type { Counters, Duration, Instant, NodeAddress } from '../../kernel/index.ts';
+import { readU16, readU32, writeU16 } from '../../kernel/index.ts';
+import type { LossReport } from '../../wire/index.ts';
+import {
+  blankLossReport,
+  blankRepair,
+  DATA_HEADER_BYTES,
+  DATA_TIME_STEP,
+  decodeLossReport,
+  decodeRepair,
+  encodeLossReport,
+  encodeRepair,
+  FRAME_DATA,
+  FRAME_REPAIR,
+  FRAME_REPAIR_DECLINE,
+  FRAME_REPAIR_REQUEST,
+  lossReportBytes,
+  RECOVERY_DEADLINE,
+  RECOVERY_REALTIME,
+  REPAIR_OVERHEAD_BYTES,
+  SEALED_OVERHEAD_BYTES,
+} from '../../wire/index.ts';
+import type { FrameWriter } from '../frame-writer.ts';
+import type { Link } from '../link.ts';
+import type { Session } from '../session.ts';
+import { LinkRecovery } from './link-recovery.ts';
+import type { RecoveryLimits } from './options.ts';
+import { DEADLINE_DEFAULT } from './options.ts';
+import type { Repairing } from './repair-sender.ts';
+
+const AT_DESTINATION = 8;
+const AT_RECOVERY = 24;
+const AT_REQUESTS = 25;
+const AT_DEADLINE = 26;
+const AT_AGE = 28;
+/** How long a realtime packet without a deadline may be wanted. */
+const REALTIME_WANTED: Duration = 500_000 as Duration;
+
+export interface RecoveryOptions {
+  readonly limits: RecoveryLimits;
+  readonly counters: Counters;
+  readonly self: NodeAddress;
+  readonly writer: FrameWriter;
+  /** The slab that `writer` gives places in. */
+  readonly slab: () => Uint8Array;
+  /** Expected one-way latency of the route to a destination; undefined when not known. */
+  readonly latencyTo: (destination: NodeAddress) => Duration | undefined;
+  /** A data frame that came by a repair. */
+  readonly data: (link: Link, slab: Uint8Array, at: number, end: number, now: Instant) => void;
+  /** A deadline may have moved to an earlier time. */
+  readonly hastened: () => void;
+}
+
+interface Note {
+  link: Link;
+  session: Session;
+  counter: number;
+  at: number;
+  bytes: number;
+  now: Instant;
+}
+
+export class Recovery {
+  private readonly options: RecoveryOptions;
+  /** Packets whose frames are being written; the first `noted` are in use. */
+  private readonly notes: Note[] = [];
+  private noted = 0;
+  private readonly report = blankLossReport();
+  private readonly repair = blankRepair();
+  /** Links on which something may have to be asked for, after the packets being read. */
+  private readonly losing: Link[] = [];
+
+  constructor(options: RecoveryOptions) {
+    this.options = options;
+  }
+
+  /** Whether a link keeps packets that ask for this recovery. */
+  static keeps(recovery: number): boolean {
+    return recovery === RECOVERY_REALTIME || recovery === RECOVERY_DEADLINE;
+  }
+
+  /** The last packet claimed on the link holds such a data frame at `at`; it is not written yet. */
+  note(link: Link, at: number, bytes: number, now: Instant): void {
+    if (bytes + REPAIR_OVERHEAD_BYTES + SEALED_OVERHEAD_BYTES > link.mtu)
+      return this.options.counters.add('link.recovery.too-big');
+    const session = link.current;
+    const counter = session.nextCounter - 1;
+    const note = this.notes[this.noted++];
+    if (note === undefined) this.notes.push({ link, session, counter, at, bytes, now });
+    else {
+      note.link = link;
+      note.session = session;
+      note.counter = counter;
+      note.at = at;
+      note.bytes = bytes;
+      note.now = now;
+    }
+  }
+
+  /** All frames noted are written and not yet sealed: copies them. */
+  keep(): void {
+    if (this.noted === 0) return;
+    const slab = this.options.slab();
+    for (let i = 0; i < this.noted; i++) this.keepOne(this.notes[i]!, slab);
+    this.noted = 0;
+  }
+
+  /** `gap` and `counter` of a packet that arrived, see `incoming.ts`; not called for gap 0. */
+  gap(
+    link: Link,
+    packet: { session: Session; counter: number; gap: number; silence: Duration },
+    now: Instant,
+  ): void {
+    const { receiver } = this.of(link);
+    const { session, counter, gap, silence } = packet;
+    const index = session.localIndex;
+    if (gap < 0) return receiver.arrivedLate(index, counter, now);
+    receiver.lost({ session: index, counter, gap, silence }, now);
+    this.losing.push(link);
+  }
+
+  /** A data frame that asks for recovery begins at `at`: what it wants is wanted of this link. */
+  arrived(link: Link, slab: Uint8Array, at: number, end: number, now: Instant): void {
+    if (end - at < DATA_HEADER_BYTES) return;
+    const { profile } = this.of(link).receiver;
+    if (slab[at + AT_RECOVERY]! >>> 4 === RECOVERY_REALTIME) return profile.realtime(now);
+    const destination = readU32(slab, at + AT_DESTINATION) as NodeAddress;
+    const rest = destination === this.options.self ? 0 : (this.options.latencyTo(destination) ?? 0);
+    const age = readU16(slab, at + AT_AGE) * DATA_TIME_STEP + (link.path.rtt.rtt >>> 1);
+    const deadline = readU16(slab, at + AT_DEADLINE) * DATA_TIME_STEP || DEADLINE_DEFAULT;
+    const asks = slab[at + AT_REQUESTS]!;
+    const packet = { requests: asks >>> 4, retransmissions: asks & 15 };
+    profile.deadline((deadline - age - rest) as Duration, packet, now);
+  }
+
+  /** A frame of this protocol, body at [at, end). False: it is malformed. */
+  frame(
+    link: Link,
+    type: number,
+    slab: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+  ): boolean {
+    if (type === FRAME_REPAIR) return this.receiveRepair(link, slab, at, end, now);
+    const { report } = this;
+    if (!decodeLossReport(report, slab, at, end)) return false;
+    const { sender, receiver } = this.of(link);
+    if (type === FRAME_REPAIR_DECLINE) receiver.declined(report);
+    else {
+      this.keep();
+      sender.requested(report, link.path.rtt.rtt, now);
+      this.options.hastened();
+    }
+    return true;
+  }
+
+  /** Asks for what the packets just read showed to be missing. */
+  settle(now: Instant): void {
+    if (this.losing.length === 0) return;
+    for (const link of this.losing)
+      if (link.state !== 'closed') link.recovery?.receiver.timeout(link.path.rtt.rtt, now);
+    this.losing.length = 0;
+    this.options.hastened();
+  }
+
+  timeout(link: Link, now: Instant): void {
+    const { recovery } = link;
+    if (recovery === undefined || recovery.nextTimeout() > now) return;
+    this.keep();
+    recovery.sender.timeout(now);
+    recovery.receiver.timeout(link.path.rtt.rtt, now);
+  }
+
+  private keepOne(note: Note, slab: Uint8Array): void {
+    const { link, session, counter, at, bytes, now } = note;
+    const recovery = this.of(link);
+    const protocol = slab[at + AT_RECOVERY]! >>> 4;
+    const tally = recovery.tallyOf(protocol);
+    tally.packetsProtected++;
+    tally.bytesProtected += bytes;
+    const next = recovery.nextTimeout();
+    const until = (now + this.wantedFor(link, slab, at, protocol)) as Instant;
+    const index = session.remoteIndex;
+    recovery.sender.keep(
+      { session: index, counter, bytes: slab, at, length: bytes, until, protocol },
+      session,
+      now,
+    );
+    if (recovery.nextTimeout() < next) this.options.hastened();
+  }
+
+  /** How long after it was first sent a packet may still be sent again in time. */
+  private wantedFor(link: Link, slab: Uint8Array, at: number, protocol: number): number {
+    const { limits, latencyTo } = this.options;
+    let deadline = readU16(slab, at + AT_DEADLINE) * DATA_TIME_STEP;
+    if (deadline === 0 && protocol === RECOVERY_REALTIME)
+      return Math.min(limits.historyTime, REALTIME_WANTED);
+    deadline ||= DEADLINE_DEFAULT;
+    const destination = readU32(slab, at + AT_DESTINATION) as NodeAddress;
+    const rest = Math.max(latencyTo(destination) ?? 0, link.path.rtt.rtt >>> 1);
+    const age = readU16(slab, at + AT_AGE) * DATA_TIME_STEP;
+    return Math.min(limits.historyTime, deadline - age - rest);
+  }
+
+  private receiveRepair(
+    link: Link,
+    slab: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+  ): boolean {
+    const { repair } = this;
+    if (!decodeRepair(repair, slab, at, end)) return false;
+    const { frame } = repair;
+    if (slab[frame] !== FRAME_DATA || end - frame < DATA_HEADER_BYTES) return false;
+    const recovery = this.of(link);
+    if (!recovery.receiver.repaired(repair.session, repair.counter)) {
+      recovery.tally.duplicates++;
+      return true;
+    }
+    recovery.tallyOf(slab[frame + AT_RECOVERY]! >>> 4).recovered++;
+    this.options.data(link, slab, frame, end, now);
+    return true;
+  }
+
+  private of(link: Link): LinkRecovery {
+    link.recovery ??= new LinkRecovery(this.options.limits, {
+      ask: (report) => this.sendReport(link, FRAME_REPAIR_REQUEST, report),
+      decline: (report) => this.sendReport(link, FRAME_REPAIR_DECLINE, report),
+      repair: (packet, frame, held, now) => this.sendRepair(link, packet, { frame, held }, now),
+      filler: (session, now) => {
+        this.of(link).tally.requestBytes += this.options.writer.filler(link, session, now);
+      },
+    });
+    return link.recovery;
+  }
+
+  private sendReport(link: Link, type: number, report: LossReport): void {
+    const body = new Uint8Array(lossReportBytes(report));
+    encodeLossReport(body, 0, report);
+    this.of(link).tally.requestBytes += body.length;
+    this.options.writer.control(link, type, body);
+  }
+
+  private sendRepair(
+    link: Link,
+    packet: Repairing,
+    copy: { frame: Uint8Array; held: Duration },
+    now: Instant,
+  ): void {
+    const { frame, held } = copy;
+    const size = REPAIR_OVERHEAD_BYTES + frame.length;
+    const at = this.options.writer.packet(link, size, now);
+    const slab = this.options.slab();
+    encodeRepair(slab, at, packet, frame);
+    const data = at + REPAIR_OVERHEAD_BYTES;
+    if (readU16(slab, data + AT_DEADLINE) > 0) {
+      const age = readU16(slab, data + AT_AGE) + Math.round(held / DATA_TIME_STEP);
+      writeU16(slab, data + AT_AGE, Math.min(0xffff, age));
+    }
+    const tally = this.of(link).tallyOf(packet.protocol);
+    tally.repairsSent++;
+    tally.repairBytes += size + SEALED_OVERHEAD_BYTES;
+  }
+}
