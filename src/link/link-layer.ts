@@ -38,6 +38,7 @@ import { judgePeer } from './admission.ts';
 import type { LinkLayerOptions, LinkSink } from './contract.ts';
 import type { NeighbourSpec, Slot } from './dialer.ts';
 import { Dialer } from './dialer.ts';
+import { counterName, goodbyeReason } from './down-reasons.ts';
 import { EnrolmentDesk } from './enrolment-desk.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
@@ -341,15 +342,8 @@ export class LinkLayer {
   }
 
   private receiveGoodbye(link: Link, goodbye: Goodbye, now: Instant): void {
-    const { code, detail } = goodbye;
-    const reason =
-      code === GOODBYE_LEAVING
-        ? 'neighbour left'
-        : code === GOODBYE_SILENCE
-          ? 'not heard by the neighbour'
-          : code === GOODBYE_UNWANTED
-            ? 'not wanted by the neighbour'
-            : `refused by the neighbour: ${detail}`;
+    const { code } = goodbye;
+    const reason = goodbyeReason(goodbye);
     const slot = this.slotOf(link);
     this.takeDown(link, reason, now);
     const isFinal = code === GOODBYE_REFUSED || code === GOODBYE_UNWANTED;
@@ -599,6 +593,3 @@ export class LinkLayer {
     this.isWakeStale = false;
   }
 }
-
-/** Our own words only: what follows a colon may be the peer's, and counters are for ever. */
-const counterName = (reason: string): string => reason.split(':')[0]!.replaceAll(' ', '-');
