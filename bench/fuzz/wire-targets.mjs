@@ -83,7 +83,9 @@ const READERS = {
   decodeNodeControl: ranged(wire.decodeNodeControl),
   decodeSessionMessage: ranged(wire.decodeSessionMessage),
   decodeSessionOffer: whole(wire.decodeSessionOffer),
+  decodeReceipt: ranged(wire.decodeReceipt),
   decodeSocketMessage: ranged(wire.decodeSocketMessage),
+  decodeTimedMessage: ranged(wire.decodeTimedMessage),
   decodeStreamSegment: into(wire.decodeStreamSegment, wire.blankStreamSegment, true),
 };
 
@@ -95,6 +97,8 @@ function vectorSeeds() {
     'certificate-chain.json': 'decodeChain',
     'manifest.json': 'decodeManifest',
     'policy.json': 'decodePolicy',
+    'receipt.json': 'decodeReceipt',
+    'timed-message.json': 'decodeTimedMessage',
   };
   const seeds = {};
   for (const file of readdirSync(folder)) {

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { initNetwork, provisionMember, startDaemon } from '../daemon/index.ts';
 import type { OverlayNodeHandle } from '../host/index.ts';
+import type { OverlayError } from '../kernel/index.ts';
 import { connect, type DaemonConnection } from './connect.ts';
 import { createNode } from './create-node.ts';
 
@@ -79,6 +80,34 @@ test('streams and datagrams of two programs meet over two daemons', async () => 
   assert.equal(Buffer.from(payload).toString(), 'there and back');
   assert.deepEqual(from, { node: 'LAX', port: 9 });
   await assert.rejects(atl.connect('LAX:81'), { code: 'REFUSED' });
+});
+
+test('lanes and reliable datagrams cross two daemons, and what cannot be is refused', async () => {
+  const receiver = await lax.datagram({ port: 7011 });
+  const sender = await atl.datagram({ lane: 'video', deadline: '500ms', to: 'LAX' });
+  const inbox = receiver[Symbol.asyncIterator]();
+  for (let n = 0; n < 5; n++) sender.send(`picture ${n}`, { to: 'LAX:7011' });
+  for (let n = 0; n < 5; n++) {
+    const { value } = await inbox.next();
+    assert.equal(Buffer.from(value!.payload).toString(), `picture ${n}`);
+    assert.equal(value!.lane, 'video');
+  }
+  await sender.deliver('for certain', { to: 'LAX:7011' });
+  const { value: certain } = await inbox.next();
+  assert.equal(Buffer.from(certain!.payload).toString(), 'for certain');
+  assert.equal(sender.delivered, 1);
+  await assert.rejects(sender.deliver('x', { to: 'LAX:7012' }), { code: 'REFUSED' });
+  await assert.rejects(atl.datagram({ lane: 'vidoe' }), (error: OverlayError) => {
+    assert.equal(error.code, 'UNKNOWN_LANE');
+    return error.details['nearest'] === 'video';
+  });
+  // Nothing on loopback is as near as this.
+  await assert.rejects(atl.connect('LAX:1', { deadline: '1us' }), { code: 'LANE_CANNOT_HOLD' });
+  const voice = await atl.checkLane({ lane: 'voice' }, { to: 'LAX' });
+  assert.equal(voice.refusal, undefined);
+  assert.ok(voice.latencyMs! < 100);
+  await sender.close();
+  await receiver.close();
 });
 
 test('ping, trace and explain answer from the real network', async () => {

@@ -4,23 +4,33 @@ import type { Socket } from 'node:net';
 import {
   CHANNEL_DATAGRAM,
   CHANNEL_DROPPED,
+  CHANNEL_IN_LANE,
+  CHANNEL_OUTCOME,
   CHANNEL_UNDELIVERABLE,
   ChannelDecoder,
   type ChannelFrame,
+  type DatagramBody,
   datagramFrame,
   jsonBody,
   parseDatagramBody,
+  parseInLaneBody,
+  reliableFrame,
 } from '../daemon/index.ts';
 import {
   DATAGRAM_BYTES_MAX,
   type Datagram,
   type DatagramSocket,
   type DatagramSocketEvents,
+  type DeliverOptions,
   type Endpoint,
   type EndpointParts,
   failure,
   parseEndpoint,
+  RELIABLE_TIMEOUT_MS,
+  ReliableDesk,
   SEND_WAITING_MAX,
+  type SendOptions,
+  type UndeliverableCode,
 } from '../host/index.ts';
 import { BoundedQueue, utf8Decode, utf8Encode } from '../kernel/index.ts';
 
@@ -34,6 +44,7 @@ export class RemoteDatagramSocket
   private readonly decoder: ChannelDecoder = new ChannelDecoder();
   private readonly received: BoundedQueue<Datagram>;
   private droppedByDaemon = 0;
+  private readonly desk = new ReliableDesk();
   private waiting = 0;
   private readers: ((result: IteratorResult<Datagram>) => void)[] = [];
   private isClosed = false;
@@ -68,22 +79,60 @@ export class RemoteDatagramSocket
     return this.received.overflows + this.droppedByDaemon;
   }
 
-  send(payload: Uint8Array | string, options: { readonly to: Endpoint }): boolean {
+  get delivered(): number {
+    return this.desk.delivered;
+  }
+
+  send(payload: Uint8Array | string, options: SendOptions): boolean {
+    const { to, bytes } = this.checked(payload, options.to);
+    if (options.reliable === true) {
+      const id = this.desk.open({
+        settled: (code) => {
+          if (code !== undefined && code !== 'CLOSED') this.emit('undeliverable', to, code);
+        },
+      });
+      return this.write(reliableFrame({ id, timeoutMs: RELIABLE_TIMEOUT_MS }, to, bytes), () =>
+        this.desk.failed(id, 'LIMIT_REACHED'),
+      );
+    }
+    return this.write(datagramFrame(to.node, to.port, bytes), () => {
+      this.unsent++;
+    });
+  }
+
+  deliver(payload: Uint8Array | string, options: DeliverOptions): Promise<void> {
+    return this.desk.promise(options, (id) => {
+      const { to, bytes } = this.checked(payload, options.to);
+      const { timeoutMs = RELIABLE_TIMEOUT_MS } = options;
+      const frame = reliableFrame({ id, timeoutMs }, to, bytes);
+      this.write(frame, () => this.desk.failed(id, 'LIMIT_REACHED'));
+    });
+  }
+
+  /** `refused` is called when too many wait already. */
+  private write(frame: Uint8Array, refused: () => void): boolean {
+    if (this.waiting >= SEND_WAITING_MAX) {
+      refused();
+      return false;
+    }
+    if (this.socket.write(frame)) return true;
+    this.waiting++;
+    return false;
+  }
+
+  private checked(
+    payload: Uint8Array | string,
+    endpoint: Endpoint,
+  ): { to: EndpointParts; bytes: Uint8Array } {
     if (this.isClosed) throw failure('CLOSED');
     const bytes = typeof payload === 'string' ? utf8Encode(payload) : payload;
     if (bytes.length > DATAGRAM_BYTES_MAX)
       throw failure('MESSAGE_TOO_BIG', undefined, {
         details: { bytes: bytes.length, bytesMax: DATAGRAM_BYTES_MAX },
       });
-    const to = parseEndpoint(options.to);
+    const to = parseEndpoint(endpoint);
     if (utf8Encode(to.node).length > 255) throw failure('BAD_ARGUMENT', to.node.slice(0, 40));
-    if (this.waiting >= SEND_WAITING_MAX) {
-      this.unsent++;
-      return false;
-    }
-    if (this.socket.write(datagramFrame(to.node, to.port, bytes))) return true;
-    this.waiting++;
-    return false;
+    return { to, bytes };
   }
 
   close(): Promise<void> {
@@ -120,23 +169,29 @@ export class RemoteDatagramSocket
 
   private handle(frame: ChannelFrame): void {
     if (frame.type === CHANNEL_DATAGRAM) {
-      const body = parseDatagramBody(frame.body);
-      if (body === undefined) return;
-      const from = { node: body.node, port: body.port };
-      this.deliver({ payload: body.payload.slice(), from, lane: 'default' });
+      this.takeIn(parseDatagramBody(frame.body), 'default');
+    } else if (frame.type === CHANNEL_IN_LANE) {
+      const body = parseInLaneBody(frame.body);
+      this.takeIn(body, body?.lane ?? 'default');
+    } else if (frame.type === CHANNEL_OUTCOME) {
+      const told = jsonBody(frame) as { id: number; code?: UndeliverableCode } | undefined;
+      if (told !== undefined) this.desk.told(told.id, told.code);
     } else if (frame.type === CHANNEL_DROPPED) {
       this.droppedByDaemon = Number(utf8Decode(frame.body)) || 0;
     } else if (frame.type === CHANNEL_UNDELIVERABLE) {
-      const told = jsonBody(frame) as {
-        to: EndpointParts;
-        code: 'UNREACHABLE' | 'UNKNOWN_DESTINATION';
-      };
+      const told = jsonBody(frame) as { to: EndpointParts; code: UndeliverableCode };
       this.unsent++;
       this.emit('undeliverable', told.to, told.code);
     }
   }
 
-  private deliver(datagram: Datagram): void {
+  private takeIn(body: DatagramBody | undefined, lane: string): void {
+    if (body === undefined) return;
+    const from = { node: body.node, port: body.port };
+    this.handOut({ payload: body.payload.slice(), from, lane });
+  }
+
+  private handOut(datagram: Datagram): void {
     if (this.isClosed || this.emit('message', datagram)) return;
     const reader = this.readers.shift();
     if (reader === undefined) this.received.push(datagram);
@@ -147,6 +202,7 @@ export class RemoteDatagramSocket
   private shut(): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.desk.close();
     for (const reader of this.readers) reader({ done: true, value: undefined });
     this.readers = [];
     this.socket.end();

@@ -7,8 +7,12 @@ import {
   channelFrame,
   channelHeader,
   datagramFrame,
+  inLaneFrame,
   jsonBody,
   parseDatagramBody,
+  parseInLaneBody,
+  parseReliableBody,
+  reliableFrame,
 } from './control-channel.ts';
 
 const frames = fc.array(fc.tuple(fc.integer({ min: 0, max: 255 }), fc.uint8Array()), {
@@ -49,6 +53,21 @@ test('a length past the bound breaks the channel', () => {
   const header = channelHeader(1, CHANNEL_BODY_MAX + 1);
   assert.deepEqual([...decoder.push(header)], []);
   assert.equal(decoder.isBroken, true);
+});
+
+test('a reliable datagram carries its id, a datagram in a lane the lane', () => {
+  const payload = Uint8Array.of(1, 2, 3);
+  const to = { node: 'LAX', port: 7 };
+  const reliable = reliableFrame({ id: 0xffff_fffe, timeoutMs: 30_000 }, to, payload);
+  const [frame] = [...new ChannelDecoder().push(reliable)];
+  const { id, timeoutMs, node, port, payload: carried } = parseReliableBody(frame!.body)!;
+  assert.deepEqual([id, timeoutMs, node, port], [0xffff_fffe, 30_000, 'LAX', 7]);
+  assert.deepEqual(Uint8Array.from(carried), payload);
+  const [inLane] = [...new ChannelDecoder().push(inLaneFrame('video', to, payload))];
+  const told = parseInLaneBody(inLane!.body)!;
+  assert.deepEqual([told.lane, told.node, told.port], ['video', 'LAX', 7]);
+  for (let cut = 0; cut < 12; cut++) parseReliableBody(frame!.body.subarray(0, cut));
+  for (let cut = 0; cut < 8; cut++) parseInLaneBody(inLane!.body.subarray(0, cut));
 });
 
 test('a datagram frame carries its endpoint', () => {

@@ -9,7 +9,7 @@
  *
  * Back-pressure is that of the Unix socket underneath. Numbers are append-only.
  */
-import { readU16, utf8Decode, utf8Encode, writeU16 } from '../kernel/index.ts';
+import { readU16, readU32, utf8Decode, utf8Encode, writeU16, writeU32 } from '../kernel/index.ts';
 
 /** Bytes of a stream. */
 export const CHANNEL_DATA = 1;
@@ -26,7 +26,16 @@ export const CHANNEL_UNDELIVERABLE = 6;
 /** JSON { id, remote }: a stream arrived; fetch it with `/v1/accept`. */
 export const CHANNEL_INCOMING = 7;
 
+/** A datagram to be delivered reliably: id (u32), timeout in ms (u32), then as DATAGRAM. */
+export const CHANNEL_RELIABLE = 8;
+/** JSON { id, code }: how it ended; no code: delivered. */
+export const CHANNEL_OUTCOME = 9;
+
+/** A datagram that came in another lane than `default`: name length (u8), lane, then as DATAGRAM. */
+export const CHANNEL_IN_LANE = 10;
+
 const HEADER_BYTES = 4;
+const RELIABLE_BYTES = 8;
 /** Longer than any datagram with its endpoint; stream data is cut to `DATA_BYTES_MAX`. */
 export const CHANNEL_BODY_MAX: number = 128 * 1024;
 export const DATA_BYTES_MAX: number = 64 * 1024;
@@ -73,6 +82,53 @@ export function datagramFrame(node: string, port: number, payload: Uint8Array): 
   writeU16(frame, HEADER_BYTES + 1 + name.length, port);
   frame.set(payload, HEADER_BYTES + 3 + name.length);
   return frame;
+}
+
+/** A CHANNEL_RELIABLE frame whole. */
+export function reliableFrame(
+  message: { readonly id: number; readonly timeoutMs: number },
+  to: { readonly node: string; readonly port: number },
+  payload: Uint8Array,
+): Uint8Array {
+  const plain = datagramFrame(to.node, to.port, payload).subarray(HEADER_BYTES);
+  const body = new Uint8Array(RELIABLE_BYTES + plain.length);
+  writeU32(body, 0, message.id);
+  writeU32(body, 4, message.timeoutMs);
+  body.set(plain, RELIABLE_BYTES);
+  return channelFrame(CHANNEL_RELIABLE, body);
+}
+
+export function parseReliableBody(
+  body: Uint8Array,
+): (DatagramBody & { readonly id: number; readonly timeoutMs: number }) | undefined {
+  if (body.length < RELIABLE_BYTES) return undefined;
+  const datagram = parseDatagramBody(body.subarray(RELIABLE_BYTES));
+  if (datagram === undefined) return undefined;
+  return { ...datagram, id: readU32(body, 0), timeoutMs: readU32(body, 4) };
+}
+
+/** A CHANNEL_IN_LANE frame whole. */
+export function inLaneFrame(
+  lane: string,
+  from: { readonly node: string; readonly port: number },
+  payload: Uint8Array,
+): Uint8Array {
+  const name = utf8Encode(lane);
+  const plain = datagramFrame(from.node, from.port, payload).subarray(HEADER_BYTES);
+  const body = new Uint8Array(1 + name.length + plain.length);
+  body[0] = name.length;
+  body.set(name, 1);
+  body.set(plain, 1 + name.length);
+  return channelFrame(CHANNEL_IN_LANE, body);
+}
+
+export function parseInLaneBody(
+  body: Uint8Array,
+): (DatagramBody & { readonly lane: string }) | undefined {
+  const nameBytes = body[0] ?? 0;
+  const lane = utf8Decode(body.subarray(1, 1 + nameBytes));
+  const datagram = parseDatagramBody(body.subarray(1 + nameBytes));
+  return lane === undefined || datagram === undefined ? undefined : { ...datagram, lane };
 }
 
 export interface DatagramBody {

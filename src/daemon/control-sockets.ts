@@ -28,14 +28,18 @@ import {
   CHANNEL_END,
   CHANNEL_ERROR,
   CHANNEL_INCOMING,
+  CHANNEL_OUTCOME,
+  CHANNEL_RELIABLE,
   CHANNEL_UNDELIVERABLE,
   ChannelDecoder,
   channelFrame,
   channelHeader,
   DATA_BYTES_MAX,
   datagramFrame,
+  inLaneFrame,
   jsonFrame,
   parseDatagramBody,
+  parseReliableBody,
 } from './control-channel.ts';
 import { Fields } from './fields.ts';
 import { FLOW_FIELDS, flowFields } from './flow-fields.ts';
@@ -236,6 +240,7 @@ function sendFrom(socket: Socket, overlay: DatagramSocket): void {
   });
   socket.on('data', (chunk: Buffer) => {
     for (const frame of decoder.push(chunk)) {
+      if (frame.type === CHANNEL_RELIABLE) deliverFrom(socket, overlay, frame.body);
       const datagram = frame.type === CHANNEL_DATAGRAM ? parseDatagramBody(frame.body) : undefined;
       if (datagram === undefined) continue;
       try {
@@ -252,16 +257,36 @@ function sendFrom(socket: Socket, overlay: DatagramSocket): void {
   socket.resume();
 }
 
+/** One reliable datagram; the program hears how it ended. */
+function deliverFrom(socket: Socket, overlay: DatagramSocket, body: Uint8Array): void {
+  const asked = parseReliableBody(body);
+  if (asked === undefined) return;
+  const { id, node, port, timeoutMs } = asked;
+  const tell = (code?: string): void => {
+    if (socket.writable) socket.write(jsonFrame(CHANNEL_OUTCOME, { id, code }));
+  };
+  // A copy: the frame is the decoder's.
+  const payload = Uint8Array.from(asked.payload);
+  overlay.deliver(payload, { to: { node, port }, timeoutMs }).then(
+    () => tell(),
+    (error: unknown) => tell(error instanceof OverlayError ? error.code : 'INTERNAL'),
+  );
+}
+
 /** Overlay to program. A program that does not read fills the socket's own bounded queue. */
 async function receiveInto(socket: Socket, overlay: DatagramSocket): Promise<void> {
   let told = 0;
-  for await (const { payload, from } of overlay) {
+  for await (const { payload, from, lane } of overlay) {
     if (socket.destroyed) return;
     if (overlay.dropped !== told) {
       told = overlay.dropped;
       socket.write(channelFrame(CHANNEL_DROPPED, utf8Encode(String(told))));
     }
-    const hasRoom = socket.write(datagramFrame(from.node, from.port, payload));
+    const hasRoom = socket.write(
+      lane === 'default'
+        ? datagramFrame(from.node, from.port, payload)
+        : inLaneFrame(lane, from, payload),
+    );
     if (hasRoom) continue;
     await new Promise<void>((resolve) => {
       socket.once('drain', resolve);

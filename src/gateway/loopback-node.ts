@@ -189,6 +189,7 @@ class LoopbackDatagramSocket extends EventEmitter<DatagramSocketEvents> implemen
   readonly local: EndpointParts;
   dropped = 0;
   unsent = 0;
+  delivered = 0;
   private readonly node: LoopbackNode;
   private readonly queue: Datagram[] = [];
   private wake: () => void = () => {};
@@ -214,6 +215,14 @@ class LoopbackDatagramSocket extends EventEmitter<DatagramSocketEvents> implemen
     const copy = bytes.slice();
     setImmediate(() => target.datagrams.get(to.port)?.arrive(copy, this.local));
     return true;
+  }
+
+  async deliver(payload: Uint8Array | string, options: { readonly to: Endpoint }): Promise<void> {
+    const to = parts(options.to);
+    if (this.node.network.nodes.get(to.node)?.datagrams.has(to.port) !== true)
+      throw new OverlayError('REFUSED', 'nobody has the port');
+    this.send(payload, { to });
+    this.delivered++;
   }
 
   arrive(payload: Uint8Array, from: EndpointParts): void {

@@ -231,10 +231,40 @@ export interface DatagramSocketEvents {
   drain: [];
   /** A datagram arrived. With a listener on this event nothing is queued for iteration. */
   message: [datagram: Datagram];
-  /** A datagram was not sent for want of a route or a member; `unsent` counts it too. */
-  undeliverable: [to: EndpointParts, code: 'UNREACHABLE' | 'UNKNOWN_DESTINATION'];
+  /**
+   * A datagram was not sent for want of a route or a member; `unsent` counts it too. Or a reliable
+   * one was not delivered: refused, no receipt in time, or the other node started again meanwhile.
+   */
+  undeliverable: [to: EndpointParts, code: UndeliverableCode];
   close: [];
 }
+
+export type UndeliverableCode =
+  | 'UNREACHABLE'
+  | 'UNKNOWN_DESTINATION'
+  | 'REFUSED'
+  | 'TIMED_OUT'
+  | 'PEER_RESTARTED'
+  | 'LIMIT_REACHED'
+  | 'MESSAGE_TOO_BIG';
+
+export interface SendOptions {
+  readonly to: Endpoint;
+  /**
+   * Sent again until the other socket's receipt, for `RELIABLE_TIMEOUT_MS` at most; delivered once.
+   * What fails is told by 'undeliverable'.
+   */
+  readonly reliable?: boolean;
+}
+
+export interface DeliverOptions extends SignalOption {
+  readonly to: Endpoint;
+  /** Default `RELIABLE_TIMEOUT_MS`. */
+  readonly timeoutMs?: number;
+}
+
+/** How long a reliable datagram is sent again when nothing else is said. */
+export const RELIABLE_TIMEOUT_MS = 30_000;
 
 /**
  * A datagram socket. Messages of up to `DATAGRAM_BYTES_MAX` bytes, each delivered whole and at most
@@ -251,13 +281,22 @@ export interface DatagramSocket
   readonly dropped: number;
   /** Datagrams given to `send` that never left: no route, no such member, no room. */
   readonly unsent: number;
+  /** Reliable datagrams whose receipt has come. */
+  readonly delivered: number;
 
   /**
    * False means stop until 'drain', as with a Writable: the datagram itself was taken, unless
    * `SEND_WAITING_MAX` wait already; then it is dropped and counted in `unsent`. A text is sent as
    * UTF-8. The payload may be reused when this returns. Throws MESSAGE_TOO_BIG, BAD_ARGUMENT, CLOSED.
    */
-  send(payload: Uint8Array | string, options: { readonly to: Endpoint }): boolean;
+  send(payload: Uint8Array | string, options: SendOptions): boolean;
+
+  /**
+   * Sends one datagram reliably; resolves when the other socket has it. It outlives the crash of any
+   * node between. Fails with REFUSED (no socket there), TIMED_OUT, PEER_RESTARTED (it may have
+   * arrived), UNKNOWN_DESTINATION, LIMIT_REACHED, MESSAGE_TOO_BIG, BAD_ARGUMENT, ABORTED, CLOSED.
+   */
+  deliver(payload: Uint8Array | string, options: DeliverOptions): Promise<void>;
 
   close(): Promise<void>;
 }

@@ -1,27 +1,52 @@
 /** A datagram socket on a node in this process. Made by `OverlayHost.datagram`. */
 import { EventEmitter } from 'node:events';
 import { BoundedQueue } from '../kernel/index.ts';
-import type { SendOutcome } from '../node/index.ts';
+import type { ReceiptOutcome, SendOutcome } from '../node/index.ts';
 import {
   DATAGRAM_BYTES_MAX,
   type Datagram,
   type DatagramSocket,
   type DatagramSocketEvents,
+  type DeliverOptions,
   type Endpoint,
   type EndpointParts,
+  RELIABLE_TIMEOUT_MS,
   SEND_WAITING_MAX,
+  type SendOptions,
   type SocketStatus,
+  type UndeliverableCode,
 } from './api.ts';
 import { parseEndpoint } from './endpoint.ts';
 import { failure } from './failure.ts';
+import { ReliableDesk } from './reliable-desk.ts';
 
 /** What the socket needs of its host. */
 export interface DatagramPort {
   /** `unknown` where no member has that name. */
   send(to: EndpointParts, payload: Uint8Array): SendOutcome | 'unknown';
+  sendReliable(to: EndpointParts, message: ReliableBytes): SendOutcome | 'unknown';
   /** The node has let go of the port. */
   released(): void;
 }
+
+export interface ReliableBytes {
+  readonly id: number;
+  readonly payload: Uint8Array;
+  readonly timeoutMs: number;
+}
+
+interface Waiting {
+  readonly to: EndpointParts;
+  readonly payload: Uint8Array;
+  /** Of a reliable one. */
+  readonly reliable: ReliableBytes | undefined;
+}
+
+const CODES: Readonly<Partial<Record<SendOutcome | 'unknown', UndeliverableCode>>> = {
+  unreachable: 'UNREACHABLE',
+  unknown: 'UNKNOWN_DESTINATION',
+  'too-big': 'MESSAGE_TOO_BIG',
+};
 
 const UTF8 = new TextEncoder();
 /** Parsed destinations kept, so that sending to a few places does not parse each time. */
@@ -36,7 +61,8 @@ export class EmbeddedDatagramSocket
   private readonly port: DatagramPort;
   private readonly received: BoundedQueue<Datagram>;
   private readonly endpoints = new Map<string, EndpointParts>();
-  private waiting: { readonly to: EndpointParts; readonly payload: Uint8Array }[] = [];
+  private waiting: Waiting[] = [];
+  private readonly desk = new ReliableDesk();
   private readers: ((result: IteratorResult<Datagram>) => void)[] = [];
   private isClosed = false;
 
@@ -60,21 +86,31 @@ export class EmbeddedDatagramSocket
     return this.received.overflows;
   }
 
+  get delivered(): number {
+    return this.desk.delivered;
+  }
+
   get status(): SocketStatus {
     const { dropped } = this;
     return { kind: 'datagram', port: this.local.port, remote: undefined, dropped };
   }
 
-  send(payload: Uint8Array | string, options: { readonly to: Endpoint }): boolean {
-    if (this.isClosed) throw failure('CLOSED');
-    const bytes = typeof payload === 'string' ? UTF8.encode(payload) : payload;
-    if (bytes.length > DATAGRAM_BYTES_MAX)
-      throw failure('MESSAGE_TOO_BIG', undefined, {
-        details: { bytes: bytes.length, bytesMax: DATAGRAM_BYTES_MAX },
-      });
-    const to = this.endpoint(options.to);
-    if (this.waiting.length > 0) return this.wait(to, bytes);
-    return this.attempt(to, bytes) || this.wait(to, bytes);
+  send(payload: Uint8Array | string, options: SendOptions): boolean {
+    const { to, bytes } = this.checked(payload, options.to);
+    if (options.reliable !== true) return this.offer({ to, payload: bytes, reliable: undefined });
+    const id = this.desk.open({
+      settled: (code) => {
+        if (code !== undefined && code !== 'CLOSED') this.emit('undeliverable', to, code);
+      },
+    });
+    return this.offerReliable(id, to, bytes, RELIABLE_TIMEOUT_MS);
+  }
+
+  deliver(payload: Uint8Array | string, options: DeliverOptions): Promise<void> {
+    return this.desk.promise(options, (id) => {
+      const { to, bytes } = this.checked(payload, options.to);
+      this.offerReliable(id, to, bytes, options.timeoutMs ?? RELIABLE_TIMEOUT_MS);
+    });
   }
 
   async close(): Promise<void> {
@@ -82,6 +118,7 @@ export class EmbeddedDatagramSocket
     this.isClosed = true;
     this.waiting = [];
     this.port.released();
+    this.desk.close();
     // What was received before is still there to be read; iteration ends behind it.
     for (const reader of this.readers) reader({ done: true, value: undefined });
     this.readers = [];
@@ -108,7 +145,7 @@ export class EmbeddedDatagramSocket
   }
 
   /** A datagram arrived. The payload is the socket's own. */
-  deliver(datagram: Datagram): void {
+  arrived(datagram: Datagram): void {
     if (this.isClosed) return;
     if (this.emit('message', datagram)) return;
     const reader = this.readers.shift();
@@ -116,33 +153,71 @@ export class EmbeddedDatagramSocket
     else reader({ done: false, value: datagram });
   }
 
+  /** How a reliable datagram ended. */
+  receipt(id: number, outcome: ReceiptOutcome): void {
+    this.desk.ended(id, outcome);
+  }
+
   /** The node has room again. */
   drained(): void {
     while (this.waiting.length > 0) {
-      const { to, payload } = this.waiting[0]!;
-      if (!this.attempt(to, payload)) return;
+      if (!this.attempt(this.waiting[0]!)) return;
       this.waiting.shift();
     }
     if (!this.isClosed) this.emit('drain');
   }
 
+  private checked(
+    payload: Uint8Array | string,
+    to: Endpoint,
+  ): { to: EndpointParts; bytes: Uint8Array } {
+    if (this.isClosed) throw failure('CLOSED');
+    const bytes = typeof payload === 'string' ? UTF8.encode(payload) : payload;
+    if (bytes.length > DATAGRAM_BYTES_MAX)
+      throw failure('MESSAGE_TOO_BIG', undefined, {
+        details: { bytes: bytes.length, bytesMax: DATAGRAM_BYTES_MAX },
+      });
+    return { to: this.endpoint(to), bytes };
+  }
+
+  private offerReliable(
+    id: number,
+    to: EndpointParts,
+    payload: Uint8Array,
+    timeoutMs: number,
+  ): boolean {
+    return this.offer({ to, payload, reliable: { id, payload, timeoutMs } });
+  }
+
+  private offer(datagram: Waiting): boolean {
+    if (this.waiting.length === 0 && this.attempt(datagram)) return true;
+    return this.wait(datagram);
+  }
+
   /** False when the node is full. */
-  private attempt(to: EndpointParts, payload: Uint8Array): boolean {
-    const outcome = this.port.send(to, payload);
+  private attempt({ to, payload, reliable }: Waiting): boolean {
+    const outcome =
+      reliable === undefined ? this.port.send(to, payload) : this.port.sendReliable(to, reliable);
     if (outcome === 'full') return false;
-    if (outcome === 'unreachable') this.missed(to, 'UNREACHABLE');
-    else if (outcome === 'unknown') this.missed(to, 'UNKNOWN_DESTINATION');
-    else if (outcome === 'too-big') this.unsent++;
+    const code = CODES[outcome];
+    if (code === undefined) return true;
+    if (reliable !== undefined) this.desk.failed(reliable.id, code);
+    else if (code === 'MESSAGE_TOO_BIG') this.unsent++;
+    else this.missed(to, code);
     return true;
   }
 
-  private wait(to: EndpointParts, payload: Uint8Array): false {
-    if (this.waiting.length >= SEND_WAITING_MAX) this.unsent++;
-    else this.waiting.push({ to, payload: payload.slice() });
+  private wait(datagram: Waiting): false {
+    const { to, reliable } = datagram;
+    const payload = datagram.payload.slice();
+    const kept = reliable === undefined ? undefined : { ...reliable, payload };
+    if (this.waiting.length < SEND_WAITING_MAX) this.waiting.push({ to, payload, reliable: kept });
+    else if (reliable === undefined) this.unsent++;
+    else this.desk.failed(reliable.id, 'LIMIT_REACHED');
     return false;
   }
 
-  private missed(to: EndpointParts, code: 'UNREACHABLE' | 'UNKNOWN_DESTINATION'): void {
+  private missed(to: EndpointParts, code: UndeliverableCode): void {
     this.unsent++;
     // After the caller's own statement, as an answer from elsewhere would come.
     queueMicrotask(() => this.emit('undeliverable', to, code));

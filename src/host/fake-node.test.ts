@@ -20,6 +20,7 @@ import type {
   NodeSink,
   NodeStatus,
   OverlayNodeApi,
+  ReliableMessage,
   RouteExplanation,
   SendOutcome,
   SocketId,
@@ -115,6 +116,20 @@ export class FakeNode implements OverlayNodeApi {
       copy.fill(0);
     });
     return 'sent';
+  }
+
+  /** MIA has no receipts to give; what is sent there times out. */
+  datagramSendReliable(
+    socket: SocketId,
+    to: NodeAddress,
+    toPort: number,
+    message: ReliableMessage,
+  ): SendOutcome {
+    if (this.isFull) return 'full';
+    const outcome = to === this.members.get('MIA') ? 'timed-out' : 'delivered';
+    if (outcome === 'delivered') this.datagramSend(socket, to, toPort, message.payload);
+    this.mail.push(() => this.sink.datagramReceipt?.(socket, message.id, outcome));
+    return 'queued';
   }
 
   socketClose(socket: SocketId): void {

@@ -8,5 +8,6 @@ export {
   OverlayHost,
   type OverlayHostOptions,
 } from './overlay-host.ts';
+export { ReliableDesk } from './reliable-desk.ts';
 export { WATCHES_MAX } from './watch-desk.ts';
 export { WatchQueue } from './watch-queue.ts';

@@ -121,6 +121,30 @@ test('what cannot be sent is told apart', bounded, async () => {
   await host.close();
 });
 
+test('a reliable datagram tells how it ended, as a promise or as an event', bounded, async () => {
+  const { host, node } = await started();
+  const receiver = await host.datagram({ port: 7 });
+  const sender = await host.datagram();
+  await sender.deliver('hello', { to: 'LAX:7' });
+  assert.equal(sender.delivered, 1);
+  const { value: first } = await receiver[Symbol.asyncIterator]().next();
+  assert.equal(Buffer.from((first as Datagram).payload).toString(), 'hello');
+  await assert.rejects(sender.deliver('x', { to: 'MIA:7' }), code('TIMED_OUT'));
+  await assert.rejects(sender.deliver('x', { to: 'NOWHERE:7' }), code('UNKNOWN_DESTINATION'));
+  await assert.rejects(sender.deliver('x', { to: 'LAX' }), code('BAD_ARGUMENT'));
+  const told = once(sender, 'undeliverable');
+  assert.equal(sender.send('y', { to: 'MIA:7', reliable: true }), true);
+  assert.deepEqual(await told, [{ node: 'MIA', port: 7 }, 'TIMED_OUT']);
+  const gone = AbortSignal.abort();
+  await assert.rejects(sender.deliver('x', { to: 'LAX:7', signal: gone }), code('ABORTED'));
+  node.isFull = true;
+  const waiting = sender.deliver('held', { to: 'LAX:7' });
+  const closing = assert.rejects(waiting, code('CLOSED'));
+  await sender.close();
+  await closing;
+  await host.close();
+});
+
 test('an aborted signal closes what was opened with it', bounded, async () => {
   const { host } = await started();
   const abort = new AbortController();

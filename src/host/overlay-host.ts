@@ -339,6 +339,7 @@ export class OverlayHost implements OverlayNodeHandle {
     return {
       datagram: (id, payload, meta) => sockets.datagram(id, payload, meta),
       datagramDrain: (id) => sockets.datagramDrain(id),
+      datagramReceipt: (id, message, outcome) => sockets.datagramReceipt(id, message, outcome),
       streamIncoming: (listener, id, from, port) =>
         sockets.streamIncoming(listener, id, from, port),
       streamConnected: (id) => sockets.streamConnected(id),

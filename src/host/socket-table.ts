@@ -3,12 +3,14 @@
  * numbers to the objects the application holds, and back. Bounded by the node's own limits.
  */
 import type { Duration, NodeAddress, Result } from '../kernel/index.ts';
+import { microseconds } from '../kernel/index.ts';
 import type {
   BoundSocket,
   DatagramMeta,
   FlowOptions,
   FlowRouting,
   NodeRefusal,
+  ReceiptOutcome,
   SocketId,
   StreamFault,
   StreamId,
@@ -83,6 +85,17 @@ export class SocketTable {
           if (address === undefined) return 'unknown';
           return this.driver.call(
             (node, now) => node.datagramSend(id, address, to.port, payload, now),
+            'closed',
+          );
+        },
+        sendReliable: (to, { id: message, payload, timeoutMs }) => {
+          const address = this.driver.read((node) => resolveNode(node, to.node));
+          if (address === undefined) return 'unknown';
+          const patience = microseconds(timeoutMs * 1_000);
+          const sent = { id: message, payload, patience };
+          return this.driver.call(
+            (node, now) =>
+              node.datagramSendReliable?.(id, address, to.port, sent, now) ?? 'unreachable',
             'closed',
           );
         },
@@ -230,8 +243,12 @@ export class SocketTable {
     this.driver.effect(() => {
       const from = { node: this.nameOf(meta.from), port: meta.fromPort };
       const lane = this.choices.nameOf(meta.lane);
-      this.datagrams.get(id)?.deliver({ payload: own, from, lane });
+      this.datagrams.get(id)?.arrived({ payload: own, from, lane });
     });
+  }
+
+  datagramReceipt(id: SocketId, message: number, outcome: ReceiptOutcome): void {
+    this.driver.effect(() => this.datagrams.get(id)?.receipt(message, outcome));
   }
 
   datagramDrain(id: SocketId): void {

@@ -26,6 +26,8 @@ import type {
   EchoOutcome,
   FlowOptions,
   SocketRefusal as NodeRefusal,
+  ReceiptOutcome,
+  ReliableMessage,
   SendOutcome,
   SocketId,
   StreamFault,
@@ -41,6 +43,8 @@ export type {
   EchoOutcome,
   FlowOptions,
   FlowRouting,
+  ReceiptOutcome,
+  ReliableMessage,
   SendOutcome,
   SocketId,
   SocketRefusal as NodeRefusal,
@@ -150,6 +154,8 @@ export interface NodeSink {
   datagram(socket: SocketId, payload: Uint8Array, meta: DatagramMeta): void;
   /** A socket that said `full` has room again. */
   datagramDrain(socket: SocketId): void;
+  /** How a reliable message of this socket ended. */
+  datagramReceipt?(socket: SocketId, id: number, outcome: ReceiptOutcome): void;
   /** A stream arrived at a listener. */
   streamIncoming(listener: SocketId, stream: StreamId, from: NodeAddress, fromPort: number): void;
   streamConnected(stream: StreamId): void;
@@ -246,6 +252,17 @@ export interface OverlayNodeApi {
     to: NodeAddress,
     toPort: number,
     payload: Uint8Array,
+    now: Instant,
+  ): SendOutcome;
+  /**
+   * Sends until the destination's receipt has come: 'queued' is taken, and `datagramReceipt` tells
+   * the outcome. Absent in stand-ins for tests.
+   */
+  datagramSendReliable?(
+    socket: SocketId,
+    to: NodeAddress,
+    toPort: number,
+    message: ReliableMessage,
     now: Instant,
   ): SendOutcome;
   socketClose(socket: SocketId, now: Instant): void;

@@ -54,6 +54,7 @@ import type {
   NodeSink,
   NodeStatus,
   OverlayNodeApi,
+  ReliableMessage,
   RouteExplanation,
   SendOutcome,
   SocketId,
@@ -199,6 +200,16 @@ export class OverlayNode implements OverlayNodeApi {
     now: Instant,
   ): SendOutcome {
     return this.sockets.datagramSend(socket, to, toPort, payload, now);
+  }
+
+  datagramSendReliable(
+    socket: SocketId,
+    to: NodeAddress,
+    toPort: number,
+    message: ReliableMessage,
+    now: Instant,
+  ): SendOutcome {
+    return this.sockets.datagramSendReliable(socket, to, toPort, message, now);
   }
 
   socketClose(socket: SocketId, now: Instant): void {

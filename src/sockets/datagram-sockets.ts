@@ -5,38 +5,58 @@
  * While no session with the destination stands, messages wait: per socket the oldest gives way, because
  * what a live flow sent first is worth least by then; over all sockets the newest is refused and its
  * sender told to wait for a drain.
+ *
+ * Messages of a lane with playout, and reliable ones, are timed messages: they have a conversation's
+ * numbers (`outgoing-messages.ts`) and are received by `incoming-messages.ts`.
+ *
+ * Longer than 400 lines: plain and timed messages share sockets, ports, routes and the queue.
  */
 
+import { PLAYOUT_WORDS } from '../forwarding/index.ts';
 import type { Counters, Instant, NodeAddress, Random, Result } from '../kernel/index.ts';
-import { BoundedQueue, fail, ok } from '../kernel/index.ts';
-import type { DataHeader, PacketService, SocketMessage } from '../wire/index.ts';
+import { BoundedQueue, fail, ok, soonest } from '../kernel/index.ts';
+import type {
+  DataHeader,
+  DecodedTimedMessage,
+  PacketService,
+  Receipt,
+  SocketMessage,
+} from '../wire/index.ts';
 import {
   DATAGRAM_BYTES_MAX,
   DATAGRAM_HEADER_BYTES,
-  encodeDatagramHeader,
-  encodeFragmentHeader,
   encodePortUnreachable,
-  FRAGMENT_HEADER_BYTES,
+  encodeReceipt,
+  RECEIPT_BYTES,
   ROUTE_NONE,
   SERVICE_DEFAULT,
+  TIME_SENT_STEP,
 } from '../wire/index.ts';
 import { FlowRoutes, isRoutingSound } from './flow-routes.ts';
 import type { ReassemblyLimits } from './fragments.ts';
 import { Reassembly } from './fragments.ts';
+import type { IncomingLimits } from './incoming-messages.ts';
+import { IncomingMessages } from './incoming-messages.ts';
+import type { Framing, Ports } from './message-writer.ts';
+import { plainFraming, timedFraming, writeMessage } from './message-writer.ts';
+import type { OutgoingConversation, OutgoingLimits, OutgoingOptions } from './outgoing-messages.ts';
+import { OutgoingMessages } from './outgoing-messages.ts';
 import { PortTable } from './port-table.ts';
 import type {
   FlowOptions,
   FlowPath,
   PacketOutcome,
   PacketOutlet,
+  ReceiptOutcome,
+  ReliableMessage,
   SendOutcome,
   SocketId,
   SocketRefusal,
   SocketSink,
 } from './socket-types.ts';
-import { bestPath } from './socket-types.ts';
+import { answerPath, bestPath } from './socket-types.ts';
 
-export interface DatagramLimits extends ReassemblyLimits {
+export interface DatagramLimits extends ReassemblyLimits, IncomingLimits, OutgoingLimits {
   readonly socketsMax: number;
   /** Default of a socket's own `pendingMax`. Overflow: drop oldest. */
   readonly pendingMessagesMax: number;
@@ -72,6 +92,9 @@ interface DatagramSocket {
   readonly service: Readonly<PacketService>;
   readonly routes: FlowRoutes;
   readonly pending: BoundedQueue<Waiting>;
+  readonly playout: number;
+  /** By destination and port. */
+  readonly conversations: Map<number, OutgoingConversation>;
   flow: number;
   wantsDrain: boolean;
 }
@@ -89,6 +112,8 @@ export interface DatagramSocketsOptions {
 
 export class DatagramSockets {
   readonly reassembly: Reassembly;
+  readonly incoming: IncomingMessages;
+  readonly outgoing: OutgoingMessages;
   private readonly options: DatagramSocketsOptions;
   private readonly sockets = new Map<SocketId, DatagramSocket>();
   private readonly ports: PortTable<DatagramSocket>;
@@ -101,6 +126,21 @@ export class DatagramSockets {
     const { random } = options;
     this.ports = new PortTable({ capacity: options.limits.socketsMax, random });
     this.nextIdentifier = random.u32();
+    const { limits, counters, sink } = options;
+    this.incoming = new IncomingMessages({
+      limits,
+      counters,
+      deliver: ({ socket, payload, from, fromPort, lane }) =>
+        sink.datagram(socket, payload, { from, fromPort, lane }),
+      sendReceipt: (header, receipt, now) => this.sendReceipt(header, receipt, now),
+    });
+    const outgoing: OutgoingOptions = {
+      limits,
+      counters,
+      transmit: (c, number, payload, now) => this.transmitReliable(c, number, payload, now),
+      outcome: (id, message, outcome) => this.reliableEnded(id, message, outcome),
+    };
+    this.outgoing = new OutgoingMessages(outgoing, this.nextIdentifier);
   }
 
   get size(): number {
@@ -127,6 +167,8 @@ export class DatagramSockets {
       service: options.service ?? SERVICE_DEFAULT,
       routes: new FlowRoutes(options.routing, network, { ...options, key: flow }),
       pending: new BoundedQueue({ capacity: pendingMax, overflow: 'drop-oldest' }),
+      playout: PLAYOUT_WORDS.indexOf(options.playout ?? 'none'),
+      conversations: new Map(),
       flow,
       wantsDrain: false,
     };
@@ -145,6 +187,7 @@ export class DatagramSockets {
       this.pendingBytes -= w.payload.length;
     this.options.outlet.releaseFlow(socket.flow);
     socket.routes.release();
+    for (const conversation of socket.conversations.values()) this.outgoing.close(conversation);
     return true;
   }
 
@@ -171,11 +214,57 @@ export class DatagramSockets {
     return this.hold(socket, { path, toPort, payload: payload.slice() });
   }
 
+  /**
+   * Sends until the destination has said that its socket has the message. 'queued' is taken; its
+   * outcome follows through the sink, with this id. A way need not stand at the moment.
+   */
+  sendReliable(
+    id: SocketId,
+    to: NodeAddress,
+    toPort: number,
+    message: ReliableMessage,
+    now: Instant,
+  ): SendOutcome {
+    const { isKnown, limits } = this.options;
+    const socket = this.sockets.get(id);
+    if (socket === undefined) return 'closed';
+    if (message.payload.length > DATAGRAM_BYTES_MAX) return 'too-big';
+    if (!isKnown(to)) return 'unreachable';
+    const conversation = this.conversation(socket, to, toPort);
+    let underWay = 0;
+    for (const { underWay: some } of socket.conversations.values()) underWay += some.size;
+    const isTaken =
+      underWay < limits.reliableMessagesMax && this.outgoing.send(conversation, message, now);
+    if (!isTaken) socket.wantsDrain = true;
+    return isTaken ? 'queued' : 'full';
+  }
+
+  /** A receipt of an authentic packet. */
+  receipt(receipt: Receipt, from: NodeAddress, now: Instant): void {
+    this.outgoing.receipt(receipt, from, now);
+  }
+
+  peerRestarted(peer: NodeAddress): void {
+    this.outgoing.peerRestarted(peer);
+  }
+
+  nextTimeout(): Instant | undefined {
+    const messages = soonest(this.incoming.nextTimeout(), this.outgoing.nextTimeout());
+    return soonest(messages, this.reassembly.nextTimeout());
+  }
+
+  timeout(now: Instant): void {
+    this.reassembly.timeout(now);
+    this.incoming.timeout(now);
+    this.outgoing.timeout(now);
+  }
+
   /** A session with the peer stands: what waited for it goes, in the order it was sent. */
   peerReady(peer: NodeAddress, now: Instant): void {
     this.drainPending(peer, (socket, waiting) => {
       this.emit(socket, waiting.path, waiting.toPort, waiting.payload, now);
     });
+    this.outgoing.peerReady(peer, now);
   }
 
   peerFailed(peer: NodeAddress): void {
@@ -209,6 +298,36 @@ export class DatagramSockets {
     });
   }
 
+  /** A timed message of an authentic packet. */
+  receiveTimed(
+    header: DataHeader,
+    message: DecodedTimedMessage,
+    bytes: Uint8Array,
+    end: number,
+    now: Instant,
+  ): void {
+    const socket = this.ports.owner(message.toPort);
+    if (socket === undefined) {
+      this.options.counters.add('datagram.no-socket');
+      if (message.wantsReceipt) return this.incoming.refuse(header, message, now);
+      return this.sayPortUnreachable(header, message, now);
+    }
+    const { totalBytes, offset, payloadOffset } = message;
+    // Beyond the 32 bits of a fragment's identifier, so that the two kinds never mix.
+    const identifier = (message.conversation + 1) * 2 ** 32 + message.number;
+    const payload =
+      totalBytes === 0
+        ? bytes.subarray(payloadOffset, end)
+        : this.reassembly.add(
+            header.source,
+            { ...message, kind: 'fragment', totalBytes, offset, payloadOffset, identifier },
+            bytes,
+            end,
+            now,
+          );
+    if (payload !== undefined) this.incoming.receive(header, message, socket.id, payload, now);
+  }
+
   private emit(
     socket: DatagramSocket,
     path: FlowPath,
@@ -216,33 +335,97 @@ export class DatagramSockets {
     payload: Uint8Array,
     now: Instant,
   ): SendOutcome {
+    const ports = { fromPort: socket.port, toPort };
+    if (socket.playout === 0) {
+      const identifier = this.nextIdentifier;
+      this.nextIdentifier = (identifier + 1) >>> 0;
+      return this.write(socket, path, plainFraming(ports, identifier), payload, now);
+    }
+    const c = this.conversation(socket, path.destination, toPort);
+    const framing = this.timed(socket, c, c.nextNumber++, false, now);
+    return this.write(socket, path, framing, payload, now);
+  }
+
+  private transmitReliable(
+    c: OutgoingConversation,
+    number: number,
+    payload: Uint8Array,
+    now: Instant,
+  ): boolean {
+    const socket = this.sockets.get(c.socket);
+    const route = socket?.routes.routeTo(c.to, c.toPort);
+    if (socket === undefined || route === undefined) return false;
+    const { lane, service } = socket;
+    const path: FlowPath = { destination: c.to, lane, service, route };
+    if (this.options.outlet.messageBytesMax(path, now) === 0) return false;
+    const framing = this.timed(socket, c, number, true, now);
+    return this.write(socket, path, framing, payload, now) === 'sent';
+  }
+
+  private timed(
+    socket: DatagramSocket,
+    c: OutgoingConversation,
+    number: number,
+    wantsReceipt: boolean,
+    now: Instant,
+  ): Framing {
+    const { playout, port: fromPort } = socket;
+    const { toPort, id: conversation } = c;
+    const timeSent = Math.floor(now / TIME_SENT_STEP) >>> 0;
+    const ports = { fromPort, toPort };
+    return timedFraming({ playout, wantsReceipt, ...ports, conversation, number, timeSent });
+  }
+
+  private write(
+    socket: DatagramSocket,
+    path: FlowPath,
+    framing: Framing,
+    payload: Uint8Array,
+    now: Instant,
+  ): PacketOutcome {
     const { outlet, counters } = this.options;
     const flow = outlet.liveFlow(socket.flow);
     if (flow === undefined) return 'unreachable';
     socket.flow = flow;
-    const most = outlet.messageBytesMax(path, now);
-    const { scratch, scratchOffset } = outlet;
-    const ports = { fromPort: socket.port, toPort };
     counters.add('datagram.sent');
-    if (DATAGRAM_HEADER_BYTES + payload.length <= most) {
-      encodeDatagramHeader(scratch, scratchOffset, ports);
-      scratch.set(payload, scratchOffset + DATAGRAM_HEADER_BYTES);
-      return outlet.sendMessage(path, flow, DATAGRAM_HEADER_BYTES + payload.length, now);
-    }
-    const step = most - FRAGMENT_HEADER_BYTES;
-    if (step <= 0) return 'too-big';
-    const identifier = this.nextIdentifier;
-    this.nextIdentifier = (identifier + 1) >>> 0;
-    let outcome: PacketOutcome = 'sent';
-    for (let offset = 0; offset < payload.length && outcome === 'sent'; offset += step) {
-      const length = Math.min(step, payload.length - offset);
-      const totalBytes = payload.length;
-      encodeFragmentHeader(scratch, scratchOffset, { ...ports, totalBytes, identifier, offset });
-      const to = scratchOffset + FRAGMENT_HEADER_BYTES;
-      scratch.set(payload.subarray(offset, offset + length), to);
-      outcome = outlet.sendMessage(path, flow, FRAGMENT_HEADER_BYTES + length, now);
-    }
-    return outcome;
+    return writeMessage(outlet, { path, flow }, framing, payload, now);
+  }
+
+  private conversation(
+    socket: DatagramSocket,
+    to: NodeAddress,
+    toPort: number,
+  ): OutgoingConversation {
+    const { conversations } = socket;
+    // 48 bits: exact in a double.
+    const key = to * 0x1_0000 + toPort;
+    const known = conversations.get(key);
+    if (known !== undefined) return known;
+    if (conversations.size >= this.options.limits.socketConversationsMax)
+      for (const [oldest, { underWay }] of conversations) {
+        if (underWay.size > 0) continue;
+        conversations.delete(oldest);
+        break;
+      }
+    const made = this.outgoing.create(socket.id, to, toPort);
+    conversations.set(key, made);
+    return made;
+  }
+
+  private reliableEnded(id: SocketId, message: number, outcome: ReceiptOutcome): void {
+    this.options.sink.datagramReceipt?.(id, message, outcome);
+    const socket = this.sockets.get(id);
+    if (socket?.wantsDrain !== true || !this.outgoing.hasRoom) return;
+    socket.wantsDrain = false;
+    this.options.sink.datagramDrain(id);
+  }
+
+  private sendReceipt(header: DataHeader, receipt: Receipt, now: Instant): void {
+    const { outlet } = this.options;
+    const path = answerPath(header);
+    if (outlet.messageBytesMax(path, now) === 0) return;
+    encodeReceipt(outlet.scratch, outlet.scratchOffset, receipt);
+    outlet.sendMessage(path, outlet.commonFlow, RECEIPT_BYTES, now);
   }
 
   private hold(socket: DatagramSocket, waiting: Waiting): SendOutcome {
@@ -285,7 +468,7 @@ export class DatagramSockets {
     }
   }
 
-  private sayPortUnreachable(header: DataHeader, message: SocketMessage, now: Instant): void {
+  private sayPortUnreachable(header: DataHeader, message: Ports, now: Instant): void {
     const { outlet } = this.options;
     const path = bestPath(header.source, header.lane);
     if (outlet.messageBytesMax(path, now) === 0) return;

@@ -26,6 +26,7 @@ import type {
   EchoOutcome,
   PacketOutcome,
   PacketOutlet,
+  ReceiptOutcome,
   SocketLayerOptions,
   SocketPacket,
   SocketSink,
@@ -59,6 +60,7 @@ export class TestNode implements SocketSink {
   now = 0 as Instant;
   readonly datagrams: ReceivedDatagram[] = [];
   readonly drained: number[] = [];
+  readonly receipts = new Map<number, ReceiptOutcome>();
   readonly incoming: { listener: number; stream: number; from: NodeAddress; fromPort: number }[] =
     [];
   readonly connected = new Set<number>();
@@ -83,6 +85,10 @@ export class TestNode implements SocketSink {
   }
   datagramDrain(socket: number): void {
     this.drained.push(socket);
+  }
+  datagramReceipt(_socket: number, id: number, outcome: ReceiptOutcome): void {
+    assert.ok(!this.receipts.has(id), `message ${id} has two outcomes`);
+    this.receipts.set(id, outcome);
   }
   streamIncoming(listener: number, stream: number, from: NodeAddress, fromPort: number): void {
     this.incoming.push({ listener, stream, from, fromPort });

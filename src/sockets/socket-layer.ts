@@ -24,14 +24,18 @@ import {
   blankDataHeader,
   DATA_HEADER_BYTES,
   dataHeaderBytes,
+  decodeReceipt,
   decodeSocketMessage,
+  decodeTimedMessage,
   encodeDataHeader,
   HOP_LIMIT_DEFAULT,
   KIND_NODE_CONTROL,
   KIND_SEALED,
   KIND_SESSION,
   MESSAGE_CONFIRM,
+  MESSAGE_RECEIPT,
   MESSAGE_STREAM,
+  MESSAGE_TIMED,
   NO_ROUTE,
   RECOVERY_NONE,
   REPAIR_ROOM_BYTES,
@@ -42,6 +46,7 @@ import type { MessageOutlet } from './datagram-sockets.ts';
 import { DatagramSockets } from './datagram-sockets.ts';
 import { Echo } from './echo.ts';
 import { CONTROL_FLOW, FlowLabels } from './flow-labels.ts';
+import type { ConversationStatus } from './incoming-messages.ts';
 import { SESSION_OVERHEAD_BYTES } from './session.ts';
 import { SessionTable } from './session-table.ts';
 import type { SocketLimits } from './socket-limits.ts';
@@ -51,6 +56,7 @@ import type {
   FlowPath,
   PacketOutcome,
   PacketOutlet,
+  ReliableMessage,
   SendOutcome,
   SocketId,
   SocketPacket,
@@ -166,6 +172,18 @@ export class SocketLayer {
     now: Instant,
   ): SendOutcome {
     return this.isStopped ? 'closed' : this.datagrams.send(socket, to, toPort, payload, now);
+  }
+
+  /** 'queued': taken; the outcome follows through the sink. */
+  datagramSendReliable(
+    socket: SocketId,
+    to: NodeAddress,
+    toPort: number,
+    message: ReliableMessage,
+    now: Instant,
+  ): SendOutcome {
+    if (this.isStopped) return 'closed';
+    return this.datagrams.sendReliable(socket, to, toPort, message, now);
   }
 
   /** Closes a datagram socket or a listener; streams that the listener has accepted live on. */
@@ -288,13 +306,13 @@ export class SocketLayer {
   nextTimeout(): Instant | undefined {
     return soonest(
       this.streams.nextTimeout(),
-      soonest(this.sessions.nextTimeout(), this.datagrams.reassembly.nextTimeout()),
+      soonest(this.sessions.nextTimeout(), this.datagrams.nextTimeout()),
     );
   }
 
   timeout(now: Instant): void {
     this.sessions.timeout(now);
-    this.datagrams.reassembly.timeout(now);
+    this.datagrams.timeout(now);
     this.streams.timeout(now);
   }
 
@@ -305,12 +323,19 @@ export class SocketLayer {
     this.isStopped = true;
   }
 
+  /** What the timed messages of each source have come to here. */
+  conversations(now: Instant): ConversationStatus[] {
+    return this.datagrams.incoming.status(now);
+  }
+
   /** Counters and present sizes, by name. */
   status(): Record<string, number> {
     return {
       ...this.counters.snapshot(),
       'datagram.sockets': this.datagrams.size,
       'datagram.reassemblies': this.datagrams.reassembly.size,
+      'message.conversations': this.datagrams.incoming.size,
+      'reliable.bytes-under-way': this.datagrams.outgoing.bytesUnderWay,
       'session.peers': this.sessions.size,
       'stream.buffer-bytes': this.streams.budget.used,
       'stream.buffer-refusals': this.streams.budget.refusals,
@@ -332,10 +357,30 @@ export class SocketLayer {
     const text = at + SESSION_INDEX_BYTES;
     if (bytes[text] === MESSAGE_STREAM)
       return this.streams.receive(header, bytes, text, textEnd, now);
+    if (bytes[text] === MESSAGE_TIMED || bytes[text] === MESSAGE_RECEIPT)
+      return this.receiveTimed(header, bytes, text, textEnd, now);
     const message = decodeSocketMessage(bytes, text, textEnd);
     if (message === undefined) this.counters.add('packet.malformed-message');
     else if (message.kind !== 'confirm')
       this.datagrams.receive(header, message, bytes, textEnd, now);
+  }
+
+  private receiveTimed(
+    header: DataHeader,
+    bytes: Uint8Array,
+    text: number,
+    end: number,
+    now: Instant,
+  ): void {
+    if (bytes[text] === MESSAGE_RECEIPT) {
+      const receipt = decodeReceipt(bytes, text, end);
+      if (receipt !== undefined) return this.datagrams.receipt(receipt, header.source, now);
+    } else {
+      const message = decodeTimedMessage(bytes, text, end);
+      if (message !== undefined)
+        return this.datagrams.receiveTimed(header, message, bytes, end, now);
+    }
+    this.counters.add('packet.malformed-message');
   }
 
   private makeSessions(): SessionTable {
@@ -356,7 +401,10 @@ export class SocketLayer {
           this.streams.peerReady(peer, now);
         },
         sessionFailed: (peer) => this.datagrams.peerFailed(peer),
-        peerRestarted: (peer, now) => this.streams.peerRestarted(peer, now),
+        peerRestarted: (peer, now) => {
+          this.datagrams.peerRestarted(peer);
+          this.streams.peerRestarted(peer, now);
+        },
         confirm: (peer, now) => this.sendConfirm(peer, now),
         sendPacket: (path, packet, payload, now) => this.transmit(path, packet, payload, now),
         controlSequence: () => this.flows.nextSequence(CONTROL_FLOW),

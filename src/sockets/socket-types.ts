@@ -51,6 +51,25 @@ export type SendOutcome =
   | 'too-big'
   | 'closed';
 
+/** A message that is sent until its receipt has come. */
+export interface ReliableMessage {
+  /** The sender's, for the outcome. */
+  readonly id: number;
+  readonly payload: Uint8Array;
+  /** How long it is sent again. Default 30 s. */
+  readonly patience?: Duration;
+}
+
+/** How a reliable message ended. */
+export type ReceiptOutcome =
+  /** The destination's socket has it. */
+  | 'delivered'
+  /** No socket has the port there. */
+  | 'refused'
+  | 'timed-out'
+  /** The destination was started again: it may have had it, or not. */
+  | 'peer-restarted';
+
 export type SocketRefusal =
   | 'port-in-use'
   | 'limit-reached'
@@ -84,6 +103,8 @@ export type EchoOutcome = {
 export interface SocketSink {
   datagram(socket: SocketId, payload: Uint8Array, meta: DatagramMeta): void;
   datagramDrain(socket: SocketId): void;
+  /** How a reliable message ended. Absent where nobody sends any. */
+  datagramReceipt?(socket: SocketId, id: number, outcome: ReceiptOutcome): void;
   streamIncoming(listener: SocketId, stream: StreamId, from: NodeAddress, fromPort: number): void;
   streamConnected(stream: StreamId): void;
   streamData(stream: StreamId, bytes: Uint8Array): void;

@@ -19,3 +19,4 @@ export * from './service.ts';
 export * from './session.ts';
 export * from './socket-message.ts';
 export * from './stream-segment.ts';
+export * from './timed-message.ts';

@@ -85,6 +85,14 @@ Deployment note: recovery that spreads several requests and retransmissions over
 subject of US patents 8,437,267 and 11,057,319. Whoever deploys the recovery \`deadline\` where they are
 in force should know of them; \`realtime\` and \`reliable\` do not work that way.
 
+## Reliable datagrams
+
+\`deliver\` (or \`send\` with \`reliable: true\`) sends a datagram until the other socket's receipt has come: over
+whatever route the flow has by then, so it outlives the crash of any node between, and delivered once. How
+it ended is told: delivered, \`REFUSED\` (nobody has the port), \`TIMED_OUT\` after 30 s or as asked,
+\`PEER_RESTARTED\` (the other node lost its memory: it may have had it). It works in every lane; what
+a lane's recovery repairs on links is then sent again less often end to end.
+
 ## Lanes of your own
 
 \`\`\`yaml
