@@ -1,8 +1,8 @@
 /**
  * Decides when the neighbour at the other end of a path is dead.
  *
- * Every authentic packet is a sign of life. After two and a half hello intervals of silence the
- * neighbour is suspect, and the link probes every 25 ms for an answer at once. It is dead when the
+ * Every authentic packet is a sign of life. After two and a half hello intervals of silence (150 ms
+ * after the first hello that did not come, where hellos are slower than every 100 ms) the neighbour is suspect, and the link probes every 25 ms for an answer at once. It is dead when the
  * silence would be a one-in-a-billion accident at the loss last measured. With loss p in, q out:
  *
  *   its own hellos, one an interval i, all lost:      p ^ (t / i)
@@ -35,7 +35,8 @@ const LOSS_FLOOR = 0.015;
 const LOSS_CEILING = 0.9;
 
 export class FailureDetector {
-  private readonly options: FailureDetectorOptions;
+  private readonly stated: FailureDetectorOptions;
+  private options: FailureDetectorOptions;
   private heardAt: Instant;
   /** When the newest of our hellos that the neighbour is known to have heard was sent. */
   private echoedAt: Instant;
@@ -45,16 +46,21 @@ export class FailureDetector {
   deadAfter: Duration;
 
   constructor(options: FailureDetectorOptions, now: Instant) {
-    // A slower hello needs more patience than the defaults have; the default stays as it is.
-    const deadAfterMin = Math.max(options.deadAfterMin, 4.25 * options.helloInterval) as Duration;
-    const deadAfterMax = Math.max(options.deadAfterMax, 2 * deadAfterMin) as Duration;
-    this.options = { ...options, deadAfterMin, deadAfterMax };
+    this.stated = options;
+    this.options = patient(options, options.helloInterval);
+    const { deadAfterMax } = this.options;
     this.heardAt = now;
     this.echoedAt = now;
-    this.suspectAfter = (2.5 * options.helloInterval) as Duration;
+    this.suspectAfter = missedAfter(options.helloInterval, 1);
     this.suspectUnheardAfter = deadAfterMax;
     this.unheardAfter = (2 * deadAfterMax) as Duration;
     this.deadAfter = deadAfterMax;
+  }
+
+  /** The time between hellos, the slower end's: it may change while the link lives. */
+  pace(helloInterval: Duration): void {
+    if (helloInterval !== this.options.helloInterval)
+      this.options = patient(this.stated, helloInterval);
   }
 
   heard(now: Instant): void {
@@ -73,12 +79,12 @@ export class FailureDetector {
     const lossOut = clamp(path.lossOut / 1e6, LOSS_FLOOR, LOSS_CEILING);
     const perHello = -Math.log(lossIn) / helloInterval;
     const perProbe = -Math.log(1 - (1 - lossIn) * (1 - lossOut)) / probeInterval;
-    this.suspectAfter = (2.5 * helloInterval + 2 * path.jitter) as Duration;
+    this.suspectAfter = (missedAfter(helloInterval, 1) + 2 * path.jitter) as Duration;
     const unanswered = this.suspectAfter + path.rtt;
     const silence = (ACCIDENT + perProbe * unanswered) / (perHello + perProbe) + 4 * path.jitter;
     this.deadAfter = Math.round(clamp(silence, deadAfterMin, deadAfterMax)) as Duration;
     this.suspectUnheardAfter = Math.round(
-      3.5 * helloInterval + path.rtt + 2 * path.jitter,
+      missedAfter(helloInterval, 2) + path.rtt + 2 * path.jitter,
     ) as Duration;
     const probing = clamp(ACCIDENT / perProbe, deadAfterMin / 2, deadAfterMax);
     this.unheardAfter = Math.round(this.suspectUnheardAfter + probing) as Duration;
@@ -113,6 +119,29 @@ export class FailureDetector {
     if (unheardAt > now) next = Math.min(next, unheardAt);
     return next as Instant;
   }
+}
+
+const DEFAULT_INTERVAL = 100_000;
+/** Hellos leave up to a twentieth late, by design, and so do their echoes. */
+const LATENESS = 1.05;
+const GRACE = 145_000;
+
+/** When one hello, or a hello and its echo, must have been missed: 250 and 355 ms at the default pace. */
+const missedAfter = (helloInterval: number, hellos: number): Duration => {
+  const grace = Math.min(1, helloInterval / DEFAULT_INTERVAL) * GRACE;
+  return Math.round(LATENESS * hellos * helloInterval + grace) as Duration;
+};
+
+/** A slower hello needs more patience than the defaults have, by as much as it is slower. */
+function patient(options: FailureDetectorOptions, helloInterval: Duration): FailureDetectorOptions {
+  const later = missedAfter(helloInterval, 1) - missedAfter(DEFAULT_INTERVAL, 1);
+  const deadAfterMin = Math.max(options.deadAfterMin, 425_000 + later) as Duration;
+  const deadAfterMax = Math.max(
+    options.deadAfterMax,
+    850_000 + later,
+    1.25 * deadAfterMin,
+  ) as Duration;
+  return { ...options, helloInterval, deadAfterMin, deadAfterMax };
 }
 
 const clamp = (n: number, low: number, high: number): number => Math.min(high, Math.max(low, n));
