@@ -2,6 +2,7 @@ export * from './contract.ts';
 export type { NeighbourSpec } from './dialer.ts';
 export * from './enrolment-client.ts';
 export type { EnrolRequestEvent } from './enrolment-desk.ts';
+export * from './hello-pace.ts';
 export type { Link, LinkState } from './link.ts';
 export * from './link-layer.ts';
 export type { LinkStatus } from './link-status.ts';

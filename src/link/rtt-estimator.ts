@@ -68,6 +68,11 @@ export class RttEstimator {
     return Math.round(this.smoothed) as Duration;
   }
 
+  /** The last sample as it came: what a choice that follows trouble within seconds goes by. */
+  get latest(): Duration {
+    return (this.recent.at(-1) ?? 0) as Duration;
+  }
+
   get rttVariation(): Duration {
     return Math.round(this.variation) as Duration;
   }

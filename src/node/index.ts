@@ -1,2 +1,3 @@
 export * from './contract.ts';
 export * from './overlay-node.ts';
+export * from './probing.ts';

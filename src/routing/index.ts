@@ -11,4 +11,5 @@ export * from './link-state-routing.ts';
 export * from './metric.ts';
 export * from './options.ts';
 export type { HistoryQuery, RouteRecord } from './route-history.ts';
+export * from './relays/index.ts';
 export type { PathFigures, RouteChange, RouteStatus } from './routes.ts';

@@ -11,26 +11,27 @@ import {
   HELLO_BODY_BYTES,
   HELLO_FRAME_BYTES,
   HELLO_HOLD_NONE,
+  HELLO_PACED_FRAME_BYTES,
 } from './hello.ts';
 import { CONTROL_FRAME_HEADER_BYTES, FRAME_HELLO } from './packet-types.ts';
 
-const vectors: readonly { name: string; hex: string; value: Hello }[] = JSON.parse(
+const vectors: readonly { name: string; hex: string; value: Partial<Hello> }[] = JSON.parse(
   readFileSync(new URL('../../src/wire/vectors/hello.json', import.meta.url), 'utf8'),
 );
 
 function frameOf(hello: Hello): Uint8Array {
-  const frame = new Uint8Array(HELLO_FRAME_BYTES);
+  const frame = new Uint8Array(HELLO_PACED_FRAME_BYTES);
   encodeHello(frame, 0, hello);
-  return frame;
+  return hello.pace > 0 ? frame : frame.subarray(0, HELLO_FRAME_BYTES);
 }
 
 for (const { name, hex, value } of vectors) {
   test(`golden vector: ${name}`, () => {
-    assert.equal(toHex(frameOf(value)), hex);
+    assert.equal(toHex(frameOf({ ...blankHello(), ...value })), hex);
     const hello = blankHello();
     const frame = fromHex(hex)!;
     assert.equal(decodeHello(hello, frame, CONTROL_FRAME_HEADER_BYTES, frame.length), true);
-    assert.deepEqual(hello, value);
+    assert.deepEqual(hello, { ...blankHello(), ...value });
   });
 }
 
@@ -42,6 +43,8 @@ test('a hello survives the wire, its losses to within 16 parts per million', () 
     hold: fc.nat(HELLO_HOLD_NONE),
     lossNowPpm: fc.nat(1_000_000),
     lossToldPpm: fc.nat(1_000_000),
+    pace: fc.constant(0),
+    rtt: fc.constant(-1),
   });
   fc.assert(
     fc.property(hellos, fc.nat(40), (hello, at) => {
@@ -64,6 +67,24 @@ test('a body too short is refused and a longer one read as far as it is known', 
     fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
       const isLongEnough = bytes.length >= HELLO_BODY_BYTES;
       assert.equal(decodeHello(blankHello(), bytes, 0, bytes.length), isLongEnough);
+    }),
+  );
+});
+
+test('a slow hello tells its pace and what its sender measures, to within 3.3 percent', () => {
+  const figures = fc.record({
+    pace: fc.integer({ min: 300, max: 14_000_000 }),
+    rtt: fc.oneof(fc.constant(-1), fc.integer({ min: 300, max: 14_000_000 })),
+  });
+  fc.assert(
+    fc.property(figures, ({ pace, rtt }) => {
+      const frame = frameOf({ ...blankHello(), pace, rtt });
+      assert.equal(frame.length, HELLO_PACED_FRAME_BYTES);
+      const out = blankHello();
+      assert.ok(decodeHello(out, frame, 3, frame.length));
+      assert.ok(Math.abs(out.pace - pace) <= 0.033 * pace + 8);
+      if (rtt < 0) assert.equal(out.rtt, -1);
+      else assert.ok(Math.abs(out.rtt - rtt) <= 0.033 * rtt + 8);
     }),
   );
 });

@@ -13,19 +13,28 @@
  *   +-----------------------------------------------+---------------+
  *   |   hold: microseconds since that one came      | loss now ...  | 12
  *   +---------------+-------------------------------+---------------+
- *   | ... loss now  |   loss told                   |                 16
- *   +---------------+-------------------------------+
+ *   | ... loss now  |   loss told                   | pace          | 16
+ *   +---------------+-------------------------------+---------------+
+ *   | RTT           |                                                 20
+ *   +---------------+
  *
  * Flags: 1 answer at once; 2 hurry: send hellos faster for a moment, a loss is being looked into.
  * Hold 0xffffff means that no hello has been heard. Losses are of what the sender receives, in
  * 1/65535: `now` over a sliding window, `told` after damping, which is what routing is to use.
+ * Pace and RTT are there only where the sender's hellos are slower than the default, because it has
+ * many links: the time between them, so that the receiver does not take it for dead, and the last
+ * round-trip time it measured of this link. Both are latency codes (`latency-code.ts`).
  * A longer body is accepted and the rest ignored, so that fields can be added.
  */
 import { readU16, readU32, writeU16, writeU32 } from '../kernel/index.ts';
+import { decodeLatencyCode, encodeLatencyCode, LATENCY_CODE_NONE } from './latency-code.ts';
 import { CONTROL_FRAME_HEADER_BYTES, FRAME_HELLO } from './packet-types.ts';
 
 export const HELLO_BODY_BYTES = 16;
 export const HELLO_FRAME_BYTES: number = CONTROL_FRAME_HEADER_BYTES + HELLO_BODY_BYTES;
+/** Of a hello that tells its sender's pace. */
+export const HELLO_PACED_BODY_BYTES: number = HELLO_BODY_BYTES + 2;
+export const HELLO_PACED_FRAME_BYTES: number = HELLO_FRAME_BYTES + 2;
 
 export const HELLO_ANSWER_AT_ONCE = 1;
 export const HELLO_HURRY = 2;
@@ -43,6 +52,10 @@ export interface Hello {
   hold: number;
   lossNowPpm: number;
   lossToldPpm: number;
+  /** Microseconds between the sender's hellos; 0: the default, and no RTT either. */
+  pace: number;
+  /** What the sender measured last of this link, microseconds; -1 where it has nothing. */
+  rtt: number;
 }
 
 /** A hello to decode into, so that receiving one allocates nothing. */
@@ -53,16 +66,18 @@ export const blankHello = (): Hello => ({
   hold: HELLO_HOLD_NONE,
   lossNowPpm: 0,
   lossToldPpm: 0,
+  pace: 0,
+  rtt: -1,
 });
 
 const toShare = (ppm: number): number =>
   Math.min(65535, Math.round((Math.max(0, ppm) * 65535) / 1_000_000));
 const toPpm = (share: number): number => Math.round((share * 1_000_000) / 65535);
 
-/** Writes the whole frame, header included: `HELLO_FRAME_BYTES`. */
+/** Writes the whole frame, header included: `HELLO_FRAME_BYTES`, two more where it tells its pace. */
 export function encodeHello(bytes: Uint8Array, at: number, hello: Hello): void {
   bytes[at] = FRAME_HELLO;
-  writeU16(bytes, at + 1, HELLO_BODY_BYTES);
+  writeU16(bytes, at + 1, hello.pace > 0 ? HELLO_PACED_BODY_BYTES : HELLO_BODY_BYTES);
   bytes[at + 3] = hello.flags;
   writeU32(bytes, at + 4, hello.timestamp);
   writeU32(bytes, at + 8, hello.echo);
@@ -70,6 +85,9 @@ export function encodeHello(bytes: Uint8Array, at: number, hello: Hello): void {
   writeU16(bytes, at + 13, hello.hold & 0xffff);
   writeU16(bytes, at + 15, toShare(hello.lossNowPpm));
   writeU16(bytes, at + 17, toShare(hello.lossToldPpm));
+  if (hello.pace === 0) return;
+  bytes[at + 19] = encodeLatencyCode(hello.pace);
+  bytes[at + 20] = hello.rtt < 0 ? LATENCY_CODE_NONE : encodeLatencyCode(hello.rtt);
 }
 
 /** Decodes a body (without the frame header); false when it is too short. */
@@ -81,5 +99,8 @@ export function decodeHello(into: Hello, bytes: Uint8Array, at: number, end: num
   into.hold = (bytes[at + 9]! << 16) | readU16(bytes, at + 10);
   into.lossNowPpm = toPpm(readU16(bytes, at + 12));
   into.lossToldPpm = toPpm(readU16(bytes, at + 14));
+  const isPaced = end - at >= HELLO_PACED_BODY_BYTES;
+  into.pace = isPaced ? (decodeLatencyCode(bytes[at + 16]!) ?? 0) : 0;
+  into.rtt = isPaced ? (decodeLatencyCode(bytes[at + 17]!) ?? -1) : -1;
   return true;
 }

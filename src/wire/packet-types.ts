@@ -27,6 +27,9 @@ export const FRAME_ENROL_REQUEST = 0x06;
 export const FRAME_ENROL_ANSWER = 0x07;
 export const FRAME_MTU_PROBE = 0x08;
 export const FRAME_MTU_ACK = 0x09;
+/** Fresh round-trip times of a big mesh, and relays found by them (`routing/relays/`). */
+export const FRAME_RELAY_FIGURES = 0x18;
+export const FRAME_RELAY_ADVICE = 0x19;
 export const FRAME_DATA = 0x10;
 /** Recovery of lost data frames on a link: 0x20 .. 0x27, see recovery-frames.ts. */
 export const FRAME_REPAIR_REQUEST = 0x20;

@@ -1,0 +1,3 @@
+export * from './member-grid.ts';
+export * from './options.ts';
+export * from './relay-exchange.ts';
