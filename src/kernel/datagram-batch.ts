@@ -34,9 +34,10 @@ export class DatagramBatch {
   /** End of the used part of the slab, in bytes. */
   used = 0;
 
-  constructor(options: { capacity: number; slabBytes: number }) {
+  /** `slab`: memory of the caller's that datagrams are entered of (`record`). */
+  constructor(options: { capacity: number } & ({ slabBytes: number } | { slab: Uint8Array })) {
     this.capacity = options.capacity;
-    this.slab = new Uint8Array(options.slabBytes);
+    this.slab = 'slab' in options ? options.slab : new Uint8Array(options.slabBytes);
     this.offsets = new Uint32Array(options.capacity);
     this.lengths = new Uint32Array(options.capacity);
     this.locals = new Uint8Array(options.capacity);
@@ -71,6 +72,17 @@ export class DatagramBatch {
   push(bytes: Uint8Array, remote: UnderlayAddress, local: number): void {
     const at = this.reserve(bytes.length, remote, local);
     this.slab.set(bytes, at);
+  }
+
+  /** Enters a datagram that lies in the slab already, wherever that is; `used` stays as it is. */
+  record(at: number, bytes: number, remote: UnderlayAddress, local: number): void {
+    const i = this.count;
+    assert(i < this.capacity && at + bytes <= this.slab.length, 'a datagram outside its batch');
+    this.offsets[i] = at;
+    this.lengths[i] = bytes;
+    this.locals[i] = local;
+    this.remotes[i] = remote;
+    this.count = i + 1;
   }
 
   /** A view of datagram i, valid until the batch is cleared. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DatagramBatch, OverlayError, Random, type UnderlayAddress } from '../kernel/index.ts';
 import { systemClock } from './clock.ts';
+import { FastUnderlay, fastSystem } from './fast/index.ts';
 import { ImpairedUnderlay } from './impaired.ts';
 import { UdpUnderlay } from './udp.ts';
 import type { LocalSocketOptions, Underlay } from './underlay.ts';
@@ -19,8 +20,27 @@ const impaired = async (locals: readonly LocalSocketOptions[]): Promise<Impaired
     isLab: () => true,
   });
 
+/** Where the binding does not load the suite has nothing to hold of it, and says so. */
+const binding = fastSystem();
+
+const openFast: Open = (locals) => {
+  assert.ok(binding.ok);
+  return FastUnderlay.open({ locals }, binding.value);
+};
+
+const openFastWithoutRuns: Open = (locals) => {
+  assert.ok(binding.ok);
+  return FastUnderlay.open({ locals, segmentation: false, receiveSlots: 3 }, binding.value);
+};
+
+const fastOnes: readonly (readonly [string, Open])[] = [
+  ['fast', openFast],
+  ['fast, without runs', openFastWithoutRuns],
+];
+
 const implementations: readonly (readonly [string, Open])[] = [
   ['udp', openUdp],
+  ...(binding.ok ? fastOnes : []),
   ['impaired, nothing impaired', impaired],
   [
     'impaired, other remotes impaired',
@@ -159,4 +179,10 @@ test('the buffers in force are reported', async () => {
   const a = await openUdp([V4]);
   assert.ok(a.buffers.receiveBytes > 0 && a.buffers.sendBytes > 0);
   await a.close();
+});
+
+test('the fast underlay loads here, or says why not', (t) => {
+  if (binding.ok) return;
+  assert.match(binding.reason, /\w/);
+  t.diagnostic(`not run: the fast underlay, because ${binding.reason}`);
 });

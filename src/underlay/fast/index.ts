@@ -1,0 +1,3 @@
+export * from './fast-underlay.ts';
+export * from './native.ts';
+export * from './system-calls.ts';

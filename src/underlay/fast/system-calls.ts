@@ -1,0 +1,217 @@
+/**
+ * The system calls of the fast underlay, by name, and a UDP socket made of them. Constants are those
+ * of Linux' generic ABI, which every architecture that `native.ts` admits shares.
+ */
+import {
+  fail,
+  OverlayError,
+  ok,
+  type Result,
+  type UnderlayAddress,
+  underlayAddress,
+} from '../../kernel/index.ts';
+import type { LocalSocketOptions } from '../underlay.ts';
+import { type Native, type NativeFunction, NativeMemory, native, POINTER } from './native.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  type InterfaceNames,
+  readSocketAddress,
+  SOCKET_ADDRESS_BYTES,
+  socketAddressLength,
+  writeSocketAddress,
+} from './socket-address.ts';
+
+export const EINTR = 4;
+export const EIO = 5;
+export const EAGAIN = 11;
+export const EINVAL = 22;
+export const EMSGSIZE = 90;
+export const ENOBUFS = 105;
+export const ECONNREFUSED = 111;
+
+export const SOL_UDP = 17;
+export const UDP_SEGMENT = 103;
+export const UDP_GRO = 104;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+export const MSG_TRUNC = 0x20;
+
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0x800;
+const SOCK_CLOEXEC = 0x80000;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const INTERFACE_NAME_BYTES = 16;
+
+const NAMES: Readonly<Record<number, string>> = {
+  1: 'EPERM',
+  [EINTR]: 'EINTR',
+  [EIO]: 'EIO',
+  [EAGAIN]: 'EAGAIN',
+  12: 'ENOMEM',
+  13: 'EACCES',
+  [EINVAL]: 'EINVAL',
+  24: 'EMFILE',
+  32: 'EPIPE',
+  [EMSGSIZE]: 'EMSGSIZE',
+  97: 'EAFNOSUPPORT',
+  98: 'EADDRINUSE',
+  99: 'EADDRNOTAVAIL',
+  100: 'ENETDOWN',
+  101: 'ENETUNREACH',
+  [ENOBUFS]: 'ENOBUFS',
+  [ECONNREFUSED]: 'ECONNREFUSED',
+  112: 'EHOSTDOWN',
+  113: 'EHOSTUNREACH',
+};
+
+export const errorName = (errno: number): string => NAMES[errno] ?? `errno-${errno}`;
+
+const SIGNATURES = {
+  socket: ['int', ['int', 'int', 'int']],
+  bind: ['int', ['int', POINTER, 'uint32_t']],
+  getsockname: ['int', ['int', POINTER, POINTER]],
+  setsockopt: ['int', ['int', 'int', 'int', POINTER, 'uint32_t']],
+  getsockopt: ['int', ['int', 'int', 'int', POINTER, POINTER]],
+  close: ['int', ['int']],
+  recvmmsg: ['int', ['int', POINTER, 'uint32_t', 'int', POINTER]],
+  sendmmsg: ['int', ['int', POINTER, 'uint32_t', 'int']],
+  if_nametoindex: ['uint32_t', [POINTER]],
+  if_indextoname: [POINTER, ['uint32_t', POINTER]],
+} as const;
+
+/** The system calls through the binding; the reason where one of them cannot be had. */
+export function fastSystem(): Result<SystemCalls> {
+  const binding = native();
+  return binding.ok ? SystemCalls.find(binding.value) : binding;
+}
+
+export class SystemCalls implements InterfaceNames {
+  readonly native: Native;
+  private readonly calls: Readonly<Record<keyof typeof SIGNATURES, NativeFunction>>;
+  private readonly memory: NativeMemory;
+
+  /** The reason where the C library lacks one of the calls. */
+  static find(from: Native): Result<SystemCalls> {
+    const calls: Record<string, NativeFunction> = {};
+    for (const [name, [result, args]] of Object.entries(SIGNATURES)) {
+      const call = from.find(name, result, args);
+      if (call === undefined) return fail(`the C library has no ${name}`);
+      calls[name] = call;
+    }
+    return ok(new SystemCalls(from, calls as Record<keyof typeof SIGNATURES, NativeFunction>));
+  }
+
+  private constructor(from: Native, calls: Record<keyof typeof SIGNATURES, NativeFunction>) {
+    this.native = from;
+    this.calls = calls;
+    // First half: a socket address, a value or a name. Second half: its length.
+    this.memory = new NativeMemory(from, 2 * SOCKET_ADDRESS_BYTES);
+  }
+
+  errno(): number {
+    return this.native.errno();
+  }
+
+  /** `messages` is the address of `count` records of `struct mmsghdr` that the caller holds. */
+  receiveMany(fd: number, messages: number, count: number): number {
+    return this.calls.recvmmsg(fd, messages, count, MSG_DONTWAIT, 0);
+  }
+
+  sendMany(fd: number, messages: number, count: number): number {
+    return this.calls.sendmmsg(fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+
+  close(fd: number): void {
+    this.calls.close(fd);
+  }
+
+  setOption(fd: number, level: number, option: number, value: number): boolean {
+    this.memory.words[0] = value;
+    return this.calls.setsockopt(fd, level, option, this.memory.address, 4) === 0;
+  }
+
+  option(fd: number, level: number, option: number): number {
+    this.memory.words[0] = 0;
+    this.memory.words[LENGTH_WORD] = 4;
+    const { address } = this.memory;
+    const done = this.calls.getsockopt(fd, level, option, address, address + SOCKET_ADDRESS_BYTES);
+    return done === 0 ? this.memory.words[0]! : 0;
+  }
+
+  buffers(fd: number): { receiveBytes: number; sendBytes: number } {
+    return {
+      receiveBytes: this.option(fd, SOL_SOCKET, SO_RCVBUF),
+      sendBytes: this.option(fd, SOL_SOCKET, SO_SNDBUF),
+    };
+  }
+
+  /**
+   * A bound, non-blocking UDP socket that is never dual-stack: an IPv4 remote would then have two
+   * different addresses. Throws UNDERLAY_BIND_FAILED.
+   */
+  udpSocket(local: LocalSocketOptions, bufferBytes: number): { fd: number; at: UnderlayAddress } {
+    const { bytes, address, words } = this.memory;
+    const isSix = local.host.includes(':');
+    const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    const fd = this.calls.socket(isSix ? AF_INET6 : AF_INET, type, 0);
+    if (fd < 0) throw this.bindFailure(local);
+    if (isSix) this.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    writeSocketAddress(bytes, 0, local, this);
+    const length = socketAddressLength({ family: isSix ? 'udp6' : 'udp4' });
+    if (this.calls.bind(fd, address, length) !== 0) {
+      const failure = this.bindFailure(local);
+      this.close(fd);
+      throw failure;
+    }
+    words[LENGTH_WORD] = SOCKET_ADDRESS_BYTES;
+    this.calls.getsockname(fd, address, address + SOCKET_ADDRESS_BYTES);
+    const bound = readSocketAddress(bytes, 0, this) ?? local;
+    this.growBuffers(fd, bufferBytes);
+    return { fd, at: underlayAddress(bound.host, bound.port) };
+  }
+
+  nameOf(index: number): string {
+    const { bytes, address } = this.memory;
+    bytes.fill(0, SOCKET_ADDRESS_BYTES);
+    if (this.calls.if_indextoname(index, address + SOCKET_ADDRESS_BYTES) === 0) return `${index}`;
+    const name = bytes.subarray(SOCKET_ADDRESS_BYTES, SOCKET_ADDRESS_BYTES + INTERFACE_NAME_BYTES);
+    return Buffer.from(name.subarray(0, name.indexOf(0))).toString('latin1');
+  }
+
+  indexOf(name: string): number {
+    if (name.length >= INTERFACE_NAME_BYTES) return 0;
+    const { bytes, address } = this.memory;
+    bytes.fill(0, SOCKET_ADDRESS_BYTES);
+    bytes.set(Buffer.from(name, 'latin1'), SOCKET_ADDRESS_BYTES);
+    return this.calls.if_nametoindex(address + SOCKET_ADDRESS_BYTES);
+  }
+
+  /** A process with the right to may go past net.core.rmem_max; others get what there is. */
+  private growBuffers(fd: number, bytes: number): void {
+    for (const [force, plain] of [
+      [SO_RCVBUFFORCE, SO_RCVBUF],
+      [SO_SNDBUFFORCE, SO_SNDBUF],
+    ] as const)
+      if (!this.setOption(fd, SOL_SOCKET, force, bytes))
+        this.setOption(fd, SOL_SOCKET, plain, bytes);
+  }
+
+  private bindFailure(local: LocalSocketOptions): OverlayError {
+    const system = errorName(this.errno());
+    const { host, port } = local;
+    return new OverlayError(
+      'UNDERLAY_BIND_FAILED',
+      `cannot open UDP ${underlayAddress(host, port).key}: ${system}`,
+      { details: { host, port, system } },
+    );
+  }
+}
+
+const LENGTH_WORD = SOCKET_ADDRESS_BYTES / 4;
