@@ -1,3 +1,3 @@
+export * from './fast-crypto.ts';
 export * from './fast-underlay.ts';
-export * from './native.ts';
 export * from './system-calls.ts';
