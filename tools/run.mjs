@@ -7,6 +7,7 @@
  *   node tools/run.mjs build                   install, build
  *   node tools/run.mjs evidence [names]        install, build, measure, write docs/evidence.md
  *   node tools/run.mjs soak [options]          install, build, a long stay in the lab
+ *   node tools/run.mjs bench [options]         install, build, what forwarding a packet costs here
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { lstatSync, readFileSync, rmSync } from 'node:fs';
@@ -16,7 +17,8 @@ import { PROJECT, report } from './check.mjs';
 import { installNeed, nodeVersionFault } from './install-state.mjs';
 import { orphanOutputs, testFiles } from './test-files.mjs';
 
-const TASKS = ['start', 'test', 'build', 'evidence', 'soak'];
+const TASKS = ['start', 'test', 'build', 'evidence', 'soak', 'bench'];
+const PROGRAMS = { evidence: 'evidence', soak: 'soak', bench: 'packet-path' };
 
 async function main([task, ...args]) {
   const fault = nodeVersionFault(process.versions.node, readJson('package.json').engines.node);
@@ -24,8 +26,8 @@ async function main([task, ...args]) {
   if (!TASKS.includes(task)) return fail(`unknown task '${task ?? ''}': ${TASKS.join(', ')}`);
   if (!install() || !build()) return 1;
   if (task === 'start') return run([join(PROJECT, 'dist/cli/main.js'), 'lab', ...args]);
-  if (task === 'evidence' || task === 'soak')
-    return run([join(PROJECT, `bench/${task}.mjs`), ...args]);
+  const program = PROGRAMS[task];
+  if (program !== undefined) return run([join(PROJECT, `bench/${program}.mjs`), ...args]);
   return task === 'test' ? test(args) : 0;
 }
 

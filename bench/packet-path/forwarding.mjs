@@ -1,0 +1,163 @@
+/**
+ * Processor time a packet of one forwarding daemon, sealed hop to hop, for each case; and of a plain C
+ * forwarder in the same run. The daemon has a processor of its own where there are two; everything else
+ * shares the other. The cases take turns, so that a slow minute of the machine falls on all.
+ */
+import { execFileSync, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { median } from '../evidence/measure.mjs';
+import { FORWARDING, ROUNDS } from './cases.mjs';
+import { freePort, Network, pin } from './network.mjs';
+
+const ENDS = fileURLToPath(new URL('ends.mjs', import.meta.url));
+const SOURCE = fileURLToPath(new URL('forwarder.c', import.meta.url));
+const hasTwo = cpus().length > 1;
+export const ENDS_CPU = hasTwo ? 0 : undefined;
+export const DAEMON_CPU = hasTwo ? 1 : undefined;
+
+/**
+ * `underlay`: of both the daemon and the ends. Resolves with the cases, each with its median and all
+ * rounds, in microseconds.
+ */
+export async function measureForwarding({ underlay, quick, log, only }) {
+  const rounds = quick ? 1 : ROUNDS;
+  const times = quick ? { warmMs: 300, measureMs: 500 } : { warmMs: 500, measureMs: 2_000 };
+  const cases = FORWARDING.filter(({ name }) => only === undefined || name.includes(only));
+  const results = new Map(cases.map(({ name }) => [name, []]));
+  const plain = new Map([
+    [1_200, []],
+    [100, []],
+  ]);
+  let lost = 0;
+  for (let round = 0; round < rounds; round++) {
+    for (const [bytes, list] of plain) {
+      const figures = await plainForwarder({ underlay: 'portable', bytes, ...times });
+      if (figures !== undefined) list.push(figures.nsPerPacket / 1_000);
+    }
+    // Cases with as many neighbours share a network.
+    for (const destinations of new Set(cases.map((c) => c.destinations ?? 1))) {
+      const same = cases.filter((c) => (c.destinations ?? 1) === destinations);
+      await withDaemon({ underlay, destinations }, async ({ run, daemon }) => {
+        for (const one of same) {
+          const figures = await run({ ...one, ...times, pid: daemon.pid });
+          results.get(one.name).push(figures.nsPerPacket / 1_000);
+          lost += figures.lost;
+          const rate = Math.round(figures.packets / figures.seconds / 1_000);
+          log(
+            `${one.name}: ${(figures.nsPerPacket / 1_000).toFixed(2)} us, ${rate} kpps, lost ${figures.lost}, ` +
+              `ends ${(figures.ownNsPerPacket / 1_000).toFixed(2)} us`,
+          );
+        }
+      });
+    }
+  }
+  return {
+    rounds,
+    lost,
+    plain: Object.fromEntries(
+      [...plain]
+        .filter(([, list]) => list.length > 0)
+        .map(([bytes, list]) => [bytes, median(list)]),
+    ),
+    cases: cases.map(({ name, bar, ratio }) => ({
+      name,
+      bar: bar?.[underlay],
+      ratio,
+      us: median(results.get(name)),
+      all: results.get(name),
+    })),
+  };
+}
+
+/** A daemon with a source and destinations around it. */
+export async function withDaemon({ underlay, destinations = 1, daemonOptions = {} }, use) {
+  const network = new Network();
+  let ends;
+  try {
+    const daemon = await network.daemon('B', {
+      cpu: DAEMON_CPU,
+      ...forUnderlay(underlay, daemonOptions),
+    });
+    ends = startEnds();
+    const place = { name: 'B', port: daemon.port };
+    const { underlay: used } = await ends.ask({
+      setup: {
+        underlay,
+        source: network.member('A'),
+        destinations: Array.from({ length: destinations }, (_, i) => network.member(`C${i}`)),
+        enter: place,
+        leave: place,
+      },
+    });
+    return await use({ run: (run) => ends.ask({ run }), daemon, network, used });
+  } finally {
+    ends?.stop();
+    await network.stop();
+  }
+}
+
+/** Settings that make a daemon take this underlay and no other. */
+function forUnderlay(_underlay, options) {
+  return options;
+}
+
+export function startEnds() {
+  const child = fork(ENDS, [], { serialization: 'advanced', stdio: 'inherit' });
+  pin(child.pid, ENDS_CPU);
+  return {
+    async ask(message) {
+      child.send(message);
+      const [answer] = await once(child, 'message');
+      if (answer.error !== undefined) throw new Error(answer.error);
+      return answer.value;
+    },
+    stop: () => child.disconnect(),
+  };
+}
+
+let compiled;
+
+/** Undefined where there is no compiler. */
+async function plainForwarder({ underlay, bytes, ...times }) {
+  const network = new Network();
+  const ends = startEnds();
+  let child;
+  try {
+    compiled ??= compile();
+    if (compiled === '') return undefined;
+    const [port, sinkPort] = [await freePort(), await freePort()];
+    child = spawn(compiled, [String(port), String(sinkPort)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    pin(child.pid, DAEMON_CPU);
+    await once(child.stdout, 'data');
+    const plain = {
+      underlay,
+      port,
+      sinkPort,
+      pid: child.pid,
+      bytes,
+      burst: 64,
+      window: 256,
+      ...times,
+    };
+    return await ends.ask({ plain });
+  } finally {
+    child?.kill();
+    ends.stop();
+    await network.stop();
+  }
+}
+
+function compile() {
+  const out = join(process.env.TMPDIR ?? '/tmp', `overlane-forwarder-${process.pid}`);
+  try {
+    execFileSync('cc', ['-O2', '-o', out, SOURCE], { stdio: 'ignore' });
+    return out;
+  } catch {
+    return '';
+  }
+}
