@@ -146,10 +146,14 @@ class Load {
     const addresses = ends.to.map(({ driver }) => driver.node.address);
     const middle = this.neighbour;
     const route = this.isGraph
-      ? graphBlock([
-          { from: node.address, to: middle },
-          ...addresses.map((to) => ({ from: middle, to })),
-        ])
+      ? graphBlock({
+          source: node.address,
+          destination: addresses[0],
+          edges: [
+            { from: node.address, to: middle },
+            ...addresses.map((to) => ({ from: middle, to })),
+          ],
+        })
       : NO_ROUTE;
     const header = blankDataHeader();
     Object.assign(header, { source: node.address, hopLimit: 64, epoch: 1 });

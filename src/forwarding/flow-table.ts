@@ -26,6 +26,8 @@ export interface FlowTableOptions {
   readonly windowBits?: number;
 }
 
+/** A power of two. */
+const RECENT_FLOWS = 1024;
 export const FLOWS_MAX_DEFAULT = 4096;
 
 /**
@@ -35,6 +37,11 @@ export const FLOWS_MAX_DEFAULT = 4096;
  */
 export class FlowTable {
   private readonly entries = new Map<number, FlowEntry>();
+  /**
+   * In front of the map, whose keys are not small integers and cost an allocation each: some of the
+   * entries, each at the one place where it is looked for. Who makes flows collide on purpose gets the map.
+   */
+  private readonly recent: (FlowEntry | undefined)[] = new Array(RECENT_FLOWS).fill(undefined);
   readonly accounting: Accounting = new Accounting();
   private readonly flowsMax: number;
   private readonly windowBits: number;
@@ -51,10 +58,16 @@ export class FlowTable {
 
   /** The entry of a flow, made when it is new. */
   entry(source: NodeAddress, flow: number, epoch: number, now: Instant): FlowEntry {
+    const place = (source ^ Math.imul(flow, 0x9e37)) & (RECENT_FLOWS - 1);
+    const recent = this.recent[place];
+    if (recent !== undefined && recent.flow === flow && recent.source === source) return recent;
     // 48 bits: exact in a double.
     const key = source * 0x1_0000 + flow;
     const known = this.entries.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.recent[place] = known;
+      return known;
+    }
     if (this.entries.size >= this.flowsMax) this.evict();
     const made: FlowEntry = {
       source,
@@ -82,6 +95,7 @@ export class FlowTable {
   private evict(): void {
     const byIdle = [...this.entries.entries()].sort((a, b) => a[1].lastUsed - b[1].lastUsed);
     const count = Math.max(1, this.flowsMax >>> 3);
+    this.recent.fill(undefined);
     for (let i = 0; i < count && i < byIdle.length; i++) {
       this.accounting.settle(byIdle[i]![1]);
       this.entries.delete(byIdle[i]![0]);

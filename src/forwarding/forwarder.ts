@@ -11,7 +11,7 @@
  * It decides nothing about routes: `next-hops.ts` reads what the source stamped, or asks routing. A
  * packet with a deadline carries its age, to which each node adds the link it came over.
  */
-import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
+import type { CounterCell, Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import { Counters } from '../kernel/index.ts';
 import type { DataHeader, DataHeaderFault, PacketService, RouteBlock } from '../wire/index.ts';
 import {
@@ -113,6 +113,8 @@ export interface ForwarderOptions extends FlowTableOptions {
 export class Forwarder {
   readonly flows: FlowTable;
   readonly counters: Counters;
+  private readonly forwarded: CounterCell;
+  private readonly sent: CounterCell;
   private readonly options: ForwarderOptions;
   private readonly nextHops: NextHops;
   private readonly gate: PolicyGate;
@@ -126,6 +128,8 @@ export class Forwarder {
     const { self, routes, links } = options;
     this.gate = options.policy ?? OPEN_GATE;
     this.counters = options.counters ?? new Counters();
+    this.forwarded = this.counters.cell('packets-forwarded');
+    this.sent = this.counters.cell('packets-sent');
     this.flows = new FlowTable(options);
     this.nextHops = new NextHops({ self, routes, neighbours: () => links.neighbours() });
   }
@@ -202,7 +206,7 @@ export class Forwarder {
       return links.lastRefusal === 'too-big'
         ? this.refuseLocal('too-big', 'too-big')
         : this.refuseLocal('unreachable', 'link-down');
-    this.counters.add('packets-sent');
+    this.sent.value++;
     this.flows.accounting.sent(header.source, header.lane, headerBytes + payload.length);
     observer?.packetSent?.(header);
     return 'sent';
@@ -281,7 +285,7 @@ export class Forwarder {
       slab[out + 1] = header.hopLimit - 1;
       if (header.routeForm === ROUTE_PATH) slab[out + 19] = header.routeIndex + 1;
       if (header.deadline > 0) writeAge(slab, out, header.age);
-      this.counters.add('packets-forwarded');
+      this.forwarded.value++;
       observer?.packetForwarded?.(header, from, next);
     }
   }

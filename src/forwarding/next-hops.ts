@@ -49,7 +49,8 @@ export class NextHops {
     from: NodeAddress | 0,
   ): NoNextHop | undefined {
     const { hops, options } = this;
-    hops.length = 0;
+    // Setting the length is a call out of compiled code; this is none.
+    while (hops.length > 0) hops.pop();
     const route = at + DATA_HEADER_BYTES;
     switch (header.routeForm) {
       case ROUTE_NONE: {

@@ -38,6 +38,8 @@ export class Incoming {
   private readonly options: IncomingOptions;
   private readonly opening: AeadBatch;
   private readonly sessions: Session[] = [];
+  /** Of the last packet: packets come in runs. */
+  private latest: Session | undefined;
   private readonly places: Uint32Array;
   private readonly counters: Float64Array;
 
@@ -65,7 +67,7 @@ export class Incoming {
     const length = batch.lengths[i]!;
     if (!isSealedPacket(slab, at, length))
       return this.options.counters.add('link.packet.malformed');
-    const session = this.options.sessions.get(sealedReceiver(slab, at));
+    const session = this.session(sealedReceiver(slab, at));
     if (session === undefined) return this.options.counters.add('link.packet.unknown-session');
     const counter = sealedCounter(slab, at);
     if (counter < 0) return this.options.counters.add('link.packet.malformed');
@@ -83,6 +85,14 @@ export class Incoming {
     this.sessions[n] = session;
     this.places[n] = i;
     this.counters[n] = counter;
+  }
+
+  private session(index: number): Session | undefined {
+    const { latest } = this;
+    if (latest !== undefined && latest.localIndex === index && !latest.isClosed) return latest;
+    const found = this.options.sessions.get(index);
+    this.latest = found;
+    return found;
   }
 
   private open(batch: DatagramBatch, now: Instant): void {

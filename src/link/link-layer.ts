@@ -64,6 +64,8 @@ const KEY_AGES_MAX = 3;
 const KEY_AGE_GRACE = 60_000_000;
 const REFUSED_EVENTS_PER_SECOND = 5;
 const GOODBYE_COPIES = 2;
+/** A power of two. */
+const RECENT_LINKS = 64;
 const UDP_IPV4_BYTES = 28;
 
 export class LinkLayer {
@@ -77,6 +79,7 @@ export class LinkLayer {
   private readonly random: Random;
   private readonly sessions = new Map<number, Session>();
   private readonly links = new Map<NodeAddress, Link>();
+  private readonly recent: (Link | undefined)[] = new Array(RECENT_LINKS).fill(undefined);
   private readonly handshakes: Handshakes<Owner>;
   private readonly dialer: Dialer;
   private readonly desk: EnrolmentDesk;
@@ -170,7 +173,7 @@ export class LinkLayer {
     service: Readonly<PacketService>,
     now: Instant,
   ): number {
-    const link = this.links.get(neighbour);
+    const link = this.recentLink(neighbour);
     if (link === undefined || !link.isUsable) return this.refuseSend('link-down');
     const room = link.mtu - SEALED_OVERHEAD_BYTES - bytes;
     if (room < 0) return this.refuseSend('too-big');
@@ -185,9 +188,19 @@ export class LinkLayer {
     return at;
   }
 
+  /** The link to a neighbour. Found without a map for most packets: see `FlowTable.recent`. */
+  private recentLink(neighbour: NodeAddress): Link | undefined {
+    const place = neighbour & (RECENT_LINKS - 1);
+    const recent = this.recent[place];
+    if (recent !== undefined && recent.neighbour === neighbour && recent.isUsable) return recent;
+    const link = this.links.get(neighbour);
+    this.recent[place] = link;
+    return link;
+  }
+
   /** One way over a link that is up, as measured; 0 for any other. */
   latency(neighbour: NodeAddress): Duration {
-    const link = this.links.get(neighbour);
+    const link = this.recentLink(neighbour);
     return (link?.isUsable === true ? link.path.rtt.rtt >>> 1 : 0) as Duration;
   }
 

@@ -54,7 +54,8 @@ export class RouteTable {
   private readonly self: NodeAddress;
   private readonly nameOf: NameOf;
   private readonly routes = new Map<NodeAddress, Route>();
-  private readonly hops = new Map<NodeAddress, NodeAddress>();
+  /** By the address as a signed number: a small integer to the engine, which saves an allocation a packet. */
+  private readonly hops = new Map<number, NodeAddress>();
 
   constructor(self: NodeAddress, nameOf: NameOf) {
     this.self = self;
@@ -63,7 +64,7 @@ export class RouteTable {
 
   /** The neighbour to forward to, 0 where there is no route. */
   nextHop(destination: NodeAddress): NodeAddress {
-    return this.hops.get(destination) ?? (0 as NodeAddress);
+    return this.hops.get(destination | 0) ?? (0 as NodeAddress);
   }
 
   path(destination: NodeAddress): readonly NodeAddress[] | undefined {
@@ -101,7 +102,7 @@ export class RouteTable {
   /** Forgets a destination that is no member any more. */
   forget(destination: NodeAddress): void {
     this.routes.delete(destination);
-    this.hops.delete(destination);
+    this.hops.delete(destination | 0);
   }
 
   status(destination: NodeAddress, now: Instant): RouteStatus | undefined {
@@ -149,8 +150,8 @@ export class RouteTable {
     route.changedAt = next.now;
     route.changes++;
     route.cause = causeOf(this.self, before, path, next.changes);
-    if (path === undefined) this.hops.delete(destination);
-    else this.hops.set(destination, path[0]!);
+    if (path === undefined) this.hops.delete(destination | 0);
+    else this.hops.set(destination | 0, path[0]!);
     routeChanges.push({ destination, before, after: path, cause: route.cause });
   }
 }

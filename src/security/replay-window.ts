@@ -1,7 +1,8 @@
 /**
  * Which packet counters were seen: a sliding window of bits behind the greatest one (RFC 6479). The
  * bitmap is a ring of 32-bit words; moving forward clears whole words and shifts nothing, so one
- * packet costs the same however far it jumps, up to clearing the whole ring once.
+ * packet costs the same however far it jumps, up to clearing the whole ring once. The ring's length is a
+ * power of two, because a division would be a good part of what a packet costs here.
  *
  * A counter is accepted once. One that is older than the window is refused although it may be new:
  * that is the bound on memory, and a link that reorders by more than the window loses packets to it.
@@ -14,6 +15,7 @@ export const REPLAY_WINDOW_DEFAULT = 2048;
 export class ReplayWindow {
   private readonly words: Uint32Array;
   private readonly size: number;
+  private readonly mask: number;
   /** Index of the word that holds the greatest counter. */
   private topWord = 0;
   private top = -1;
@@ -22,8 +24,9 @@ export class ReplayWindow {
   constructor(size: number = REPLAY_WINDOW_DEFAULT) {
     assert(size > 0 && size % 32 === 0, 'a replay window is a multiple of 32 counters');
     this.size = size;
-    // One word more than the size: the one that the greatest counter is in is only partly used.
-    this.words = new Uint32Array(size / 32 + 1);
+    // At least a word more than the size: the one that the greatest counter is in is partly used.
+    this.words = new Uint32Array(2 ** Math.ceil(Math.log2(size / 32 + 1)));
+    this.mask = this.words.length - 1;
   }
 
   /** The greatest counter accepted; -1 before the first. */
@@ -35,7 +38,7 @@ export class ReplayWindow {
   check(counter: number): boolean {
     if (counter > this.top) return true;
     if (counter <= this.top - this.size) return false;
-    return (this.words[this.slot(Math.floor(counter / 32))]! & (1 << (counter % 32))) === 0;
+    return (this.words[this.slot(Math.floor(counter / 32))]! & (1 << (counter & 31))) === 0;
   }
 
   /** Remembers the counter; false, and no change, where `check` is false. */
@@ -46,7 +49,7 @@ export class ReplayWindow {
       this.clearUpTo(word);
       this.top = counter;
     }
-    this.words[this.slot(word)]! |= 1 << (counter % 32);
+    this.words[this.slot(word)]! |= 1 << (counter & 31);
     return true;
   }
 
@@ -57,6 +60,6 @@ export class ReplayWindow {
   }
 
   private slot(word: number): number {
-    return word % this.words.length;
+    return word & this.mask;
   }
 }
