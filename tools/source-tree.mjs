@@ -58,7 +58,8 @@ export function readTree(root, folder, extensions, skip = ['node_modules', 'dist
 export function importsOf(text) {
   const code = blankOut(text, { strings: false });
   const found = [];
-  const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*)(['"])([^'"\n]+)\1/g;
+  // 'from' in quotes is a word of somebody's, as in `'from' | 'towards'`.
+  const pattern = /(?:(?<!['"])\bfrom\s*|\bimport\s*\(?\s*)(['"])([^'"\n]+)\1/g;
   for (const match of code.matchAll(pattern))
     found.push({
       specifier: match[2],

@@ -1,0 +1,166 @@
+/**
+ * What a node says of itself at its interface (`api.ts`): as in node/contract.ts, with names for
+ * addresses and milliseconds for microseconds.
+ */
+import type { EndpointParts } from './api.ts';
+
+export interface NodeStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly network: { readonly name: string; readonly id: string; readonly isLab: boolean };
+  readonly manifestVersion: number;
+  readonly epoch: number;
+  readonly uptimeMs: number;
+  readonly certificateEnds: string;
+  readonly links: readonly LinkStatus[];
+  readonly routes: readonly RouteStatus[];
+  readonly members: readonly MemberStatus[];
+  readonly sockets: readonly SocketStatus[];
+  /** What was sent, dropped and refused, by reason. The underlay's begin with `underlay.`. */
+  readonly counters: Readonly<Record<string, number>>;
+  readonly underlay: UnderlayStatus;
+  /** Use of the network by member and lane, as this node saw it pass since it started. */
+  readonly accounting?: readonly AccountStatus[];
+  /** Links with a configured capacity, and what waits for them. */
+  readonly queues?: readonly LinkQueueStatus[];
+}
+
+export interface AccountStatus {
+  /** Name of the member that sent it; the empty string adds up those beyond the bound. */
+  readonly member: string;
+  /** Number on the wire. */
+  readonly lane: number;
+  readonly packets: number;
+  /** Header, route and payload of data packets. */
+  readonly bytes: number;
+}
+
+export interface LinkQueueStatus {
+  readonly neighbour: string;
+  readonly capacityBitsPerSecond: number;
+  readonly packets: number;
+  readonly bytes: number;
+  /** Members whose packets wait. */
+  readonly sources: number;
+}
+
+export interface UnderlayStatus {
+  /** `portable`, or a faster one where it loads. */
+  readonly kind: string;
+  /** The UDP sockets that are open, `host:port`, in the order of the options. */
+  readonly locals: readonly string[];
+  readonly receiveBufferBytes: number;
+  readonly sendBufferBytes: number;
+}
+
+export interface LinkStatus {
+  /** Member name of the neighbour; undefined while it has not yet said who it is. */
+  readonly neighbour: string | undefined;
+  readonly state: 'connecting' | 'up' | 'suspect' | 'down';
+  /** `host:port` of the far end. */
+  readonly remote: string;
+  /** Time in this state. */
+  readonly sinceMs: number;
+  readonly rttMs: number;
+  readonly rttMinMs: number;
+  readonly jitterMs: number;
+  /** From this node to the neighbour, as the neighbour measures it. */
+  readonly lossOut: number;
+  readonly lossIn: number;
+  readonly mtu: number;
+  /** Silence that would make it dead at the moment. */
+  readonly deadAfterMs: number;
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+  readonly packetsOut: number;
+  readonly packetsIn: number;
+  readonly aead: string;
+  /** Undefined while there was nothing to recover or to keep. */
+  readonly recovery: RecoveryStatus | undefined;
+  /** Why it last went down, or cannot come up. */
+  readonly reason: string | undefined;
+}
+
+/** Packets of one recovery protocol on a link, since it came up. */
+export interface RecoveryTally {
+  readonly packetsProtected: number;
+  readonly bytesProtected: number;
+  readonly repairsSent: number;
+  readonly repairBytes: number;
+  /** Came by a repair only. */
+  readonly recovered: number;
+}
+
+/** What the link did about losses, since it came up. */
+export interface RecoveryStatus {
+  readonly realtime: RecoveryTally;
+  readonly deadline: RecoveryTally;
+  readonly requests: number;
+  /** Bytes of requests and what else recovery sends besides repairs. */
+  readonly requestBytes: number;
+  readonly missing: number;
+  /** Came after all, by themselves. */
+  readonly reordered: number;
+  /** The neighbour does not keep them. */
+  readonly declined: number;
+  readonly givenUp: number;
+  readonly duplicates: number;
+  /** Asked for too late to be sent again in time. */
+  readonly late: number;
+  readonly overBudget: number;
+  readonly overflows: number;
+  readonly historyBytes: number;
+  /** Forgotten while they might still have been asked for. */
+  readonly evicted: number;
+  /** Mean time that losses last at once. */
+  readonly burstMs: number;
+  /** Wait before a gap counts as a loss; 0 unless the link reorders. */
+  readonly reorderWaitMs: number;
+}
+
+export interface RouteStatus {
+  readonly destination: string;
+  /** Nodes after this one, the destination last; empty when there is no route. */
+  readonly path: readonly string[];
+  /** Expected one way. */
+  readonly latencyMs: number;
+  readonly loss: number;
+  /** By the routing metric: latency with loss weighed in. */
+  readonly costMs: number;
+  readonly sinceMs: number;
+  readonly changes: number;
+  /** What the last change came from. */
+  readonly cause: string;
+}
+
+export interface RouteCandidate {
+  readonly path: readonly string[];
+  readonly latencyMs: number;
+  readonly loss: number;
+  readonly costMs: number;
+  readonly isChosen: boolean;
+  /** Why it is not the route. */
+  readonly verdict: string;
+}
+
+export interface RouteExplanation {
+  readonly destination: string;
+  readonly route: RouteStatus | undefined;
+  readonly candidates: readonly RouteCandidate[];
+}
+
+export interface MemberStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly isReachable: boolean;
+  readonly certificateEnds: string;
+}
+
+export interface SocketStatus {
+  readonly kind: 'datagram' | 'listener' | 'stream';
+  readonly port: number;
+  /** The far end of a stream. */
+  readonly remote: EndpointParts | undefined;
+  /** Datagrams nobody read in time. */
+  readonly dropped: number;
+}

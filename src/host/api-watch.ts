@@ -1,0 +1,81 @@
+/** What a watch on a node tells, as it changes: the items of `watch` in `api.ts`. */
+import type { LinkStatus, NodeStatus, RouteStatus } from './api-status.ts';
+
+export type LinkUpdate =
+  | { readonly kind: 'snapshot'; readonly links: readonly LinkStatus[]; readonly missed: number }
+  | LinkUpEvent
+  | LinkDownEvent;
+
+export type RouteUpdate =
+  | { readonly kind: 'snapshot'; readonly routes: readonly RouteStatus[]; readonly missed: number }
+  | RouteChangedEvent;
+
+export type EventUpdate =
+  | { readonly kind: 'snapshot'; readonly status: NodeStatus; readonly missed: number }
+  | NodeEvent;
+
+export type NodeEvent =
+  | LinkUpEvent
+  | LinkDownEvent
+  | RouteChangedEvent
+  | MemberEvent
+  | MemberGoneEvent
+  | ManifestEvent
+  | RefusedEvent;
+
+export interface LinkUpEvent {
+  readonly kind: 'link-up';
+  readonly at: string;
+  readonly neighbour: string;
+  readonly remote: string;
+}
+
+export interface LinkDownEvent {
+  readonly kind: 'link-down';
+  readonly at: string;
+  readonly neighbour: string;
+  readonly reason: string;
+  /** How long nothing had been heard. */
+  readonly silenceMs: number;
+}
+
+export interface RouteChangedEvent {
+  readonly kind: 'route-changed';
+  readonly at: string;
+  readonly destination: string;
+  /** Nodes after this one, the destination last; undefined: unreachable. */
+  readonly before: readonly string[] | undefined;
+  readonly after: readonly string[] | undefined;
+  /** What set it off, in words. */
+  readonly cause: string;
+}
+
+export interface MemberEvent {
+  readonly kind: 'member';
+  readonly at: string;
+  readonly name: string;
+  readonly address: string;
+}
+
+export interface MemberGoneEvent {
+  readonly kind: 'member-gone';
+  readonly at: string;
+  readonly name: string;
+  readonly address: string;
+  /** `expired`, `revoked`, or what else a certificate is refused for. */
+  readonly reason: string;
+}
+
+export interface ManifestEvent {
+  readonly kind: 'manifest';
+  readonly at: string;
+  readonly version: number;
+}
+
+export interface RefusedEvent {
+  readonly kind: 'refused';
+  readonly at: string;
+  readonly what: 'handshake' | 'packet' | 'record' | 'enrolment';
+  readonly reason: string;
+  readonly remote: string;
+}
