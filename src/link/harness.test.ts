@@ -72,7 +72,7 @@ export class TestNode {
   bytesIn = 0;
   isRunning = true;
   /** Replaces keeping what is received. */
-  onData: (() => void) | undefined;
+  onData: ((slab: Uint8Array, at: number, end: number) => void) | undefined;
 
   constructor(world: World, name: string, host: string) {
     this.world = world;
@@ -150,7 +150,7 @@ export class TestNode {
     return {
       transmit: (batch) => this.world.transmit(this, batch),
       data: (_link, slab, at, end) => {
-        if (this.onData !== undefined) return this.onData();
+        if (this.onData !== undefined) return this.onData(slab, at, end);
         let text = '';
         for (let i = at + 1; i < end && slab[i] !== 0; i++) text += String.fromCharCode(slab[i]!);
         this.received.push(text);

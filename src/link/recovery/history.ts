@@ -29,12 +29,16 @@ interface Run {
 const RUNS_MAX = 4;
 const RECORDS_FIRST = 256;
 const BYTES_FIRST = 32_768;
+/** Of all the arrays below, for one packet. */
+const RECORD_BYTES = 43;
 
 export class History {
   private readonly packetsMax: number;
   private readonly bytesMax: number;
   private runs: Run[] = [];
   private keys = new Float64Array(RECORDS_FIRST);
+  private sessions = new Uint32Array(RECORDS_FIRST);
+  private counters = new Float64Array(RECORDS_FIRST);
   private keptAt = new Float64Array(RECORDS_FIRST);
   private until = new Float64Array(RECORDS_FIRST);
   private places = new Uint32Array(RECORDS_FIRST);
@@ -60,7 +64,7 @@ export class History {
 
   /** Memory held, whether used or not. */
   get bytesHeld(): number {
-    return this.bytes.length + this.keys.length * 31;
+    return this.bytes.length + this.keys.length * RECORD_BYTES;
   }
 
   /** Copies a packet. Counters of one session ascend. */
@@ -72,6 +76,8 @@ export class History {
     const i = this.next % this.keys.length;
     this.lastKey = this.baseOf(packet.session, packet.counter) + packet.counter;
     this.keys[i] = this.lastKey;
+    this.sessions[i] = packet.session;
+    this.counters[i] = packet.counter;
     this.keptAt[i] = now;
     this.until[i] = packet.until;
     this.places[i] = place;
@@ -87,7 +93,10 @@ export class History {
     for (const run of this.runs) {
       if (run.session !== session) continue;
       const found = this.search(run.base + counter);
-      if (found >= 0) return found;
+      if (found < 0) continue;
+      const i = found % this.keys.length;
+      // A session that came back has two runs, and the keys of one are not those of the other.
+      if (this.sessions[i] === session && this.counters[i] === counter) return found;
     }
     return -1;
   }
@@ -161,6 +170,8 @@ export class History {
       for (let n = first; n < this.next; n++) made[n % (2 * size)] = old[n % size]!;
       return made;
     };
+    this.sessions = grown(this.sessions);
+    this.counters = grown(this.counters);
     this.keptAt = grown(this.keptAt);
     this.until = grown(this.until);
     this.places = grown(this.places);

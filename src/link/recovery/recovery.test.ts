@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { Duration } from '../../kernel/index.ts';
 import { milliseconds, seconds } from '../../kernel/index.ts';
 import type { RecoveryStatus } from '../../node/index.ts';
@@ -86,4 +87,29 @@ test('deadline: what realtime leaves is repaired too, within the deadline', () =
   const out = flow({ seed: 2, service: deadline(200), effect: { loss: 0.1, burst: 0.5 } });
   assert.equal(out.delivered, 1000);
   assert.ok(out.latency.every((time) => time! < milliseconds(200)));
+});
+
+test('nothing is delivered twice, whatever the way does, and no invariant breaks', () => {
+  const share = (max: number): fc.Arbitrary<number> => fc.nat(100).map((n) => (n / 100) * max);
+  const effect = fc.record({
+    loss: share(0.4),
+    burst: share(0.8),
+    reorder: share(0.2),
+    duplicate: share(0.2),
+    replay: share(0.1),
+    reorderDelay: fc.nat(20).map((n) => milliseconds(n)),
+  });
+  fc.assert(
+    fc.property(
+      fc.nat(10_000),
+      fc.constantFrom(realtime, deadline(120)),
+      effect,
+      (seed, service, way) => {
+        const out = flow({ seed, service, effect: way, packets: 150 });
+        assert.ok(out.delivered >= 40, `${out.delivered} of 150 over ${JSON.stringify(way)}`);
+        for (const link of out.links) assert.ok((link?.historyBytes ?? 0) < 200_000);
+      },
+    ),
+    { numRuns: 12 },
+  );
 });

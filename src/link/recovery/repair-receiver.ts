@@ -24,8 +24,8 @@ const REALTIME_WAIT: Duration = 200_000 as Duration;
 const TOGETHER: Duration = 500 as Duration;
 const SESSIONS_MAX = 4;
 const BURST_GAIN = 16;
-/** Longer silences are outages, which no repair waits for. */
-const BURST_BELIEVED_MAX = 200_000;
+/** A longer silence is an outage, or a link so idle that it says nothing of bursts. */
+const BURST_SEEN_MAX = 60_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 interface Missing {
@@ -83,8 +83,8 @@ export class RepairReceiver {
   ): void {
     const { limits, tally } = this.options;
     const { session, counter, gap, silence } = packet;
-    const lasted = (Math.min(silence, BURST_BELIEVED_MAX) * gap) / (gap + 1);
-    this.burstMean += (lasted - this.burstMean) / BURST_GAIN;
+    if (silence < BURST_SEEN_MAX)
+      this.burstMean += ((silence * gap) / (gap + 1) - this.burstMean) / BURST_GAIN;
     const isActive = this.profile.isActive(now);
     const slot = this.slotOf(session);
     const nextAt = now + this.reorderWait(now);
