@@ -10,7 +10,7 @@ import type { RepairSenderOptions } from './repair-sender.ts';
 import { RepairSender } from './repair-sender.ts';
 
 type Outlets = Pick<RepairSenderOptions, 'repair' | 'decline' | 'filler'> &
-  Pick<RepairReceiverOptions, 'ask'>;
+  Pick<RepairReceiverOptions, 'ask' | 'loss'>;
 
 export class LinkRecovery {
   readonly tally: RecoveryTally = blankTally();
@@ -22,7 +22,7 @@ export class LinkRecovery {
   constructor(limits: RecoveryLimits, outlets: Outlets) {
     this.limits = limits;
     this.outlets = outlets;
-    this.receiver = new RepairReceiver({ limits, tally: this.tally, ask: outlets.ask });
+    this.receiver = new RepairReceiver({ limits, tally: this.tally, ...outlets });
   }
 
   /** Made with its history when first wanted: most links only receive such flows, or have none. */

@@ -236,6 +236,7 @@ export class Recovery {
 
   private of(link: Link): LinkRecovery {
     link.recovery ??= new LinkRecovery(this.options.limits, {
+      loss: () => link.path.loss.slowPpm / 1e6,
       ask: (report) => this.sendReport(link, FRAME_REPAIR_REQUEST, report),
       decline: (report) => this.sendReport(link, FRAME_REPAIR_DECLINE, report),
       repair: (packet, frame, held, now) => this.sendRepair(link, packet, { frame, held }, now),

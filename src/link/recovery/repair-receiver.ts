@@ -10,6 +10,7 @@
 import type { Duration, Instant } from '../../kernel/index.ts';
 import type { LossReport } from '../../wire/index.ts';
 import { addLoss, blankLossReport } from '../../wire/index.ts';
+import { BurstEstimator } from './burst-estimator.ts';
 import { LossProfile } from './loss-profile.ts';
 import type { RecoveryLimits } from './options.ts';
 import type { RecoveryTally } from './recovery-status.ts';
@@ -23,15 +24,14 @@ const REALTIME_WAIT: Duration = 200_000 as Duration;
 /** Requests due within this go together. */
 const TOGETHER: Duration = 500 as Duration;
 const SESSIONS_MAX = 4;
-const BURST_GAIN = 16;
-/** A longer silence is an outage, or a link so idle that it says nothing of bursts. */
-const BURST_SEEN_MAX = 60_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 interface Missing {
   readonly slot: number;
   readonly counter: number;
   readonly foundAt: number;
+  /** When it would have come, had nothing happened. */
+  readonly dueAt: number;
   /** When to ask; `NEVER`: not again. */
   nextAt: number;
   left: number;
@@ -44,6 +44,8 @@ interface Missing {
 export interface RepairReceiverOptions {
   readonly limits: RecoveryLimits;
   readonly tally: RecoveryTally;
+  /** Of the link, 0 .. 1. */
+  readonly loss: () => number;
   readonly ask: (report: LossReport) => void;
 }
 
@@ -57,7 +59,7 @@ export class RepairReceiver {
   private readonly report = blankLossReport();
   private readonly due: Missing[] = [];
   private askAt = NEVER;
-  private burstMean = 0;
+  private readonly bursts = new BurstEstimator();
   private reorderWaitNow = 0;
   private reorderedAt = Number.NEGATIVE_INFINITY;
 
@@ -66,7 +68,7 @@ export class RepairReceiver {
   }
 
   get burst(): Duration {
-    return Math.round(this.burstMean) as Duration;
+    return this.bursts.burst(this.options.loss());
   }
 
   reorderWait(now: Instant): Duration {
@@ -83,8 +85,7 @@ export class RepairReceiver {
   ): void {
     const { limits, tally } = this.options;
     const { session, counter, gap, silence } = packet;
-    if (silence < BURST_SEEN_MAX)
-      this.burstMean += ((silence * gap) / (gap + 1) - this.burstMean) / BURST_GAIN;
+    this.bursts.lost(gap, silence);
     const isActive = this.profile.isActive(now);
     const slot = this.slotOf(session);
     const nextAt = now + this.reorderWait(now);
@@ -96,7 +97,9 @@ export class RepairReceiver {
     }
     for (let lost = counter - room; lost < counter; lost++) {
       this.makeRoom();
-      this.missing.set(this.key(slot, lost), missingPacket(slot, lost, now, nextAt));
+      const dueAt = now - (silence * (counter - lost)) / (gap + 1);
+      const entry = missingPacket({ slot, counter: lost, foundAt: now, dueAt, nextAt });
+      this.missing.set(this.key(slot, lost), entry);
     }
     if (nextAt < this.askAt) this.askAt = nextAt;
   }
@@ -175,12 +178,11 @@ export class RepairReceiver {
 
   private plan(entry: Missing, rtt: Duration, now: Instant): void {
     const { profile } = this;
-    const waited = now - entry.foundAt;
     if (!profile.wantsDeadline(now)) {
       entry.left = 1;
       entry.giveUpAt = entry.foundAt + REALTIME_WAIT + 2 * rtt;
     } else {
-      const slack = (profile.slack - waited) as Duration;
+      const slack = (profile.slack - (now - entry.dueAt)) as Duration;
       const { requests, retransmissions } = profile;
       const plan = planRequests({ slack, rtt, burst: this.burst, requests, retransmissions });
       entry.left = plan.count;
@@ -252,11 +254,10 @@ export class RepairReceiver {
   }
 }
 
-const missingPacket = (slot: number, counter: number, now: Instant, nextAt: number): Missing => ({
-  slot,
-  counter,
-  foundAt: now,
-  nextAt,
+const missingPacket = (
+  found: Pick<Missing, 'slot' | 'counter' | 'foundAt' | 'dueAt' | 'nextAt'>,
+): Missing => ({
+  ...found,
   left: 0,
   step: 0,
   giveUpAt: NEVER,

@@ -9,9 +9,10 @@
  *     N_span + RTT + M_span <= S
  *
  * Both are cut into steps of one length. A step is as long as fits, up to where the losses have
- * forgotten each other (a few bursts); when the steps would be shorter than 20 ms there are fewer
- * of them, first of requests, then of retransmissions. With p the chance that a packet is lost and
- * steps longer than a burst, a packet stays lost with p (p^N + (1 - p^N) p^M), and every packet costs
+ * forgotten each other (a few bursts), and 20 ms at least; where so many do not fit, down to three
+ * times the measured memory of the losses; where that does not fit either, there are fewer, of
+ * whichever there are more, of requests first. With p the chance that a packet is lost, and steps
+ * longer than a burst, a packet stays lost with p (p^N + (1 - p^N) p^M), and every packet costs
  * 1 + M p. A request that still comes after the first retransmission should have arrived is answered
  * once more at once: the last term falls to p^(M+N-1) for a cost of order p^2.
  */
@@ -22,10 +23,13 @@ export const RETRANSMISSIONS_DEFAULT = 3;
 /** Where a link chooses, it asks once more if that fits: a request is small and seldom. */
 const REQUESTS_ROOMY = 4;
 /** Apart at least, where they fit. */
-export const STEP_MIN: Duration = 20_000 as Duration;
+export const STEP_WANTED: Duration = 20_000 as Duration;
+/** Never closer than this. */
+export const STEP_MIN: Duration = 5_000 as Duration;
 /** No wider than this, or four bursts: wider gains nothing and keeps packets longer. */
 const STEP_WIDE: Duration = 50_000 as Duration;
-const BURSTS_APART = 4;
+const BURSTS_WIDE = 4;
+const BURSTS_MIN = 3;
 
 export interface Plan {
   /** How often, 0: there is no time. */
@@ -39,7 +43,7 @@ export interface RequestTimes {
   /** From now until an answer would be too late here. */
   readonly slack: Duration;
   readonly rtt: Duration;
-  /** How long losses last at a time, as measured. */
+  /** How long losses remember each other, as measured. */
   readonly burst: Duration;
   /** As the packets ask; 0: the link chooses. */
   readonly requests: number;
@@ -50,17 +54,16 @@ export interface RequestTimes {
 export function planRequests(times: RequestTimes): Plan {
   const spread = times.slack - times.rtt;
   if (spread < 0) return NONE;
-  const wide = widest(times.burst);
   let m = times.retransmissions || RETRANSMISSIONS_DEFAULT;
   let n = times.requests || REQUESTS_DEFAULT;
-  const isRoomy = times.requests === 0 && spread / (REQUESTS_ROOMY + m - 2) >= wide / 2;
-  if (isRoomy && spread / (REQUESTS_ROOMY + m - 2) >= STEP_MIN) n = REQUESTS_ROOMY;
-  while (n + m > 2 && spread / (n + m - 2) < STEP_MIN) {
-    if (n > 1) n--;
+  const isRoomy = times.requests === 0 && spread / (REQUESTS_ROOMY + m - 2) >= STEP_WANTED;
+  if (isRoomy) n = REQUESTS_ROOMY;
+  const least = closest(times.burst);
+  while (n + m > 2 && spread / (n + m - 2) < least) {
+    if (n >= m) n--;
     else m--;
   }
-  const steps = n + m - 2;
-  return { count: n, step: steps === 0 ? (0 as Duration) : step(spread / steps, wide) };
+  return { count: n, step: step(spread, n + m - 2, times.burst) };
 }
 
 /**
@@ -74,12 +77,17 @@ export function planRepairs(times: {
 }): Plan {
   if (times.left < 0) return NONE;
   let m = times.retransmissions || RETRANSMISSIONS_DEFAULT;
-  while (m > 1 && times.left / (m - 1) < STEP_MIN) m--;
-  return {
-    count: m,
-    step: m === 1 ? (0 as Duration) : step(times.left / (m - 1), widest(times.burst)),
-  };
+  const least = closest(times.burst);
+  while (m > 1 && times.left / (m - 1) < least) m--;
+  return { count: m, step: step(times.left, m - 1, times.burst) };
 }
 
-const widest = (burst: Duration): number => Math.max(STEP_WIDE, BURSTS_APART * burst);
-const step = (room: number, wide: number): Duration => Math.floor(Math.min(room, wide)) as Duration;
+/** The shortest step worth its packet. */
+const closest = (burst: Duration): number =>
+  Math.min(STEP_WANTED, Math.max(STEP_MIN, BURSTS_MIN * burst));
+
+function step(spread: number, steps: number, burst: Duration): Duration {
+  if (steps === 0) return 0 as Duration;
+  const wide = Math.max(STEP_WIDE, BURSTS_WIDE * burst);
+  return Math.floor(Math.min(spread / steps, wide)) as Duration;
+}
