@@ -33,6 +33,10 @@ const LOADERS = {
   recompute: () => import('./evidence/recompute.mjs'),
   simulator: () => import('./evidence/simulator.mjs'),
   'tcp-forward': () => import('./evidence/tcp-forward.mjs'),
+  'hop-by-hop': () => import('./evidence/hop-by-hop.mjs'),
+  'realtime-link': () => import('./evidence/realtime-link.mjs'),
+  'deadline-link': () => import('./evidence/deadline-link.mjs'),
+  voice: () => import('./evidence/voice.mjs'),
   fuzz: () => import('./evidence/fuzz.mjs'),
 };
 

@@ -96,9 +96,11 @@ export class Chain {
     for (let i = 0; i < 100; i++) {
       this.run(100_000);
       const isReady = (from, to) =>
-        this.node(from).status(instant(this.now)).routes.some(
-          (route) => route.destination === this.node(to).address && route.path.length === last,
-        );
+        this.node(from)
+          .status(instant(this.now))
+          .routes.some(
+            (route) => route.destination === this.node(to).address && route.path.length === last,
+          );
       if (isReady(0, last) && isReady(last, 0)) return this.run(5_000_000);
     }
     throw new Error('the chain has no routes');
@@ -173,7 +175,12 @@ export class Chain {
       },
       wall: WALL,
     });
-    const place = { remote: remote(i), ways: new Map(), onDatagram: undefined, onStream: undefined };
+    const place = {
+      remote: remote(i),
+      ways: new Map(),
+      onDatagram: undefined,
+      onStream: undefined,
+    };
     const options = {
       identity: { ...identity, chain: chain.value },
       manifest: network.manifest,

@@ -91,14 +91,16 @@ test('a change of keys loses nothing that was kept under the old ones', () => {
 });
 
 const microseconds = (max: number): fc.Arbitrary<Duration> => fc.nat(max) as never;
+const share = fc.nat(100).map((n) => n / 100);
+const loss = fc.record({ in: share, out: share, burst: microseconds(100_000) });
 
-test('the last answer to the last request is in time, and steps are short only where there is no room', () => {
+test('the last answer to the last request is in time, and no two tries are closer than 5 ms', () => {
   fc.assert(
     fc.property(
       fc.record({
         slack: microseconds(2_000_000),
         rtt: microseconds(400_000),
-        burst: microseconds(100_000),
+        loss,
         requests: fc.nat(15),
         retransmissions: fc.nat(15),
       }),
@@ -113,7 +115,7 @@ test('the last answer to the last request is in time, and steps are short only w
         assert.ok((answers.count - 1) * answers.step <= left);
         if (asking.count > 1) assert.ok(asking.step >= STEP_MIN);
         if (answers.count > 1) assert.ok(answers.step >= STEP_MIN);
-        assert.ok(times.requests === 0 || asking.count <= times.requests);
+        assert.ok(asking.count <= (times.requests || 4));
         assert.ok(answers.count <= (times.retransmissions || 3));
       },
     ),
@@ -122,13 +124,24 @@ test('the last answer to the last request is in time, and steps are short only w
 });
 
 test('three and three over a continent: 200 ms, a link of 10 ms with 30 ms behind it', () => {
-  const times = { burst: 3_000 as Duration, requests: 3, retransmissions: 3 };
-  const asking = planRequests({ ...times, slack: 160_000 as Duration, rtt: 20_000 as Duration });
+  const bursts = { in: 0.05, out: 0.05, burst: 3_000 as Duration };
+  const asks = { loss: bursts, requests: 3, retransmissions: 3 };
+  const asking = planRequests({ ...asks, slack: 160_000 as Duration, rtt: 20_000 as Duration });
   assert.deepEqual(asking, { count: 3, step: 35_000 });
-  assert.deepEqual(planRepairs({ ...times, left: 140_000 as Duration }), {
-    count: 3,
-    step: 50_000,
-  });
+  assert.deepEqual(planRepairs({ ...asks, left: 140_000 as Duration }), { count: 3, step: 50_000 });
+});
+
+test('little time is used for more tries while losses are short, and for fewer when they last', () => {
+  const count = (burst: number): number =>
+    planRequests({
+      slack: 50_000 as Duration,
+      rtt: 20_000 as Duration,
+      loss: { in: 0.1, out: 0.1, burst: burst as Duration },
+      requests: 0,
+      retransmissions: 0,
+    }).count;
+  assert.equal(count(3_000), 3);
+  assert.equal(count(200_000), 1);
 });
 
 test('a budget never gives more than its burst and its share', () => {

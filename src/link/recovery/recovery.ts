@@ -159,7 +159,8 @@ export class Recovery {
     if (type === FRAME_REPAIR_DECLINE) receiver.declined(report);
     else {
       this.keep();
-      sender.requested(report, link.path.rtt.rtt, now);
+      const loss = { out: link.path.lossOutNowPpm / 1e6, burst: report.burst };
+      sender.requested(report, { rtt: link.path.rtt.rtt, loss }, now);
       this.options.hastened();
     }
     return true;
@@ -236,7 +237,7 @@ export class Recovery {
 
   private of(link: Link): LinkRecovery {
     link.recovery ??= new LinkRecovery(this.options.limits, {
-      loss: () => link.path.loss.slowPpm / 1e6,
+      loss: () => ({ in: link.path.loss.slowPpm / 1e6, out: link.path.lossOutNowPpm / 1e6 }),
       ask: (report) => this.sendReport(link, FRAME_REPAIR_REQUEST, report),
       decline: (report) => this.sendReport(link, FRAME_REPAIR_DECLINE, report),
       repair: (packet, frame, held, now) => this.sendRepair(link, packet, { frame, held }, now),

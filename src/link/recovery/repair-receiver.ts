@@ -44,8 +44,8 @@ interface Missing {
 export interface RepairReceiverOptions {
   readonly limits: RecoveryLimits;
   readonly tally: RecoveryTally;
-  /** Of the link, 0 .. 1. */
-  readonly loss: () => number;
+  /** Of the link, each way, 0 .. 1. */
+  readonly loss: () => { readonly in: number; readonly out: number };
   readonly ask: (report: LossReport) => void;
 }
 
@@ -68,7 +68,7 @@ export class RepairReceiver {
   }
 
   get burst(): Duration {
-    return this.bursts.burst(this.options.loss());
+    return this.bursts.burst(this.options.loss().in);
   }
 
   reorderWait(now: Instant): Duration {
@@ -184,7 +184,8 @@ export class RepairReceiver {
     } else {
       const slack = (profile.slack - (now - entry.dueAt)) as Duration;
       const { requests, retransmissions } = profile;
-      const plan = planRequests({ slack, rtt, burst: this.burst, requests, retransmissions });
+      const loss = { ...this.options.loss(), burst: this.burst };
+      const plan = planRequests({ slack, rtt, loss, requests, retransmissions });
       entry.left = plan.count;
       entry.step = plan.step;
       entry.giveUpAt = now + Math.max(slack, rtt);

@@ -18,6 +18,7 @@ import type { KeptPacket } from './history.ts';
 import { History } from './history.ts';
 import type { RecoveryLimits } from './options.ts';
 import type { RecoveryTally } from './recovery-status.ts';
+import type { LossFigures } from './schedule.ts';
 import { planRepairs } from './schedule.ts';
 
 /** Requests for one packet answered beyond its plan. */
@@ -37,6 +38,12 @@ export interface RepairSenderOptions {
   readonly decline: (report: LossReport) => void;
   /** A packet under this session that says nothing but its counter. */
   readonly filler: (session: Session, now: Instant) => void;
+}
+
+/** The way to the neighbour as it is now. */
+export interface Way {
+  readonly rtt: Duration;
+  readonly loss: Pick<LossFigures, 'out' | 'burst'>;
 }
 
 export interface Repairing {
@@ -109,7 +116,7 @@ export class RepairSender {
   }
 
   /** The neighbour misses these. State: retransmissions are planned, the first of them sent. */
-  requested(report: LossReport, rtt: Duration, now: Instant): void {
+  requested(report: LossReport, way: Way, now: Instant): void {
     const { declined } = this;
     declined.runs = 0;
     declined.session = report.session;
@@ -120,7 +127,7 @@ export class RepairSender {
       for (let counter = start; counter < end; counter++) {
         const record = this.history.find(report.session, counter);
         if (record < 0) addLoss(declined, counter);
-        else this.requestedOne(record, { report, counter, rtt }, now);
+        else this.requestedOne(record, { session: report.session, counter }, way, now);
       }
     }
     if (declined.runs > 0) this.options.decline(declined);
@@ -138,12 +145,13 @@ export class RepairSender {
 
   private requestedOne(
     record: number,
-    request: { report: LossReport; counter: number; rtt: Duration },
+    packet: { session: number; counter: number },
+    way: Way,
     now: Instant,
   ): void {
     const { tally, limits } = this.options;
     const known = this.asked.get(record);
-    if (known !== undefined) return this.requestedAgain(known, request.rtt, now);
+    if (known !== undefined) return this.requestedAgain(known, way.rtt, now);
     this.forgetOld();
     if (this.asked.size >= limits.repairsPendingMax) {
       tally.overflows++;
@@ -152,15 +160,14 @@ export class RepairSender {
     const protocol = this.history.protocol(record);
     const left = (this.history.wantedUntil(record) - now) as Duration;
     const retransmissions = protocol === RECOVERY_REALTIME ? 1 : this.askedFor(record);
-    const plan = planRepairs({ left, burst: request.report.burst, retransmissions });
+    const plan = planRepairs({ left, loss: way.loss, retransmissions });
     if (plan.count === 0) {
       tally.late++;
       return;
     }
     const repairing: Repairing = {
       record,
-      session: request.report.session,
-      counter: request.counter,
+      ...packet,
       protocol,
       left: plan.count,
       step: plan.step,
