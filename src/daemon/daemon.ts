@@ -246,6 +246,12 @@ export class Daemon implements DaemonControls {
         logs.for('route').info({ destination, before, after, cause: event.cause }, 'route changed');
         break;
       }
+      case 'graph-changed': {
+        const { kind: _, destination, ...change } = event;
+        const to = this.host.nameOf(destination);
+        logs.for('route').info({ destination: to, ...change }, 'graph changed');
+        break;
+      }
       case 'refused':
         // What strangers do is counted; it must not fill a disk.
         logs.for('link').debug({ ...event, kind: undefined }, 'refused');

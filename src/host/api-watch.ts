@@ -18,6 +18,7 @@ export type NodeEvent =
   | LinkUpEvent
   | LinkDownEvent
   | RouteChangedEvent
+  | GraphChangedEvent
   | MemberEvent
   | MemberGoneEvent
   | ManifestEvent
@@ -46,6 +47,23 @@ export interface RouteChangedEvent {
   /** Nodes after this one, the destination last; undefined: unreachable. */
   readonly before: readonly string[] | undefined;
   readonly after: readonly string[] | undefined;
+  /** What set it off, in words. */
+  readonly cause: string;
+}
+
+/** A redundant flow's packets take another dissemination graph from now on. */
+export interface GraphChangedEvent {
+  readonly kind: 'graph-changed';
+  readonly at: string;
+  readonly destination: string;
+  readonly lane: number;
+  readonly scheme: string;
+  /** 0: none. */
+  readonly deadlineMs: number;
+  readonly before: string;
+  readonly after: string;
+  /** Directed links in the new one. */
+  readonly edges: number;
   /** What set it off, in words. */
   readonly cause: string;
 }

@@ -44,6 +44,8 @@ const OF_REFUSAL: Record<NodeRefusal, ApiErrorCode> = {
   unreachable: 'UNREACHABLE',
   closed: 'CLOSED',
   'bad-argument': 'BAD_ARGUMENT',
+  'deadline-missing': 'BAD_ARGUMENT',
+  'deadline-too-short': 'BAD_ARGUMENT',
 };
 
 const OF_FAULT: Record<StreamFault, ApiErrorCode> = {

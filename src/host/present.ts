@@ -171,6 +171,23 @@ export function presentEvent(
       const { name, reason } = event;
       return { kind: 'member-gone', at, name, address: formatNodeAddress(event.address), reason };
     }
+    case 'graph-changed': {
+      const { lane, scheme, before, after, edges, cause } = event;
+      const destination = nameOf(event.destination);
+      const deadlineMs = presentMs(event.deadline);
+      return {
+        kind: 'graph-changed',
+        at,
+        destination,
+        lane,
+        scheme,
+        deadlineMs,
+        before,
+        after,
+        edges,
+        cause,
+      };
+    }
     case 'enrol-request':
       return undefined;
   }

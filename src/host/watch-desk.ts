@@ -68,6 +68,6 @@ export class WatchDesk {
 
 function concerns(event: NodeEvent, topic: WatchTopic): boolean {
   if (topic === 'events') return true;
-  if (topic === 'routes') return event.kind === 'route-changed';
+  if (topic === 'routes') return event.kind === 'route-changed' || event.kind === 'graph-changed';
   return event.kind === 'link-up' || event.kind === 'link-down';
 }

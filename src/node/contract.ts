@@ -19,12 +19,13 @@ import type {
   WallTime,
 } from '../kernel/index.ts';
 import type { LinkStatus } from '../link/index.ts';
-import type { RouteExplanation, RouteStatus } from '../routing/index.ts';
+import type { GraphChange, RouteExplanation, RouteStatus } from '../routing/index.ts';
 import type { Member } from '../security/index.ts';
 import type {
   DatagramMeta,
   EchoOutcome,
   FlowOptions,
+  FlowStatus,
   SocketRefusal as NodeRefusal,
   ReceiptOutcome,
   ReliableMessage,
@@ -37,12 +38,20 @@ import type {
 /** Shapes that belong to the rooms below this one and are part of the contract as they stand. */
 export type { Account, LinkQueueStatus } from '../forwarding/index.ts';
 export type { LinkStatus, RecoveryStatus } from '../link/index.ts';
-export type { RouteCandidate, RouteExplanation, RouteStatus } from '../routing/index.ts';
+export type {
+  GraphChange,
+  GraphKind,
+  RouteCandidate,
+  RouteExplanation,
+  RouteStatus,
+} from '../routing/index.ts';
 export type {
   DatagramMeta,
   EchoOutcome,
   FlowOptions,
   FlowRouting,
+  FlowStatus,
+  GraphStatus,
   ReceiptOutcome,
   ReliableMessage,
   SendOutcome,
@@ -195,6 +204,8 @@ export type NodeEvent =
       /** What set it off, in words: "link DFW-LAX down", "link ATL-DFW loss 31 %". */
       readonly cause: string;
     }
+  /** A redundant flow's packets take another graph from now on. */
+  | ({ readonly kind: 'graph-changed' } & GraphChange)
   | { readonly kind: 'member'; readonly address: NodeAddress; readonly name: string }
   | {
       readonly kind: 'member-gone';
@@ -296,6 +307,11 @@ export interface OverlayNodeApi {
   memberAt?(address: NodeAddress): Member | undefined;
   status(now: Instant): NodeStatus;
   explainRoute(destination: NodeAddress, now: Instant): RouteExplanation | undefined;
+  /**
+   * The least time one way to a destination when all is well: no flow can ask for less. Undefined:
+   * unreachable. Absent in stand-ins for tests.
+   */
+  leastLatency?(destination: NodeAddress): Duration | undefined;
 }
 
 export interface BoundSocket {
@@ -321,6 +337,8 @@ export interface NodeStatus {
   readonly links: readonly LinkStatus[];
   readonly routes: readonly RouteStatus[];
   readonly members: readonly MemberStatus[];
+  /** Streams opened here, and where sockets send along graphs. */
+  readonly flows?: readonly FlowStatus[];
   readonly counters: Readonly<Record<string, number>>;
   /** Use of the network by member and lane, as this node saw it pass. */
   readonly accounting?: readonly Account[];

@@ -35,6 +35,7 @@ export function describeNode(parts: NodeParts, now: Instant): NodeStatus {
     links: links.status(now),
     routes: routing.routes(now),
     members: membersOf(parts),
+    flows: parts.sockets.flowStatuses(now),
     counters: countersOf(parts),
     accounting: parts.forwarder.flows.accounting.all(parts.forwarder.flows.all()),
     queues: parts.outlet.status(),

@@ -268,6 +268,10 @@ export class OverlayNode implements OverlayNodeApi {
     return address === this.address ? this.self : this.routing.memberAt(address);
   }
 
+  leastLatency(destination: NodeAddress): Duration | undefined {
+    return this.routing.dissemination.leastLatency(destination);
+  }
+
   explainRoute(destination: NodeAddress, now: Instant): RouteExplanation | undefined {
     return this.routing.explain(destination, now);
   }
@@ -346,6 +350,7 @@ export class OverlayNode implements OverlayNodeApi {
           this.sockets.routeChanged(change.destination, this.now);
         },
         flowRouteChanged: (destination) => this.sockets.routeChanged(destination, this.now),
+        graphChanged: (change) => sink.event({ kind: 'graph-changed', ...change }),
         memberLearned: ({ address, name }) => {
           sink.event({ kind: 'member', address, name });
           this.sockets.memberChanged(address, this.now);
@@ -421,6 +426,9 @@ export class OverlayNode implements OverlayNodeApi {
           return this.routing.choice.chooser.open({ ...spec, key });
         },
         releaseRoute: (route) => this.routing.choice.chooser.close(route),
+        graphVersion: () => this.routing.dissemination.version,
+        graph: (request) => this.routing.dissemination.plan(request, this.now),
+        leastLatency: (address) => this.leastLatency(address),
       },
     });
   }

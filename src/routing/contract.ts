@@ -2,6 +2,7 @@
 import type { Crypto, NodeAddress, Random, Signer } from '../kernel/index.ts';
 import type { Member, TrustStore } from '../security/index.ts';
 import type { Edge } from './graph.ts';
+import type { GraphChange } from './graphs/index.ts';
 import type { VanishedLink } from './link-changes.ts';
 import type { RoutingLimits, RoutingTimers } from './options.ts';
 import type { RouteChange } from './routes.ts';
@@ -12,6 +13,8 @@ export interface RoutingSink {
   routeChanged(change: RouteChange): void;
   /** A flow with a route of its own has another one, or none, or one again. */
   flowRouteChanged?(destination: NodeAddress): void;
+  /** Said when a flow that uses the graph asks for its route. */
+  graphChanged(change: GraphChange): void;
   /** A member that was not known, or whose certificate was renewed. */
   memberLearned(member: Member): void;
   /** Its certificate ended or was revoked, or a newer manifest does not cover it. */

@@ -6,6 +6,14 @@ export type { PolicyCheck } from './choice/route-choice.ts';
 export * from './contract.ts';
 export type { RouteCandidate, RouteExplanation } from './explain.ts';
 export type { Edge } from './graph.ts';
+export type {
+  DisseminationPlan,
+  DisseminationRequest,
+  DisseminationScheme,
+  GraphChange,
+  GraphKind,
+  ProblemLink,
+} from './graphs/index.ts';
 export type { VanishedLink } from './link-changes.ts';
 export * from './link-state-routing.ts';
 export * from './metric.ts';

@@ -73,7 +73,7 @@ export class LinkChanges {
   /** Names of both ends in alphabetical order: one link has one name on every node. */
   linkName(a: NodeAddress, b: NodeAddress): string {
     return [a, b]
-      .map((address) => this.nameOf(address) ?? formatNodeAddress(address))
+      .map((address) => nodeName(this.nameOf, address))
       .sort()
       .join('-');
   }
@@ -101,6 +101,9 @@ export class LinkChanges {
     this.vanished.delete(this.vanished.keys().next().value!);
   }
 }
+
+export const nodeName = (nameOf: NameOf, address: NodeAddress): string =>
+  nameOf(address) ?? formatNodeAddress(address);
 
 /** "31 %", "0.4 %". */
 export const inPercent = (ppm: number): string =>

@@ -33,6 +33,7 @@ import { explainCandidates } from './explain.ts';
 import type { Admission } from './flooding.ts';
 import { Flooding } from './flooding.ts';
 import type { Edge } from './graph.ts';
+import { Dissemination } from './graphs/index.ts';
 import type { LinkChange } from './link-changes.ts';
 import { LinkChanges } from './link-changes.ts';
 import { LinkStateJudge } from './link-state-judge.ts';
@@ -55,6 +56,8 @@ export class LinkStateRouting {
   readonly counters: Counters = new Counters();
   /** Policy, and flows that choose their routes themselves. */
   readonly choice: RouteChoice;
+  /** The graphs that this node's redundant flows stamp on their packets. */
+  readonly dissemination: Dissemination;
   private readonly sink: RoutingSink;
   private readonly timers: RoutingTimers;
   private readonly limits: RoutingLimits;
@@ -104,6 +107,14 @@ export class LinkStateRouting {
     this.choice.setNetworkPolicy(trust.manifest.policy);
     this.policyBytes = () => trust.manifest.policy;
     this.links = new LinkChanges({ timers, limits, counters, nameOf });
+    this.dissemination = new Dissemination({
+      self: this.self,
+      nameOf,
+      counters,
+      plansMax: limits.disseminationPlansMax,
+      permitted: (destination, lane) => this.choice.permitted(destination, lane),
+      changed: (change) => this.sink.graphChanged(change),
+    });
     this.store = new RecordStore(limits.recordsMax);
     this.judge = new LinkStateJudge({
       crypto,
@@ -173,13 +184,15 @@ export class LinkStateRouting {
     this.flooding.timeout(now);
     this.membership.timeout(now);
     this.choice.timeout(now);
+    this.dissemination.timeout(now);
     if (this.recomputeAt !== undefined && this.recomputeAt <= now) this.recompute(now);
   }
 
   nextTimeout(): Instant | undefined {
     const own = soonest(this.origin.nextTimeout(), this.flooding.nextTimeout());
+    const kept = soonest(this.membership.nextTimeout(), this.dissemination.nextTimeout());
     const computed = soonest(this.recomputeAt, this.choice.nextTimeout());
-    return soonest(own, soonest(this.membership.nextTimeout(), computed));
+    return soonest(own, soonest(kept, computed));
   }
 
   /** State: a clock that stepped sets all certificates on trial again, and asks for refused ones. */
@@ -416,6 +429,7 @@ export class LinkStateRouting {
     const graph = this.choice.defaultGraph;
     this.updateRoutes(pathsFrom(graph, graph.numberOf.get(this.self)!), changes, now);
     this.choice.update(changes, now);
+    this.dissemination.update(topology.graph, this.links.gone(now), changes, now);
   }
 
   private updateRoutes(

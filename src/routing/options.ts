@@ -75,6 +75,8 @@ export interface RoutingLimits {
   readonly policyFlowsMax: number;
   /** Changes of routes remembered, for at most a day. */
   readonly routeHistoryMax: number;
+  /** Dissemination graphs kept for own flows, one for each destination, scheme and deadline. */
+  readonly disseminationPlansMax: number;
 }
 
 export const ROUTING_LIMITS: RoutingLimits = {
@@ -96,6 +98,7 @@ export const ROUTING_LIMITS: RoutingLimits = {
   flowRoutesMax: 4096,
   policyFlowsMax: 16_384,
   routeHistoryMax: 4096,
+  disseminationPlansMax: 1024,
 };
 
 /** What a link measures of itself, as `link/` reports it. */

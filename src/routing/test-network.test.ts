@@ -79,6 +79,7 @@ export class TestNode {
         sendFrame: (neighbour, frameType, body) =>
           this.network.send(this, neighbour, frameType, body),
         routeChanged: (change) => this.changes.push({ ...change, at: this.network.now }),
+        graphChanged: () => {},
         memberLearned: () => {},
         memberForgotten: (member) => this.forgotten.push(member.name),
         manifestAdopted: (_bytes, version) => this.manifests.push(version),

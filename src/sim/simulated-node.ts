@@ -421,6 +421,8 @@ function textOf(event: NodeEvent): string {
       return `${event.name}: ${event.reason}, silent for ${event.silence}`;
     case 'route-changed':
       return `${event.destination}: ${event.before ?? 'none'} -> ${event.after ?? 'none'}: ${event.cause}`;
+    case 'graph-changed':
+      return `${event.destination}: ${event.before} -> ${event.after}: ${event.cause}`;
     case 'refused':
       return `${event.what}: ${event.reason} from ${event.remote}`;
     case 'member':

@@ -32,7 +32,7 @@ import {
   SERVICE_DEFAULT,
   TIME_SENT_STEP,
 } from '../wire/index.ts';
-import { FlowRoutes, isRoutingSound } from './flow-routes.ts';
+import { FlowRoutes, routingFault } from './flow-routes.ts';
 import type { ReassemblyLimits } from './fragments.ts';
 import { Reassembly } from './fragments.ts';
 import type { IncomingLimits } from './incoming-messages.ts';
@@ -45,6 +45,7 @@ import { PortTable } from './port-table.ts';
 import type {
   FlowOptions,
   FlowPath,
+  FlowStatus,
   PacketOutcome,
   PacketOutlet,
   ReceiptOutcome,
@@ -153,7 +154,8 @@ export class DatagramSockets {
   ): Result<number, SocketRefusal> {
     const { limits, network, outlet } = this.options;
     const pendingMax = options.pendingMax ?? limits.pendingMessagesMax;
-    if (!isRoutingSound(options.routing)) return fail('bad-argument');
+    const fault = routingFault(options);
+    if (fault !== undefined) return fail(fault);
     if (!Number.isInteger(pendingMax) || pendingMax < 1 || pendingMax > 65_536)
       return fail('bad-argument');
     const port = this.ports.choose(options.port);
@@ -259,10 +261,22 @@ export class DatagramSockets {
     this.outgoing.timeout(now);
   }
 
+  /** A row for each destination that a socket sends to along a graph. */
+  flows(now: Instant): FlowStatus[] {
+    return [...this.sockets.values()].flatMap(({ id, port, lane, service, routes }) => {
+      const { scheme } = routes.routing;
+      const { deadline } = service;
+      return routes.graphs(now).map(({ destination, graph }): FlowStatus => {
+        return { kind: 'datagrams', id, port, destination, lane, scheme, deadline, graph };
+      });
+    });
+  }
+
   /** A session with the peer stands: what waited for it goes, in the order it was sent. */
   peerReady(peer: NodeAddress, now: Instant): void {
     this.drainPending(peer, (socket, waiting) => {
-      this.emit(socket, waiting.path, waiting.toPort, waiting.payload, now);
+      const route = socket.routes.routeTo(peer, waiting.toPort) ?? waiting.path.route;
+      this.emit(socket, { ...waiting.path, route }, waiting.toPort, waiting.payload, now);
     });
     this.outgoing.peerReady(peer, now);
   }

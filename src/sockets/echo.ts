@@ -16,7 +16,7 @@ import {
   KIND_NODE_CONTROL,
   SERVICE_DEFAULT,
 } from '../wire/index.ts';
-import { FlowRoutes, isRoutingSound } from './flow-routes.ts';
+import { FlowRoutes, routingFault } from './flow-routes.ts';
 import type {
   FlowOptions,
   FlowPath,
@@ -83,8 +83,9 @@ export class Echo {
     const paddingBytes = options.payloadBytes ?? 0;
     if (!isWithin(hopLimit, 1, 255) || !isWithin(paddingBytes, 0, ECHO_PADDING_BYTES_MAX))
       return fail('bad-argument');
-    if (!isRoutingSound(options.routing)) return fail('bad-argument');
-    const routes = new FlowRoutes(options.routing, this.options.network);
+    const fault = routingFault(options);
+    if (fault !== undefined) return fail(fault);
+    const routes = new FlowRoutes(options.routing, this.options.network, options);
     const route = routes.routeTo(to);
     routes.release();
     if (route === undefined) return fail('unreachable');

@@ -1,17 +1,29 @@
 /**
- * The routes that a socket's packets carry, by its routing scheme. `best`: none, each node decides.
+ * The routes that a socket's packets carry, by its routing scheme and destination.
+ *
+ * `best`: none, each node decides, or what policy stamps. `flood`: to every neighbour at every node.
  * `explicit`: the one given, which must lead to the destination. `pinned`: the best one when the first
  * packet left, for as long as the socket lives and whatever happens to it since. `metric`: chosen for
- * this flow, and renewed by whoever chose it.
+ * this flow, and renewed by whoever chose it. The others are dissemination graphs, made for the flow's
+ * deadline and asked for again whenever the network's state has moved on: a number is compared for
+ * each packet, nothing is computed.
  */
-import type { NodeAddress } from '../kernel/index.ts';
-import type { ChosenRoute } from '../routing/index.ts';
+import { DISJOINT_PATHS_MAX } from '../forwarding/index.ts';
+import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
+import { between } from '../kernel/index.ts';
+import type { ChosenRoute, DisseminationPlan, DisseminationRequest } from '../routing/index.ts';
 import type { PacketService, RouteBlock } from '../wire/index.ts';
-import { PATH_HOPS_MAX, pathBlock, ROUTE_NONE, SERVICE_DEFAULT } from '../wire/index.ts';
-import type { FlowRouting, PacketOutlet } from './socket-types.ts';
+import {
+  FLOOD_ROUTE,
+  PATH_HOPS_MAX,
+  pathBlock,
+  ROUTE_NONE,
+  SERVICE_DEFAULT,
+} from '../wire/index.ts';
+import type { FlowRouting, GraphStatus, PacketOutlet, SocketRefusal } from './socket-types.ts';
 
-/** Destinations of one socket whose routes are kept. Overflow: the oldest is pinned anew. */
-export const PINNED_ROUTES_MAX = 256;
+/** Destinations of one socket whose routes are kept. Overflow: the oldest is made anew. */
+export const FLOW_ROUTES_MAX = 256;
 
 /** What of a flow its routes depend on. */
 export interface FlowIdentity {
@@ -21,13 +33,20 @@ export interface FlowIdentity {
   readonly key?: number;
 }
 
+interface Planned {
+  version: number;
+  /** Undefined: no way to the destination at that time. */
+  plan: DisseminationPlan | undefined;
+}
+
 export class FlowRoutes {
-  private readonly routing: FlowRouting;
+  readonly routing: FlowRouting;
   private readonly network: PacketOutlet;
   private given: RouteBlock | undefined;
   private readonly flow: FlowIdentity;
   private readonly pinned = new Map<NodeAddress, RouteBlock>();
   private readonly chosen = new Map<NodeAddress, ChosenRoute>();
+  private readonly planned = new Map<NodeAddress, Planned>();
 
   constructor(routing: FlowRouting | undefined, network: PacketOutlet, flow: FlowIdentity = {}) {
     this.flow = flow;
@@ -38,23 +57,36 @@ export class FlowRoutes {
   /** Undefined: no way to the destination by this scheme. */
   routeTo(destination: NodeAddress, port?: number): RouteBlock | undefined {
     const { routing } = this;
-    if (routing.scheme === 'best') return this.network.defaultRoute(destination, this.lane);
-    if (routing.scheme === 'explicit')
-      return routing.route[routing.route.length - 1] === destination
-        ? this.explicit(routing.route)
-        : undefined;
-    if (routing.scheme === 'metric') return this.byMetric(routing, destination, port);
-    const known = this.pinned.get(destination);
-    if (known !== undefined) return known;
-    const route = this.bestNow(destination);
-    if (route === undefined) return undefined;
-    if (this.pinned.size >= PINNED_ROUTES_MAX)
-      for (const oldest of this.pinned.keys()) {
-        this.pinned.delete(oldest);
-        break;
-      }
-    this.pinned.set(destination, route);
-    return route;
+    switch (routing.scheme) {
+      case 'best':
+        return this.network.defaultRoute(destination, this.lane);
+      case 'flood':
+        return FLOOD_ROUTE;
+      case 'explicit':
+        return routing.route[routing.route.length - 1] === destination
+          ? this.explicit(routing.route)
+          : undefined;
+      case 'metric':
+        return this.byMetric(routing, destination, port);
+      case 'pinned':
+        return this.pin(destination);
+      default:
+        return this.planTo(destination)?.route;
+    }
+  }
+
+  /** Whether the route is a dissemination graph. */
+  get isGraph(): boolean {
+    const { scheme } = this.routing;
+    return scheme === 'disjoint' || scheme === 'targeted' || scheme === 'time-constrained';
+  }
+
+  /** Destinations that this socket has sent to along a graph, with that of the last packet. */
+  graphs(now: Instant): { destination: NodeAddress; graph: GraphStatus }[] {
+    const found: { destination: NodeAddress; graph: GraphStatus }[] = [];
+    for (const [destination, { plan }] of this.planned)
+      if (plan !== undefined) found.push({ destination, graph: statusOf(plan, now) });
+    return found;
   }
 
   /** The socket is closed: nobody needs to keep its routes up to date. */
@@ -65,6 +97,40 @@ export class FlowRoutes {
 
   private get lane(): number {
     return this.flow.lane ?? 0;
+  }
+
+  private planTo(destination: NodeAddress): DisseminationPlan | undefined {
+    const version = this.network.graphVersion();
+    const known = this.planned.get(destination);
+    if (known !== undefined && known.version === version) return known.plan;
+    const plan = this.network.graph(this.requestFor(destination));
+    if (known === undefined) {
+      forgetOldest(this.planned);
+      this.planned.set(destination, { version, plan });
+    } else {
+      known.version = version;
+      known.plan = plan;
+    }
+    return plan;
+  }
+
+  private requestFor(destination: NodeAddress): DisseminationRequest {
+    const { routing, lane } = this;
+    const deadline = this.flow.service?.deadline ?? (0 as Duration);
+    if (routing.scheme === 'disjoint')
+      return { destination, lane, scheme: 'disjoint', paths: routing.paths, deadline };
+    const scheme = routing.scheme === 'time-constrained' ? 'time-constrained' : 'targeted';
+    return { destination, lane, scheme, deadline };
+  }
+
+  private pin(destination: NodeAddress): RouteBlock | undefined {
+    const known = this.pinned.get(destination);
+    if (known !== undefined) return known;
+    const route = this.bestNow(destination);
+    if (route === undefined) return undefined;
+    forgetOldest(this.pinned);
+    this.pinned.set(destination, route);
+    return route;
   }
 
   private bestNow(destination: NodeAddress): RouteBlock | undefined {
@@ -82,7 +148,7 @@ export class FlowRoutes {
   ): RouteBlock | undefined {
     let chosen = this.chosen.get(destination);
     if (chosen?.isLive !== true) {
-      if (this.chosen.size >= PINNED_ROUTES_MAX) this.release();
+      if (this.chosen.size >= FLOW_ROUTES_MAX) this.release();
       chosen = this.network.chooseRoute({
         destination,
         lane: this.lane,
@@ -105,6 +171,53 @@ export class FlowRoutes {
   }
 }
 
-export const isRoutingSound = (routing: FlowRouting | undefined): boolean =>
-  routing?.scheme !== 'explicit' ||
-  (routing.route.length > 0 && routing.route.length <= PATH_HOPS_MAX);
+/** What is wrong with a flow's routing, before its destination is known; undefined: nothing. */
+export function routingFault(flow: {
+  readonly routing?: FlowRouting;
+  readonly service?: Readonly<PacketService>;
+}): SocketRefusal | undefined {
+  const { routing, service } = flow;
+  switch (routing?.scheme) {
+    case 'explicit':
+      return isWithin(routing.route.length, PATH_HOPS_MAX) ? undefined : 'bad-argument';
+    case 'disjoint':
+      return isWithin(routing.paths, DISJOINT_PATHS_MAX) ? undefined : 'bad-argument';
+    case 'time-constrained':
+      return (service?.deadline ?? 0) > 0 ? undefined : 'deadline-missing';
+    default:
+      return undefined;
+  }
+}
+
+/** Whether the flow's deadline can be kept at all: not when light itself would be late. */
+export function deadlineFault(
+  to: NodeAddress,
+  service: Readonly<PacketService> | undefined,
+  network: PacketOutlet,
+): SocketRefusal | undefined {
+  const deadline = service?.deadline ?? 0;
+  const least = deadline > 0 ? network.leastLatency(to) : undefined;
+  return least !== undefined && least > deadline ? 'deadline-too-short' : undefined;
+}
+
+const isWithin = (n: number, most: number): boolean => Number.isInteger(n) && n >= 1 && n <= most;
+
+const statusOf = (plan: DisseminationPlan, now: Instant): GraphStatus => ({
+  kind: plan.kind,
+  edges: plan.edges,
+  paths: plan.paths,
+  isShort: plan.isShort,
+  latency: plan.latency,
+  isInTime: plan.isInTime,
+  since: between(plan.since, now),
+  cause: plan.cause,
+  switches: plan.switches,
+});
+
+function forgetOldest(map: Map<NodeAddress, unknown>): void {
+  if (map.size < FLOW_ROUTES_MAX) return;
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
+    return;
+  }
+}

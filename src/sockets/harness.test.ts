@@ -282,6 +282,9 @@ export class TestNetwork {
 
   private outlet(node: TestNode): PacketOutlet {
     return {
+      graphVersion: () => 0,
+      graph: () => undefined,
+      leastLatency: () => undefined,
       pinnedRoute: (destination) => [destination],
       defaultRoute: () => NO_ROUTE,
       chooseRoute: (spec) => {

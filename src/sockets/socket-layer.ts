@@ -54,6 +54,7 @@ import { SOCKET_LIMITS_DEFAULT } from './socket-limits.ts';
 import type {
   FlowOptions,
   FlowPath,
+  FlowStatus,
   PacketOutcome,
   PacketOutlet,
   ReliableMessage,
@@ -92,6 +93,8 @@ export interface BoundPort {
 /** Sealed packet header and tag on a link. */
 const LINK_OVERHEAD_BYTES = 32;
 const PATH_MTU_FLOOR = 1_232;
+/** Rows of `flowStatuses`; the rest are not shown. */
+const FLOW_ROWS_MAX = 1_024;
 
 export class SocketLayer {
   readonly counters: Counters = new Counters();
@@ -328,6 +331,11 @@ export class SocketLayer {
     return this.datagrams.incoming.status(now);
   }
 
+  /** Streams opened here, and the destinations of datagram sockets that send along graphs. */
+  flowStatuses(now: Instant): FlowStatus[] {
+    return [...this.datagrams.flows(now), ...this.streams.flows(now)].slice(0, FLOW_ROWS_MAX);
+  }
+
   /** Counters and present sizes, by name. */
   status(): Record<string, number> {
     return {
@@ -436,8 +444,8 @@ export class SocketLayer {
     if (!this.sessions.isReady(path.destination, now)) return 0;
     const known = this.options.pathMtu(path.destination);
     const mtu = known > 0 ? known : PATH_MTU_FLOOR;
-    const overhead =
-      LINK_OVERHEAD_BYTES + DATA_HEADER_BYTES + path.route.bytes.length + SESSION_OVERHEAD_BYTES;
+    const route = Math.max(path.route.bytes.length, path.routeRoom ?? 0);
+    const overhead = LINK_OVERHEAD_BYTES + DATA_HEADER_BYTES + route + SESSION_OVERHEAD_BYTES;
     const room = path.service.recovery === RECOVERY_NONE ? 0 : REPAIR_ROOM_BYTES;
     return Math.min(mtu, this.limits.datagramBytesMax) - overhead - room;
   }

@@ -4,8 +4,15 @@
  */
 import type { PlayoutWord } from '../forwarding/index.ts';
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
-import type { ChosenRoute, FlowMetric, FlowSpec } from '../routing/index.ts';
-import type { DataHeader, PacketService, RouteBlock } from '../wire/index.ts';
+import type {
+  ChosenRoute,
+  DisseminationPlan,
+  DisseminationRequest,
+  FlowMetric,
+  FlowSpec,
+  GraphKind,
+} from '../routing/index.ts';
+import type { DataHeader, GraphEdge, PacketService, RouteBlock } from '../wire/index.ts';
 import { copyService, NO_ROUTE, SERVICE_DEFAULT } from '../wire/index.ts';
 
 export type SocketId = number;
@@ -13,7 +20,10 @@ export type StreamId = number;
 
 /**
  * How a flow's packets find their way. `pinned`: on the route of its first packet for ever. `metric`:
- * on the best route by a metric of the flow's own, as `routing/choice/` chooses it.
+ * on the best route by a metric of the flow's own, as `routing/choice/` chooses it. `disjoint`: on as
+ * many node-disjoint paths, or as many as there are. `flood`: over every link. `time-constrained`: over
+ * every link that can help within the flow's deadline, which it needs. `targeted`: on two disjoint
+ * paths, with more where an end is in trouble.
  */
 export type FlowRouting =
   | { readonly scheme: 'best' }
@@ -26,10 +36,45 @@ export type FlowRouting =
       readonly hops?: 'any' | 'one';
       /** Over near paths too, each flow on one of them for as long as it stands. */
       readonly isSpread?: boolean;
-    };
+    }
+  | { readonly scheme: 'disjoint'; readonly paths: number }
+  | { readonly scheme: 'flood' }
+  | { readonly scheme: 'time-constrained' }
+  | { readonly scheme: 'targeted' };
 
 /** What the destination does with messages before its application gets them; forwarding/lane.ts. */
 export type Playout = PlayoutWord;
+
+/** The graph that a redundant flow's packets take now. */
+export interface GraphStatus {
+  readonly kind: GraphKind;
+  readonly edges: readonly GraphEdge[];
+  /** Disjoint paths in it; 0 where that is not what it is made of. */
+  readonly paths: number;
+  /** Fewer than asked for, because there are no more. */
+  readonly isShort: boolean;
+  /** Over the best of its ways. */
+  readonly latency: Duration;
+  /** Whether that keeps the flow's deadline. */
+  readonly isInTime: boolean;
+  readonly since: Duration;
+  readonly cause: string;
+  /** Graphs before it. */
+  readonly switches: number;
+}
+
+/** One destination of an open socket, or one stream. */
+export interface FlowStatus {
+  readonly kind: 'datagrams' | 'stream';
+  readonly id: SocketId | StreamId;
+  readonly port: number;
+  readonly destination: NodeAddress;
+  readonly lane: number;
+  readonly scheme: FlowRouting['scheme'];
+  /** 0: none. */
+  readonly deadline: Duration;
+  readonly graph: GraphStatus | undefined;
+}
 
 export interface FlowOptions {
   /** Lane number on the wire; 0 is `default`. */
@@ -76,7 +121,11 @@ export type SocketRefusal =
   | 'unknown-destination'
   | 'unreachable'
   | 'closed'
-  | 'bad-argument';
+  | 'bad-argument'
+  /** The scheme is computed for a deadline and there is none. */
+  | 'deadline-missing'
+  /** Below the least latency there is to the destination: see `leastLatency`. */
+  | 'deadline-too-short';
 
 export type StreamFault =
   | 'refused'
@@ -139,6 +188,12 @@ export interface PacketOutlet {
   /** A route that is chosen for one flow and kept up to date. */
   chooseRoute(spec: FlowSpec): ChosenRoute;
   releaseRoute(route: ChosenRoute): void;
+  /** Counts up whenever `graph` may answer differently. */
+  graphVersion(): number;
+  /** The graph for a redundant flow's packets at the moment; undefined: unreachable. */
+  graph(request: DisseminationRequest): DisseminationPlan | undefined;
+  /** One way, when all is well; undefined: unreachable. */
+  leastLatency(destination: NodeAddress): Duration | undefined;
 }
 
 /** Where one flow's packets go. */
@@ -147,6 +202,8 @@ export interface FlowPath {
   readonly lane: number;
   readonly service: Readonly<PacketService>;
   readonly route: RouteBlock;
+  /** Bytes that the route may come to take; what is sent leaves room for it. */
+  readonly routeRoom?: number;
 }
 
 /** The way that every node chooses by itself, best effort: control messages and answers. */

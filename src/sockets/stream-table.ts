@@ -20,12 +20,13 @@ import {
 import { ByteBudget, RING_BYTES_MIN } from './byte-ring.ts';
 import type { MessageOutlet } from './datagram-sockets.ts';
 import { DeadlineHeap } from './deadline-heap.ts';
-import { FlowRoutes, isRoutingSound } from './flow-routes.ts';
+import { deadlineFault, FlowRoutes, routingFault } from './flow-routes.ts';
 import { PORT_MAX, PortTable } from './port-table.ts';
 import type { SegmentOutlet, SegmentSource } from './segment-writer.ts';
 import type {
   FlowOptions,
   FlowPath,
+  FlowStatus,
   PacketOutlet,
   SocketId,
   SocketRefusal,
@@ -62,6 +63,8 @@ export interface StreamLimits {
 const WINDOW_BEFORE_ANSWER = 65_536;
 const RTT_INITIAL = 100_000;
 const RESETS_PER_SECOND = 100;
+/** Left free in every packet of a stream on a graph, which may grow while the stream lives. */
+const GRAPH_ROOM_BYTES = 96;
 
 export interface StreamTableOptions {
   readonly limits: StreamLimits;
@@ -77,6 +80,8 @@ export class StreamTable {
   readonly budget: ByteBudget;
   private readonly options: StreamTableOptions;
   private readonly streams = new Map<StreamId, Stream>();
+  /** Of those opened here. */
+  private readonly routesOf = new Map<StreamId, FlowRoutes>();
   /** By peer, then by opener's id and who opened. */
   private readonly byPeer = new Map<NodeAddress, Map<number, Stream>>();
   private readonly listeners: PortTable<SocketId>;
@@ -150,24 +155,31 @@ export class StreamTable {
     now: Instant,
   ): Result<StreamId, SocketRefusal> {
     if (!Number.isInteger(toPort) || toPort < 1 || toPort > PORT_MAX) return fail('bad-argument');
-    if (!isRoutingSound(options.routing)) return fail('bad-argument');
+    const { network } = this.options;
+    const fault = routingFault(options) ?? deadlineFault(to, options.service, network);
+    if (fault !== undefined) return fail(fault);
     if (this.liveCount >= this.options.limits.streamsMax) return fail('limit-reached');
     const fromPort = this.localPorts.choose(undefined);
     if (typeof fromPort === 'string') return fail('limit-reached');
     this.wireIds = (this.wireIds + 1) >>> 0;
     const { lane = 0, service = SERVICE_DEFAULT } = options;
     const flow = { lane, service, key: fromPort };
-    const routes = new FlowRoutes(options.routing, this.options.network, flow);
+    const routes = new FlowRoutes(options.routing, network, flow);
     const route = routes.routeTo(to, toPort);
     if (route === undefined) return fail('unreachable');
     let last = route;
+    const routeRoom = routes.isGraph ? Math.max(GRAPH_ROOM_BYTES, route.bytes.length) : undefined;
     const path: FlowPath = {
       destination: to,
       lane,
       service,
+      ...(routeRoom === undefined ? {} : { routeRoom }),
       // Renewed as the stream lives; where there is none for the moment the last one is tried.
       get route() {
-        last = routes.routeTo(to, toPort) ?? last;
+        const fresh = routes.routeTo(to, toPort);
+        if (fresh === undefined || fresh.bytes.length > (routeRoom ?? Number.POSITIVE_INFINITY))
+          return last;
+        last = fresh;
         return last;
       },
     };
@@ -175,6 +187,7 @@ export class StreamTable {
     const stream = this.add(path, name, now);
     if (stream === undefined) return fail('limit-reached');
     this.localPorts.bind(fromPort, stream.id);
+    this.routesOf.set(stream.id, routes);
     stream.resume(now);
     this.reschedule(stream);
     return ok(stream.id);
@@ -204,6 +217,22 @@ export class StreamTable {
     const fault = stream.receive(segment, bytes, now);
     if (fault !== undefined) counters.add(`stream.segment-${fault}`);
     this.reschedule(stream);
+  }
+
+  /** A row for each stream opened here. */
+  flows(now: Instant): FlowStatus[] {
+    const rows: FlowStatus[] = [];
+    for (const [id, routes] of this.routesOf) {
+      const stream = this.streams.get(id);
+      if (stream === undefined) continue;
+      const { destination, lane, service } = stream.path;
+      const { scheme } = routes.routing;
+      const graph = routes.graphs(now)[0]?.graph;
+      const port = stream.ports.toPort;
+      const { deadline } = service;
+      rows.push({ kind: 'stream', id, port, destination, lane, scheme, deadline, graph });
+    }
+    return rows;
   }
 
   /** A session with the peer stands. */
@@ -370,6 +399,8 @@ export class StreamTable {
   private remove(stream: Stream): void {
     this.deadlines.remove(stream);
     if (!this.streams.delete(stream.id)) return;
+    this.routesOf.get(stream.id)?.release();
+    this.routesOf.delete(stream.id);
     const at = this.lingering.indexOf(stream);
     if (at >= 0) this.lingering.splice(at, 1);
     const ofPeer = this.byPeer.get(stream.path.destination);

@@ -53,6 +53,7 @@ const ROUTING: Policies<typeof ROUTING_LIMITS> = {
   flowRoutesMax: ['forget the longest idle; it asks again', 'routing.flow-routes-full'],
   policyFlowsMax: ['forget all; they are classified again', 'routing.policy-flows-full'],
   routeHistoryMax: ['forget the oldest', '-'],
+  disseminationPlansMax: ['made anew when next asked for', 'routing.dissemination-plans-full'],
 };
 
 const FIXED: readonly (readonly [string, string, string, string])[] = [

@@ -18,6 +18,8 @@ function eventText(event: NodeEvent, paint: Paint): string {
       const before = event.before === undefined ? 'unreachable' : showPath(event.before);
       return `${paint('yellow', 'route')}      ${event.destination}: ${before} -> ${paint('bold', after)}, because ${event.cause}`;
     }
+    case 'graph-changed':
+      return `${paint('yellow', 'graph')}      ${event.destination} in ${event.deadlineMs} ms: ${event.before} -> ${paint('bold', event.after)}, ${event.edges} links, because ${event.cause}`;
     case 'member':
       return `${paint('cyan', 'member')}     ${event.name} (${event.address})`;
     case 'member-gone':

@@ -40,11 +40,11 @@ export interface Distances {
   readonly parent: Int32Array;
 }
 
-/** `from`: of ways that begin at `root`; `towards`: of ways that end there. None through `avoided`. */
+/** `away`: of ways that begin at `root`; `towards`: of ways that end there. None through `avoided`. */
 export function distances(
   graph: Graph,
   root: number,
-  options: { weight: Weight; direction: 'from' | 'towards'; avoided?: number },
+  options: { weight: Weight; direction: 'away' | 'towards'; avoided?: number },
 ): Distances {
   const { weight, direction, avoided = -1 } = options;
   const count = graph.nodes.length;
@@ -63,7 +63,7 @@ export function distances(
     isSettled[node] = 1;
     for (const arc of graph.arcs[node]!) {
       if (isSettled[arc.to] === 1) continue;
-      const distance = to[node]! + (direction === 'from' ? weight.out(arc) : weight.in(arc));
+      const distance = to[node]! + (direction === 'away' ? weight.out(arc) : weight.in(arc));
       if (distance >= to[arc.to]!) continue;
       to[arc.to] = distance;
       parent[arc.to] = node;
@@ -73,7 +73,7 @@ export function distances(
   return { root, to, parent };
 }
 
-/** The links of a tree `from` its root, on the way to `node`. */
+/** The links of a tree `away` from its root, on the way to `node`. */
 export function hopsFromRoot(tree: Distances, node: number): Hop[] {
   const hops: Hop[] = [];
   for (let at = node; at !== tree.root && tree.parent[at]! >= 0; at = tree.parent[at]!)

@@ -162,7 +162,7 @@ test('no graph leaves a pair unconnected that has a way in time', () => {
       const graph = drawn(network);
       const { deadline } = network;
       const ends = { source: 0, destination: network.nodes - 1 };
-      const best = distances(graph, 0, { weight: LATENCY, direction: 'from' }).to[
+      const best = distances(graph, 0, { weight: LATENCY, direction: 'away' }).to[
         ends.destination
       ]!;
       const graphs = [

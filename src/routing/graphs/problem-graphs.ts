@@ -19,7 +19,7 @@ export function destinationProblemGraph(
   deadline: number,
   weight: Weight = LATENCY,
 ): Hop[] {
-  const tree = distances(graph, source, { weight, direction: 'from', avoided: destination });
+  const tree = distances(graph, source, { weight, direction: 'away', avoided: destination });
   const hops: Hop[] = [];
   for (const arc of graph.arcs[destination]!) {
     if (!(tree.to[arc.to]! + weight.in(arc) <= deadline)) continue;

@@ -21,7 +21,7 @@ export function timeConstrainedGraph(
   weight: Weight = LATENCY,
 ): Hop[] {
   const { source, destination } = ends;
-  const away = distances(graph, source, { weight, direction: 'from' });
+  const away = distances(graph, source, { weight, direction: 'away' });
   const onwards = distances(graph, destination, { weight, direction: 'towards' });
   const kept: Hop[] = [];
   for (let from = 0; from < graph.nodes.length; from++) {
