@@ -85,8 +85,11 @@ export function flowOptionsOf(lane: Lane, explicit: FlowRouting | undefined): Fl
   };
 }
 
-function routingOf({ routing }: Lane): FlowRouting {
-  return routing === 'pinned' ? { scheme: 'pinned' } : { scheme: 'best' };
+function routingOf({ routing, paths }: Lane): FlowRouting {
+  if (routing === 'disjoint') return { scheme: 'disjoint', paths };
+  if (routing === 'single-hop')
+    return { scheme: 'metric', metric: { kind: 'default' }, hops: 'one' };
+  return { scheme: routing };
 }
 
 /** Checks the words a program without types may get wrong. */

@@ -173,6 +173,6 @@ test('a stream asks for a deadline below the least latency and is refused', () =
     { service, routing: { scheme: 'targeted' } },
   );
   assert.deepEqual(refused, { ok: false, reason: 'deadline-too-short' });
-  const bound = node.tryBind({ routing: { scheme: 'targeted' } });
+  const bound = node.tryBind({ routing: { scheme: 'time-constrained' } });
   assert.deepEqual(bound, { ok: false, reason: 'deadline-missing' });
 });
