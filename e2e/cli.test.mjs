@@ -163,6 +163,11 @@ describe('every command says what it documents', { timeout: 180_000 }, () => {
     );
   });
 
+  test('processors', async () => {
+    const { processors } = await json('processors');
+    assert.deepEqual(processors, []);
+  });
+
   test('forward and expose: add, list, remove', async () => {
     const port = 9;
     for (const protocol of ['tcp', 'udp']) {

@@ -8,17 +8,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createNode, initNetwork, provisionMember } from '../../dist/client/index.js';
 
-/** ATL and LAX, linked. Dispose of it to end both and forget them. */
-export async function twoNodes() {
+/** ATL and LAX, linked, each with more options of `createNode`. `close` ends both and forgets them. */
+export async function twoNodes(options = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'overlane-example-'));
   const [first, second] = [join(directory, 'ATL'), join(directory, 'LAX')];
   initNetwork({ state: first, network: 'example', name: 'ATL', isLab: true });
   provisionMember({ root: first, state: second, name: 'LAX' });
 
-  const atl = await createNode({ state: first, listen: ['127.0.0.1:0'] });
+  const atl = await createNode({ state: first, listen: ['127.0.0.1:0'], ...options.atl });
   const [address] = (await atl.status()).underlay.locals;
   const neighbours = [{ name: 'ATL', addresses: [address] }];
-  const lax = await createNode({ state: second, listen: ['127.0.0.1:0'], neighbours });
+  const near = { state: second, listen: ['127.0.0.1:0'], neighbours };
+  const lax = await createNode({ ...near, ...options.lax });
   await Promise.all([routeTo(atl, 'LAX'), routeTo(lax, 'ATL')]);
 
   return {

@@ -25,6 +25,7 @@ import { linkShowCommand } from './commands/link-show.ts';
 import { logLevelCommand } from './commands/log-level.ts';
 import { pingCommand } from './commands/ping.ts';
 import { pipeCommand } from './commands/pipe.ts';
+import { processorsCommand } from './commands/processors.ts';
 import { reloadCommand } from './commands/reload.ts';
 import { revokeCommand } from './commands/revoke.ts';
 import { simCommand } from './commands/sim.ts';
@@ -57,6 +58,7 @@ export const COMMANDS: readonly DefinedCommand[] = [
   exposeAddCommand,
   exposeListCommand,
   exposeRemoveCommand,
+  processorsCommand,
   linkShowCommand,
   linkSetCommand,
   reloadCommand,

@@ -15,6 +15,7 @@ import type {
   LinkImpairment,
   LogLevelOptions,
   LogLevels,
+  ProcessorReport,
   ReloadReport,
   RevokeReport,
 } from '../daemon/index.ts';
@@ -75,6 +76,7 @@ export interface DaemonConnection extends OverlayNodeHandle {
   addForward(request: ForwardRequest, options?: SignalOption): Promise<ForwardReport>;
   /** Fails with NO_SUCH_FORWARD. */
   removeForward(id: string, options?: SignalOption): Promise<ForwardReport>;
+  processors(options?: SignalOption): Promise<readonly ProcessorReport[]>;
   exposes(options?: SignalOption): Promise<readonly ExposeReport[]>;
   addExpose(request: ExposeRequest, options?: SignalOption): Promise<ExposeReport>;
   removeExpose(id: string, options?: SignalOption): Promise<ExposeReport>;
@@ -294,6 +296,11 @@ class RemoteNode implements DaemonConnection {
 
   removeForward(id: string, options: SignalOption = {}): Promise<ForwardReport> {
     return this.remove(`/v1/forwards/${encodeURIComponent(id)}`, options);
+  }
+
+  async processors(options: SignalOption = {}): Promise<readonly ProcessorReport[]> {
+    return (await this.fetch<{ processors: ProcessorReport[] }>('/v1/processors', options))
+      .processors;
   }
 
   async exposes(options: SignalOption = {}): Promise<readonly ExposeReport[]> {

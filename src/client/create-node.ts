@@ -2,7 +2,14 @@
  * A node inside this program: the state directory, the renewal of certificates and the adoption of
  * manifests are the daemon's, without a control socket and without logs.
  */
-import { type Config, defaultConfig, parseHostPort, startDaemon } from '../daemon/index.ts';
+import {
+  type Config,
+  defaultConfig,
+  formatConfigProblem,
+  parseConfig,
+  parseHostPort,
+  startDaemon,
+} from '../daemon/index.ts';
 import type {
   ConnectOptions,
   DatagramOptions,
@@ -20,6 +27,7 @@ import type {
   PingResult,
   RouteExplanation,
   RouteUpdate,
+  RoutingWord,
   SignalOption,
   StreamServer,
   TraceOptions,
@@ -39,8 +47,38 @@ export interface CreateNodeOptions extends SignalOption {
   }[];
   /** Take links from every member, or only from `neighbours`. Default `members`. */
   readonly acceptLinks?: 'members' | 'configured';
+  /** The network's own lanes beside the named ones, as the configuration has them. */
+  readonly lanes?: readonly OwnLane[];
+  /** Modules that take flows here, as the configuration has them (docs/processors.md). */
+  readonly processors?: readonly ProcessorEntry[];
   /** One line of JSON each. Default: nothing is logged. */
   readonly log?: (line: string) => void;
+}
+
+export interface OwnLane extends Omit<FlowChoice, 'lane' | 'routing'> {
+  readonly name: string;
+  /** 16..255, the same at every node of the network. */
+  readonly number: number;
+  readonly extends?: string;
+  readonly purpose?: string;
+  readonly routing?: RoutingWord;
+  /** Of the routing `disjoint`. */
+  readonly paths?: number;
+}
+
+export interface ProcessorEntry extends Omit<FlowChoice, 'routing'> {
+  readonly name?: string;
+  /** Path of an ES module, relative to the working directory. */
+  readonly module: string;
+  readonly match: {
+    readonly port: number;
+    readonly lane?: string;
+    readonly from?: readonly string[] | 'any';
+  };
+  /** `NODE:port` of what it sends when the module names nobody. */
+  readonly to?: string;
+  readonly routing?: RoutingWord;
+  readonly options?: unknown;
 }
 
 /**
@@ -73,7 +111,7 @@ async function configOf(options: CreateNodeOptions): Promise<Config> {
     return parsed;
   };
   return {
-    ...(await defaultConfig()),
+    ...(await entriesOf(options)),
     listen: listen.map(at),
     acceptLinks,
     neighbours: neighbours?.map(({ name, addresses }) => ({
@@ -82,6 +120,14 @@ async function configOf(options: CreateNodeOptions): Promise<Config> {
       local: undefined,
     })),
   };
+}
+
+/** Lanes and processors are read as a config file's would be, with the same complaints. */
+async function entriesOf({ lanes, processors }: CreateNodeOptions): Promise<Config> {
+  if (lanes === undefined && processors === undefined) return defaultConfig();
+  const parsed = await parseConfig(JSON.stringify({ lanes, processors }), 'options');
+  if (parsed.ok) return parsed.value;
+  throw failure('BAD_ARGUMENT', parsed.reason.map(formatConfigProblem).join('\n'));
 }
 
 /** The host's API with a `close` that ends what is around the host too. */

@@ -19,6 +19,7 @@ const APPLIED_NOW: ReadonlySet<keyof Config> = new Set([
   'log',
   'forwards',
   'expose',
+  'processors',
   'impairments',
 ]);
 

@@ -15,9 +15,11 @@ import type {
   ImpairmentConfig,
   Impairments,
   NeighbourConfig,
+  ProcessorConfig,
 } from './config.ts';
 import { LOG_LEVELS, LOG_SUBSYSTEMS } from './config.ts';
 import { flowKeys, flowOf, lanesSchema } from './lane-schema.ts';
+import { processorName } from './processors/processor-name.ts';
 import type { HostPort } from './units.ts';
 import {
   DURATION_PATTERN,
@@ -153,6 +155,40 @@ const expose = z.strictObject({
   idle,
 });
 
+const processor = z.strictObject({
+  name: z.string().min(1).max(64).optional().describe('For logs and status.'),
+  module: z
+    .string('expected the path of an ES module')
+    .min(1)
+    .describe('ES module that exports `createProcessor`, relative to this file.'),
+  match: z
+    .strictObject({
+      port: port.describe('Overlay port that flows are addressed to.'),
+      lane: flowKeys.lane.describe('Only what came in this lane. Any.'),
+      from: z
+        .union([z.literal('any'), z.array(memberName).min(1).max(256)], {
+          error: 'expected "any" or a list of member names',
+        })
+        .default('any')
+        .describe('Members it takes messages from, or `any`.'),
+    })
+    .describe('Which flows it takes: it is their destination, or it could not read them.'),
+  to: z
+    .string()
+    .regex(/^[^:\s]+:\d{1,5}$/, 'expected NODE:port')
+    .transform((text, context) => {
+      const at = text.lastIndexOf(':');
+      const [node, number] = [text.slice(0, at), Number(text.slice(at + 1))];
+      if (isNodeName(node) && number > 0 && number <= 65_535) return { node, port: number };
+      context.addIssue('expected NODE:port');
+      return z.NEVER;
+    })
+    .optional()
+    .describe('Where what it returns is sent, `NODE:port`.'),
+  ...flowKeys,
+  options: z.unknown().optional().describe('Given to the module as `context.options`.'),
+});
+
 const timers = z.strictObject({
   hello: duration(milliseconds(20), seconds(10)).optional().describe('Between hellos. 100ms.'),
   deadAfter: duration(milliseconds(100), seconds(60))
@@ -241,6 +277,11 @@ const schema = z.strictObject({
   log: log.prefault({}),
   forwards: z.array(forward).max(256).default([]).describe('Ports of this host that lead away.'),
   expose: z.array(expose).max(256).default([]).describe('Overlay ports that lead to this site.'),
+  processors: z
+    .array(processor)
+    .max(64)
+    .default([])
+    .describe('Modules that take flows and send on what comes of them (docs/processors.md).'),
   impairments: z
     .array(z.strictObject({ neighbour: memberName, ...impairments }))
     .max(1_024)
@@ -253,6 +294,21 @@ type Parsed = z.infer<typeof schema>;
 function forwardOf(entry: Parsed['forwards'][number]): ForwardConfig {
   const { protocol, listen, to, port: overlayPort, idle: silence, ...flow } = entry;
   return { protocol, listen, to, port: overlayPort, idle: silence, flow: flowOf(flow) };
+}
+
+function processorOf(entry: Parsed['processors'][number]): ProcessorConfig {
+  const { name, module, match, to, options, ...flow } = entry;
+  const { port: overlayPort, lane, from } = match;
+  return {
+    name: name ?? processorName(module, overlayPort),
+    module,
+    port: overlayPort,
+    lane,
+    from,
+    to,
+    flow: flowOf(flow),
+    options,
+  };
 }
 
 /** Undefined-keeping view of one impairment entry. */
@@ -271,6 +327,7 @@ export const configSchema: z.ZodType<Config> = schema.transform(
     neighbours: parsed.neighbours?.map((n) => ({ ...n, local: n.local, capacity: n.capacity })),
     log: { ...parsed.log, file: parsed.log.file },
     forwards: parsed.forwards.map(forwardOf),
+    processors: parsed.processors.map(processorOf),
     impairments: parsed.impairments.map(impairmentOf),
   }),
 );
@@ -311,6 +368,11 @@ export function checkConfig(config: Config): Problem[] {
   );
   unique('forwards', config.forwards.map(forwardKey), 'port');
   problems.push(...laneProblems(config));
+  unique(
+    'processors',
+    config.processors.map((p) => String(p.port)),
+    'overlay port',
+  );
   unique('expose', config.expose.map(exposeKey), 'overlay port');
   unique(
     'impairments',
@@ -331,14 +393,18 @@ const forwardKey = (f: ForwardConfig): string | undefined =>
   f.listen.port === 0 ? undefined : `${f.protocol} ${formatHostPort(f.listen)}`;
 const exposeKey = (e: ExposeConfig): string => `${e.protocol} ${e.port}`;
 
-/** Own lanes that clash or contradict themselves, and forwards in a lane that there is not. */
+/** Own lanes that clash or contradict themselves, and flows in a lane that there is not. */
 function laneProblems(config: Config): Problem[] {
   const { lanes, problems } = resolveOwnLanes(config.lanes);
   const own = problems.map(({ index, key, message, nearest }): Problem => {
     const path = key === '' ? ['lanes', index] : ['lanes', index, key];
     return { path, message, nearest };
   });
-  const forwards = config.forwards.flatMap(({ flow }, index): Problem[] => {
+  const flows = [
+    ...config.forwards.map(({ flow }, i) => ({ flow, path: ['forwards', i] })),
+    ...config.processors.map(({ flow }, i) => ({ flow, path: ['processors', i] })),
+  ];
+  const chosen = flows.flatMap(({ flow, path: at }): Problem[] => {
     const { lane, recovery, deadline, playout, routing } = flow;
     const choice = {
       ...(lane === undefined ? {} : { lane }),
@@ -350,8 +416,8 @@ function laneProblems(config: Config): Problem[] {
     const resolved = resolveLane(lanes, choice);
     if (resolved.ok) return [];
     const { reason, message, nearest } = resolved.reason;
-    const path = ['forwards', index, ...(reason === 'unknown-lane' ? ['lane'] : [])];
+    const path = [...at, ...(reason === 'unknown-lane' ? ['lane'] : [])];
     return [{ path, message, nearest }];
   });
-  return [...own, ...forwards];
+  return [...own, ...chosen];
 }

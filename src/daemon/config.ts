@@ -40,6 +40,7 @@ export interface Config {
   readonly log: LogConfig;
   readonly forwards: readonly ForwardConfig[];
   readonly expose: readonly ExposeConfig[];
+  readonly processors: readonly ProcessorConfig[];
   readonly impairments: readonly ImpairmentConfig[];
 }
 
@@ -100,6 +101,25 @@ export interface ExposeConfig {
   /** Member names that may use it, or `any`. */
   readonly from: readonly string[] | 'any';
   readonly idle: Duration;
+}
+
+/** A module of the user's that takes flows addressed to it and sends on what comes of them. */
+export interface ProcessorConfig {
+  readonly name: string;
+  /** Path of an ES module, relative to the config file. */
+  readonly module: string;
+  /** Overlay port that flows are addressed to. */
+  readonly port: number;
+  /** Takes only what came in this lane; absent: in any. */
+  readonly lane: string | undefined;
+  /** Member names it takes messages from, or `any`. */
+  readonly from: readonly string[] | 'any';
+  /** Where what it sends goes when the module names nobody. */
+  readonly to: { readonly node: string; readonly port: number } | undefined;
+  /** What its own messages ask for. */
+  readonly flow: FlowChoice;
+  /** Given to the module. */
+  readonly options: unknown;
 }
 
 /** What a lab does to packets from this node to one neighbour. */

@@ -134,6 +134,31 @@ export interface ExposeReport extends ExposeRequest {
   readonly refusals: Readonly<Record<string, number>>;
 }
 
+export interface ProcessorReport {
+  readonly name: string;
+  readonly module: string;
+  /** Overlay port that flows are addressed to. */
+  readonly port: number;
+  readonly match: {
+    readonly lane: string | undefined;
+    readonly from: readonly string[] | 'any';
+  };
+  /** `NODE:port` of what it sends when the module names nobody. */
+  readonly to: string | undefined;
+  readonly flow: FlowChoice;
+  /** `failed`: it is started again after a pause. */
+  readonly state: 'starting' | 'running' | 'failed';
+  /** Messages given to the module, and sent by it. */
+  readonly received: number;
+  readonly sent: number;
+  readonly errors: number;
+  readonly restarts: number;
+  /** Given to the module and not yet done with. */
+  readonly underWay: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly lastError: string | undefined;
+}
+
 /** What the control server asks of the daemon. */
 export interface DaemonControls {
   info(): DaemonInfo;
@@ -152,6 +177,7 @@ export interface DaemonControls {
   exposes(): readonly ExposeReport[];
   addExpose(request: ExposeRequest): Promise<ExposeReport>;
   removeExpose(id: string): Promise<ExposeReport>;
+  processors(): readonly ProcessorReport[];
   /** Withdraws and drains; the answer to the request goes out first. */
   stop(): void;
 }

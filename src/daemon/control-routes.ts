@@ -108,6 +108,11 @@ export const CONTROL_ROUTES: readonly Route[] = [
     path: '/v1/forwards/',
     run: ({ controls, rest }) => controls.removeForward(rest),
   },
+  {
+    method: 'GET',
+    path: '/v1/processors',
+    run: ({ controls }) => ({ processors: controls.processors() }),
+  },
   { method: 'GET', path: '/v1/exposes', run: ({ controls }) => ({ exposes: controls.exposes() }) },
   { method: 'POST', path: '/v1/exposes', run: addExpose },
   {

@@ -36,6 +36,7 @@ import type { Logs } from './log.ts';
 import type { NeighbourTable } from './neighbour-table.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { PortTable } from './port-table.ts';
+import { ProcessorTable } from './processors/processor-table.ts';
 import { wallNow } from './provision.ts';
 import type { Membership, StateDirectory } from './state-directory.ts';
 import { formatHostPort } from './units.ts';
@@ -48,6 +49,7 @@ export class Daemon implements DaemonControls {
   private readonly logs: Logs;
   private readonly neighbours: NeighbourTable;
   private readonly ports: PortTable;
+  private readonly processorTable: ProcessorTable;
   private readonly impairmentTable: ImpairmentTable;
   private readonly issuing: Issuing;
   private readonly keeper: CertificateKeeper;
@@ -95,6 +97,12 @@ export class Daemon implements DaemonControls {
       limits: parts.config.limits,
       log: this.logs.for('gateway'),
     });
+    this.processorTable = new ProcessorTable({
+      node: this.host,
+      log: this.logs.for('gateway'),
+      configFile: this.configFile,
+    });
+    this.host.addCounters(() => this.processorTable.counters());
     this.impairmentTable = new ImpairmentTable(this.host, this.neighbours);
     this.issuing = this.createIssuing();
     this.keeper = this.createKeeper();
@@ -157,6 +165,7 @@ export class Daemon implements DaemonControls {
   forwards: DaemonControls['forwards'] = () => this.ports.forwards();
   addForward: DaemonControls['addForward'] = (request) => this.ports.addForward(request);
   removeForward: DaemonControls['removeForward'] = (id) => this.ports.removeForward(id);
+  processors: DaemonControls['processors'] = () => this.processorTable.reports();
   exposes: DaemonControls['exposes'] = () => this.ports.exposes();
   addExpose: DaemonControls['addExpose'] = (request) => this.ports.addExpose(request);
   removeExpose: DaemonControls['removeExpose'] = (id) => this.ports.removeExpose(id);
@@ -166,6 +175,8 @@ export class Daemon implements DaemonControls {
     this.impairmentTable.configure(running.impairments);
     undo.push(() => this.ports.close());
     await this.ports.configure(running.forwards, running.expose);
+    undo.push(() => this.processorTable.close());
+    await this.processorTable.configure(running.processors);
     undo.push(() => this.keeper.close());
     if (this.issuing.isIssuer) {
       await serveRenewals({
@@ -224,6 +235,7 @@ export class Daemon implements DaemonControls {
     if (changed.has('impairments')) this.impairmentTable.configure(next.impairments);
     if (changed.has('forwards') || changed.has('expose'))
       await this.ports.configure(next.forwards, next.expose);
+    if (changed.has('processors')) await this.processorTable.configure(next.processors);
     logs.for('daemon').info({ changes: changes.map(({ key }) => key) }, 'config reloaded');
     return { changes };
   }

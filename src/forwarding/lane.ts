@@ -127,8 +127,9 @@ export function bundleFault(bundle: LaneBundle): string | undefined {
   if (deadline > LANE_DEADLINE_MAX)
     return `a deadline is at most ${formatDuration(LANE_DEADLINE_MAX)}`;
   if (deadline === 0 && recovery === 'deadline') return 'recovery "deadline" needs a deadline';
-  if (deadline === 0 && bundle.routing === 'time-constrained')
-    return 'routing "time-constrained" needs a deadline';
+  const { routing } = bundle;
+  if (deadline === 0 && (routing === 'time-constrained' || routing === 'targeted'))
+    return `routing "${routing}" needs a deadline`;
   if (deadline === 0 && (playout === 'deadline' || playout === 'smooth'))
     return `playout "${playout}" needs a deadline`;
   return undefined;

@@ -113,6 +113,7 @@ export class OverlayHost implements OverlayNodeHandle {
   private readonly watches: WatchDesk;
   private readonly listeners = new Set<(event: CoreEvent) => void>();
   private readonly onFatal: (error: unknown) => void;
+  private readonly counterSources: (() => Readonly<Record<string, number>>)[] = [];
   private closing: Promise<void> | undefined;
 
   /** Fails with UNDERLAY_BIND_FAILED, BAD_ARGUMENT, BAD_IDENTITY, MANIFEST_INVALID; then nothing is left open. */
@@ -277,6 +278,11 @@ export class OverlayHost implements OverlayNodeHandle {
     this.driver.handle({ kind: 'neighbours', neighbours });
   }
 
+  /** More counters for the status: those of what is built on this host. */
+  addCounters(source: () => Readonly<Record<string, number>>): void {
+    this.counterSources.push(source);
+  }
+
   /** The network's own lanes beside the named ones. Flows that are open keep theirs. */
   setLanes(lanes: readonly LaneDefinition[]): void {
     this.sockets.choices.configure(lanes);
@@ -329,6 +335,7 @@ export class OverlayHost implements OverlayNodeHandle {
     const counters: Record<string, number> = {};
     for (const [name, value] of Object.entries(this.underlay.counters()))
       counters[`underlay.${name}`] = value;
+    for (const source of this.counterSources) Object.assign(counters, source());
     const host = { sockets: this.sockets.status(), underlay: this.underlayStatus() };
     return presentStatus(status, this.nameOf, host, counters);
   }

@@ -1,4 +1,5 @@
 /** docs/limits.md: every bound, its default as the code has it, and what happens at it. */
+import { PROCESSOR_BOUNDS } from '../../daemon/index.ts';
 import { ACCOUNTS_MAX, FLOWS_MAX_DEFAULT, LINK_QUEUE_BYTES_MAX } from '../../forwarding/index.ts';
 import { LINK_LIMITS } from '../../link/index.ts';
 import { ROUTING_LIMITS } from '../../routing/index.ts';
@@ -133,6 +134,26 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     'drop the oldest',
     '`refusals` of the rule: opening-queue-full',
   ],
+  [
+    'messages with the module of a processor',
+    `${PROCESSOR_BOUNDS.messagesMax}, ${PROCESSOR_BOUNDS.bytesMax} B`,
+    'drop the newest',
+    'processors.dropped.busy',
+  ],
+  [
+    'time in which the module of a processor finishes something',
+    `${PROCESSOR_BOUNDS.stuckMs} ms`,
+    'end its thread and start it again',
+    'processors.restarts',
+  ],
+  [
+    'heap of the module of a processor',
+    `${PROCESSOR_BOUNDS.heapMegabytesMax} MB`,
+    'its thread ends and is started again',
+    'processors.restarts',
+  ],
+  ['processors', '64', 'refuse the configuration', '-'],
+  ['own lanes of a network', '240', 'refuse the configuration', '-'],
   ['invites that are open', '1000', 'refuse: TOO_MANY_INVITES', '-'],
 ];
 

@@ -1,0 +1,157 @@
+/**
+ * Lanes, reliable messages and processors on real daemons, through the command line, the configuration
+ * and the SDK: ATL and LAX joined by way of two nodes between, of which one is killed.
+ */
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { scratch, until } from './support/bounded.mjs';
+import { found } from './support/founded.mjs';
+import { overlane, overlaneJson, startLab } from './support/overlane.mjs';
+
+const bounded = { timeout: 120_000 };
+
+describe('lanes on daemons', () => {
+  test('pipe, forward, ping, the SDK and the config ask for one by name', bounded, async (t) => {
+    const lanes = [{ name: 'telemetry', number: 20, extends: 'monitoring', routing: 'best' }];
+    const { founder, daemons } = await found(t, ['ATL', 'LAX'], { ATL: { lanes }, LAX: { lanes } });
+    await until('ATL reaches LAX', async () => {
+      const { routes } = await founder.handle.status();
+      return routes.some(({ destination, path }) => destination === 'LAX' && path.length > 0);
+    });
+    const env = { OVERLANE_STATE: founder.state, OVERLANE_CONFIG: founder.configFile };
+    const inbox = await daemons.LAX.handle.datagram({ port: 7001 });
+    const lines = inbox[Symbol.asyncIterator]();
+    const next = async () => {
+      const { value } = await lines.next();
+      return [Buffer.from(value.payload).toString().trim(), value.lane];
+    };
+
+    const piped = await overlane(['pipe', '--datagram', '--lane', 'video', 'LAX:7001'], {
+      env,
+      input: 'a picture\n',
+    });
+    assert.equal(piped.code, 0, piped.stderr);
+    assert.deepEqual(await next(), ['a picture', 'video']);
+
+    const words = ['forward', 'add', 'udp', '0', 'LAX:7001', '--lane', 'telemetry'];
+    const forward = await overlaneJson(words, { env });
+    assert.deepEqual([forward.lane, forward.flow], ['telemetry', { lane: 'telemetry' }]);
+    const udp = createSocket('udp4');
+    t.after(() => udp.close());
+    const port = Number(forward.listen.split(':')[1]);
+    udp.send('a reading', port, '127.0.0.1');
+    assert.deepEqual(await next(), ['a reading', 'telemetry']);
+
+    const socket = await founder.handle.datagram({ lane: 'voice', to: 'LAX' });
+    await socket.deliver('a word', { to: 'LAX:7001' });
+    assert.deepEqual(await next(), ['a word', 'voice']);
+
+    const { lanes: known } = await overlaneJson(['lanes', 'LAX'], { env });
+    assert.ok(known.some(({ name, number }) => name === 'telemetry' && number === 20));
+    for (const [wrong, code, hint] of [
+      [['--lane', 'telemetri'], 'UNKNOWN_LANE', 'did you mean "telemetry"'],
+      [['--deadline', '1us'], 'LANE_CANNOT_HOLD', 'lane "remote" \\(65ms\\) can'],
+    ]) {
+      const { code: exit, stderr } = await overlane(['ping', 'LAX', '-c', '1', ...wrong], { env });
+      assert.notEqual(exit, 0);
+      assert.match(stderr, new RegExp(code));
+      assert.match(stderr, new RegExp(hint));
+    }
+  });
+
+  test(
+    'a processor takes, merges and sends on, and its errors leave the daemon alone',
+    bounded,
+    async (t) => {
+      const module = join(scratch(t, 'processor'), 'adder.mjs');
+      writeFileSync(
+        module,
+        `let sum = 0;
+       export const createProcessor = ({ options }) => ({
+         message({ payload }) {
+           const n = Number(new TextDecoder().decode(payload));
+           if (Number.isNaN(n)) throw new TypeError('not a number');
+           sum += n;
+           return options.sign + sum;
+         },
+       });`,
+      );
+      const entry = { module, match: { port: 900 }, to: 'LAX:901', options: { sign: '=' } };
+      const { founder, daemons } = await found(t, ['MID', 'LAX'], { MID: { processors: [entry] } });
+      const inbox = await daemons.LAX.handle.datagram({ port: 901 });
+      const sender = await daemons.LAX.handle.datagram();
+      const running = async () => (await founder.handle.processors())[0]?.state === 'running';
+      await until('the module runs', running);
+      for (const said of ['1', '2', 'nonsense', '3']) await sender.deliver(said, { to: 'MID:900' });
+      const heard = [];
+      for await (const { payload } of inbox) {
+        heard.push(Buffer.from(payload).toString());
+        if (heard.length === 3) break;
+      }
+      assert.deepEqual(heard, ['=1', '=3', '=6']);
+      const env = { OVERLANE_STATE: founder.state, OVERLANE_CONFIG: founder.configFile };
+      const { processors } = await overlaneJson(['processors'], { env });
+      assert.deepEqual(
+        processors.map(({ received, sent, errors, dropped }) => [received, sent, errors, dropped]),
+        [[4, 3, 1, { 'module-error': 1 }]],
+      );
+      assert.equal(await founder.counter('processors.errors'), 1);
+    },
+  );
+
+  test('reliable messages outlive the kill of the node that forwards them', bounded, async (t) => {
+    const link = (a, b, delayMs) => ({ a, b, impairments: { delayMs } });
+    const cluster = await startLab(t, {
+      nodes: ['ATL', 'DFW', 'DEN', 'LAX'],
+      links: [
+        link('ATL', 'DFW', 5),
+        link('DFW', 'LAX', 5),
+        link('ATL', 'DEN', 15),
+        link('DEN', 'LAX', 15),
+      ],
+      config: {},
+    });
+    const atl = cluster.node('ATL').handle;
+    await until('the way leads through DFW', async () => {
+      const { route } = await atl.explain('LAX');
+      return route?.path[0] === 'DFW';
+    });
+    const inbox = await cluster.node('LAX').handle.datagram({ port: 7, receiveQueueMax: 4_096 });
+    const heard = new Map();
+    inbox.on('message', ({ payload }) => {
+      const n = Buffer.from(payload).readUInt32BE();
+      heard.set(n, (heard.get(n) ?? 0) + 1);
+    });
+    const sender = await atl.datagram({ lane: 'bulk', to: 'LAX' });
+    const COUNT = 600;
+    const numbered = (n) => {
+      const bytes = Buffer.alloc(100);
+      bytes.writeUInt32BE(n);
+      return bytes;
+    };
+    let isKilled = false;
+    const outcomes = [];
+    for (let n = 0; n < COUNT; n++) {
+      if (n === 200) {
+        isKilled = true;
+        await cluster.kill('DFW');
+      }
+      outcomes.push(sender.deliver(numbered(n), { to: 'LAX:7' }));
+      if (n % 20 === 19) await Promise.race([outcomes[n - 19], once(sender, 'drain')]);
+    }
+    await Promise.all(outcomes);
+    assert.ok(isKilled);
+    assert.equal(heard.size, COUNT);
+    assert.ok(
+      [...heard.values()].every((times) => times === 1),
+      'each once',
+    );
+    assert.equal(sender.delivered, COUNT);
+    const { route } = await atl.explain('LAX');
+    assert.deepEqual(route.path, ['DEN', 'LAX']);
+  });
+});
