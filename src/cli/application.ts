@@ -25,6 +25,7 @@ import { linkShowCommand } from './commands/link-show.ts';
 import { logLevelCommand } from './commands/log-level.ts';
 import { pingCommand } from './commands/ping.ts';
 import { pipeCommand } from './commands/pipe.ts';
+import { policyCheckCommand, policySetCommand, policyShowCommand } from './commands/policy.ts';
 import { processorsCommand } from './commands/processors.ts';
 import { reloadCommand } from './commands/reload.ts';
 import { revokeCommand } from './commands/revoke.ts';
@@ -34,6 +35,7 @@ import { traceCommand } from './commands/trace.ts';
 import { upCommand } from './commands/up.ts';
 import { versionCommand } from './commands/version.ts';
 import { watchCommand } from './commands/watch.ts';
+import { whyCommand } from './commands/why.ts';
 import { COMPLETE_WORD } from './completion-scripts.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
@@ -49,6 +51,7 @@ export const COMMANDS: readonly DefinedCommand[] = [
   statusCommand,
   pingCommand,
   traceCommand,
+  whyCommand,
   watchCommand,
   lanesCommand,
   pipeCommand,
@@ -66,6 +69,9 @@ export const COMMANDS: readonly DefinedCommand[] = [
   configCheckCommand,
   configShowCommand,
   configSchemaCommand,
+  policySetCommand,
+  policyShowCommand,
+  policyCheckCommand,
   revokeCommand,
   doctorCommand,
   explainCommand,
@@ -80,6 +86,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   expose: 'Lead overlay ports of this node to programs near it',
   link: 'Show links; in a lab, impair them',
   log: 'What the daemon logs',
+  policy: 'Who may use which links and nodes',
   config: 'Check and show the configuration',
 };
 

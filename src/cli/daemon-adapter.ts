@@ -54,6 +54,10 @@ export function realDaemons(env: Env): DaemonPort {
       const config = await loadConfig(file);
       return { file, listen: config.listen.map(formatHostPort), config: { ...config } };
     },
+    async readPolicy(file) {
+      const { loadPolicy, policyText } = await import('../daemon/index.ts');
+      return policyText(await loadPolicy(file));
+    },
     async configSchema() {
       // Generated from the code and held to it by `npm test`.
       const file = new URL('../../docs/config.schema.json', import.meta.url);

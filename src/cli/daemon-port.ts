@@ -3,7 +3,7 @@
  * client rooms; tests implement it with fixed answers.
  */
 import type { DaemonConnection } from '../client/index.ts';
-import type { JoinReport, ProvisionReport } from '../daemon/index.ts';
+import type { JoinReport, PolicyText, ProvisionReport } from '../daemon/index.ts';
 
 export interface DaemonPort {
   /** The control socket meant by `--socket`, `$OVERLANE_SOCKET` or the state directory. */
@@ -19,6 +19,8 @@ export interface DaemonPort {
   /** Starts a daemon that outlives this process; resolves when it answers. */
   start(options: RunOptions): Promise<StartReport>;
   checkConfig(file: string): Promise<ConfigReport>;
+  /** A policy file, checked: what `setPolicy` takes. */
+  readPolicy(file: string): Promise<PolicyText>;
   configSchema(): Promise<Record<string, unknown>>;
   stateDirectory(given: string | undefined): string;
   /** UDP addresses opened without a configuration. */

@@ -86,6 +86,7 @@ function fakePort({ daemon, daemons }: FakeOptions): DaemonPort {
     start: absent('start'),
     checkConfig: absent('checkConfig'),
     configSchema: absent('configSchema'),
+    readPolicy: absent('readPolicy'),
     connect(socket) {
       if (daemon === undefined)
         return Promise.reject(

@@ -11,7 +11,7 @@ import {
 import type { FlowChoice } from '../host/index.ts';
 import { OverlayError, parseDuration } from '../kernel/index.ts';
 import type { CliContext } from './context.ts';
-import { durationMs, laneNames, wholeNumber } from './parameters.ts';
+import { durationMs, laneNames, metricFlag, wholeNumber } from './parameters.ts';
 
 export interface FlowFlags {
   readonly lane?: string;
@@ -21,6 +21,8 @@ export interface FlowFlags {
   readonly priority?: number;
   readonly playout?: PlayoutWord;
   readonly pinned: boolean;
+  readonly metric?: string;
+  readonly spread: boolean;
 }
 
 export const FLOW_FLAGS: FlagParametersForType<FlowFlags, CliContext> = {
@@ -72,14 +74,32 @@ export const FLOW_FLAGS: FlagParametersForType<FlowFlags, CliContext> = {
     withNegated: false,
     brief: 'Stay on the first route, as an unprotected path would (--routing pinned)',
   },
+  metric: {
+    kind: 'parsed',
+    parse: metricFlag,
+    optional: true,
+    placeholder: 'metric',
+    brief: 'The best route by this metric: latency, loss, throughput, hops, ... (docs/routing.md)',
+  },
+  spread: {
+    kind: 'boolean',
+    default: false,
+    withNegated: false,
+    brief: 'Spread over all good paths, each connection or client on one for good',
+  },
 };
 
 export function flowOfFlags(flags: FlowFlags): FlowChoice {
-  const { lane, routing, recovery, deadline, priority, playout, pinned } = flags;
+  const { lane, routing, recovery, deadline, priority, playout, pinned, metric, spread } = flags;
   if (pinned && routing !== undefined && routing !== 'pinned')
     throw new OverlayError('USAGE', `--pinned and --routing ${routing} contradict each other`);
+  const isMeasured = metric !== undefined || spread;
+  if (isMeasured && (pinned || routing !== undefined))
+    throw new OverlayError('USAGE', '--metric and --spread exclude --routing and --pinned');
   const said = { lane, recovery, deadline, priority, playout };
-  const choice = { ...said, routing: pinned ? ('pinned' as const) : routing };
+  const measured = { metric: metric ?? 'default', ...(spread ? { spread } : {}) };
+  const named = pinned ? ('pinned' as const) : routing;
+  const choice = { ...said, routing: isMeasured ? measured : named };
   return Object.fromEntries(
     Object.entries(choice).filter(([, value]) => value !== undefined),
   ) as FlowChoice;

@@ -1,6 +1,7 @@
 /** Parameters that several commands share, with their completions. */
 import { NAMED_LANES } from '../forwarding/index.ts';
-import { OverlayError } from '../kernel/index.ts';
+import { nearestSpelling, OverlayError } from '../kernel/index.ts';
+import { parseMetric, SIMPLE_METRICS } from '../routing/index.ts';
 import type { CliContext } from './context.ts';
 
 /** A positional parameter in the library's shape. */
@@ -97,6 +98,15 @@ export function parsePort(text: string): number {
 export function parseProtocol(text: string): 'tcp' | 'udp' {
   if (text === 'tcp' || text === 'udp') return text;
   throw usage(`'${text}' is neither tcp nor udp`);
+}
+
+/** `loss`, `app:fetch`, `latency*1+loss*20`. */
+export function metricFlag(text: string): string {
+  if (parseMetric(text) !== undefined) return text;
+  const known = [...SIMPLE_METRICS, 'app:NAME'];
+  const nearest = nearestSpelling(text, known);
+  const hint = nearest === undefined ? '' : `; did you mean '${nearest}'?`;
+  throw usage(`'${text}' is no metric: ${known.join(', ')}, or a sum as latency*1+loss*20${hint}`);
 }
 
 /** A whole number within bounds. */

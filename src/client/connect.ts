@@ -15,6 +15,9 @@ import type {
   LinkImpairment,
   LogLevelOptions,
   LogLevels,
+  NetworkPolicy,
+  PolicySetReport,
+  PolicyText,
   ProcessorReport,
   ReloadReport,
   RevokeReport,
@@ -28,8 +31,11 @@ import {
   type EndpointParts,
   type EventUpdate,
   type FlowChoice,
+  type FlowReport,
+  type FlowSummary,
   failure,
   formatEndpoint,
+  type HistoryOptions,
   type LaneReport,
   type LinkUpdate,
   type ListenOptions,
@@ -38,8 +44,11 @@ import {
   type OverlayStream,
   type PingOptions,
   type PingResult,
+  type PolicyOptions,
+  type PolicyReport,
   parseEndpoint,
   type RouteExplanation,
+  type RouteHistoryEntry,
   type RouteUpdate,
   type SignalOption,
   type StreamServer,
@@ -62,6 +71,9 @@ export interface DaemonConnection extends OverlayNodeHandle {
   invites(options?: SignalOption): Promise<readonly InviteStatus[]>;
   /** Fails with NOT_AN_ISSUER where the root key is not, UNKNOWN_DESTINATION. */
   revoke(name: string, options?: SignalOption): Promise<RevokeReport>;
+  policy(options?: SignalOption): Promise<NetworkPolicy>;
+  /** As the policy file has it. Fails with BAD_ARGUMENT, NOT_AN_ISSUER. */
+  setPolicy(policy: PolicyText, options?: SignalOption): Promise<PolicySetReport>;
   logLevels(options?: SignalOption): Promise<LogLevels>;
   setLogLevel(change: LogLevelOptions, options?: SignalOption): Promise<LogLevels>;
   impairments(options?: SignalOption): Promise<readonly LinkImpairment[]>;
@@ -193,6 +205,39 @@ class RemoteNode implements DaemonConnection {
   ): Promise<LaneReport> {
     const { signal, to } = options;
     return this.post('/v1/lane', { ...choice, to }, { ...(signal && { signal }) });
+  }
+
+  async why(flow: string, options: SignalOption = {}): Promise<readonly FlowReport[]> {
+    const path = `/v1/why/${encodeURIComponent(flow)}`;
+    return (await this.fetch<{ flows: FlowReport[] }>(path, options)).flows;
+  }
+
+  async flows(options: SignalOption = {}): Promise<readonly FlowSummary[]> {
+    return (await this.fetch<{ flows: FlowSummary[] }>('/v1/flows', options)).flows;
+  }
+
+  async routeHistory(options: HistoryOptions = {}): Promise<readonly RouteHistoryEntry[]> {
+    const { signal, ...query } = options;
+    const path = `/v1/history?${queryOf(query)}`;
+    const told = await this.fetch<{ changes: RouteHistoryEntry[] }>(path, {
+      ...(signal && { signal }),
+    });
+    return told.changes;
+  }
+
+  checkPolicy(from: string, to: string, options: PolicyOptions = {}): Promise<PolicyReport> {
+    const { signal, lane } = options;
+    const path = `/v1/permitted?${queryOf({ from, to, lane })}`;
+    return this.fetch(path, { ...(signal && { signal }) });
+  }
+
+  policy(options: SignalOption = {}): Promise<NetworkPolicy> {
+    return this.fetch('/v1/policy', options);
+  }
+
+  setPolicy(policy: PolicyText, options: SignalOption = {}): Promise<PolicySetReport> {
+    const { signal } = options;
+    return this.client.call({ method: 'PUT', path: '/v1/policy', body: policy, signal });
   }
 
   status(options: SignalOption = {}): Promise<NodeStatus> {
@@ -368,7 +413,9 @@ function flowQuery(choice: FlowChoice): Record<string, string | number | undefin
   const { routing } = choice;
   if (typeof routing !== 'object') return { ...said, routing };
   if ('via' in routing) return { ...said, via: routing.via.join(',') };
-  return { ...said, disjoint: routing.disjoint };
+  if ('disjoint' in routing) return { ...said, disjoint: routing.disjoint };
+  const { metric, hops, spread } = routing;
+  return { ...said, metric, hops, spread: spread === undefined ? undefined : String(spread) };
 }
 
 function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {

@@ -17,6 +17,9 @@ import type {
   Endpoint,
   EventUpdate,
   FlowChoice,
+  FlowReport,
+  FlowSummary,
+  HistoryOptions,
   LaneReport,
   LinkUpdate,
   ListenOptions,
@@ -25,7 +28,10 @@ import type {
   OverlayStream,
   PingOptions,
   PingResult,
+  PolicyOptions,
+  PolicyReport,
   RouteExplanation,
+  RouteHistoryEntry,
   RouteUpdate,
   RoutingWord,
   SignalOption,
@@ -178,6 +184,22 @@ class EmbeddedNode implements OverlayNodeHandle {
     options?: { readonly to?: string } & SignalOption,
   ): Promise<LaneReport> {
     return this.host.checkLane(choice, options);
+  }
+
+  why(flow: string, options?: SignalOption): Promise<readonly FlowReport[]> {
+    return this.host.why(flow, options);
+  }
+
+  flows(options?: SignalOption): Promise<readonly FlowSummary[]> {
+    return this.host.flows(options);
+  }
+
+  routeHistory(options?: HistoryOptions): Promise<readonly RouteHistoryEntry[]> {
+    return this.host.routeHistory(options);
+  }
+
+  checkPolicy(from: string, to: string, options?: PolicyOptions): Promise<PolicyReport> {
+    return this.host.checkPolicy(from, to, options);
   }
 
   status(options?: SignalOption): Promise<NodeStatus> {

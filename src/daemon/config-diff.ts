@@ -21,6 +21,7 @@ const APPLIED_NOW: ReadonlySet<keyof Config> = new Set([
   'expose',
   'processors',
   'impairments',
+  'policy',
 ]);
 
 export function diffConfig(before: Config, after: Config): ConfigChange[] {

@@ -19,6 +19,7 @@ import type {
 } from './config.ts';
 import { LOG_LEVELS, LOG_SUBSYSTEMS } from './config.ts';
 import { flowKeys, flowOf, lanesSchema } from './lane-schema.ts';
+import { policyRules } from './policy-schema.ts';
 import { processorName } from './processors/processor-name.ts';
 import type { HostPort } from './units.ts';
 import {
@@ -287,6 +288,9 @@ const schema = z.strictObject({
     .max(1_024)
     .default([])
     .describe('Packets to a neighbour are mistreated so. Only in networks made as labs.'),
+  policy: policyRules
+    .default([])
+    .describe('Rules for what this node sends and forwards, beside those of the network.'),
 });
 
 type Parsed = z.infer<typeof schema>;

@@ -2,6 +2,7 @@
 import type { LaneDefinition } from '../forwarding/index.ts';
 import type { FlowChoice } from '../host/index.ts';
 import type { Duration } from '../kernel/index.ts';
+import type { PolicyRule } from '../wire/index.ts';
 import type { HostPort } from './units.ts';
 
 export const LOG_SUBSYSTEMS = [
@@ -42,6 +43,8 @@ export interface Config {
   readonly expose: readonly ExposeConfig[];
   readonly processors: readonly ProcessorConfig[];
   readonly impairments: readonly ImpairmentConfig[];
+  /** Rules of this node's own, beside the network's in the manifest. */
+  readonly policy: readonly PolicyRule[];
 }
 
 export interface NeighbourConfig {

@@ -69,6 +69,24 @@ export interface RevokeReport {
   readonly manifestVersion: number;
 }
 
+/** Policy as the file of `overlane policy set` has it; docs/policy.md. */
+export type PolicyText = Readonly<Record<string, unknown>>;
+
+export interface PolicySetReport {
+  readonly manifestVersion: number;
+  readonly cliques: number;
+  readonly rules: number;
+  /** Of the 8192 a manifest has room for. */
+  readonly bytes: number;
+  /** Names and labels in it that no member known here has. */
+  readonly unmatched: readonly string[];
+}
+
+export interface NetworkPolicy {
+  readonly manifestVersion: number;
+  readonly policy: PolicyText;
+}
+
 export interface LogLevels {
   readonly level: string;
   readonly subsystems: Readonly<Record<LogSubsystem, LogLevel>>;
@@ -169,6 +187,8 @@ export interface DaemonControls {
   invite(options: InviteOptions): InviteReport;
   invites(): readonly InviteStatus[];
   revoke(name: string): RevokeReport;
+  policy(): NetworkPolicy;
+  setPolicy(policy: unknown): Promise<PolicySetReport>;
   impairments(): readonly LinkImpairment[];
   impair(neighbour: string, change: Impairments | 'none'): LinkImpairment;
   forwards(): readonly ForwardReport[];

@@ -2,7 +2,12 @@
  * The routes of the control API, one entry each; docs/api.md describes every one, which a test
  * holds. A path that ends in `/` takes the rest of the path as a name.
  */
-import type { OverlayNodeHandle, PingOptions, TraceOptions } from '../host/index.ts';
+import type {
+  HistoryOptions,
+  OverlayNodeHandle,
+  PingOptions,
+  TraceOptions,
+} from '../host/index.ts';
 import { type Impairments, LOG_LEVELS, LOG_SUBSYSTEMS } from './config.ts';
 import type {
   DaemonControls,
@@ -54,6 +59,20 @@ export const CONTROL_ROUTES: readonly Route[] = [
     path: '/v1/route/',
     run: ({ node, rest, signal }) => node.explain(rest, { signal }),
   },
+  {
+    method: 'GET',
+    path: '/v1/why/',
+    run: async ({ node, rest, signal }) => ({ flows: await node.why(rest, { signal }) }),
+  },
+  {
+    method: 'GET',
+    path: '/v1/flows',
+    run: async ({ node, signal }) => ({ flows: await node.flows({ signal }) }),
+  },
+  { method: 'GET', path: '/v1/history', run: history },
+  { method: 'GET', path: '/v1/policy', run: ({ controls }) => controls.policy() },
+  { method: 'PUT', path: '/v1/policy', run: ({ controls, body }) => controls.setPolicy(body) },
+  { method: 'GET', path: '/v1/permitted', run: policyCheck },
   {
     method: 'GET',
     path: '/v1/members',
@@ -161,6 +180,22 @@ function checkLane({ node, body, signal }: RouteRequest): unknown {
   const fields = new Fields(body, ['to', ...FLOW_FIELDS]);
   const to = fields.optionalText('to');
   return node.checkLane(flowFields(fields), to === undefined ? { signal } : { to, signal });
+}
+
+function history({ node, url, signal }: RouteRequest): unknown {
+  const fields = new Fields(Object.fromEntries(url.searchParams), ['node', 'sinceMs']);
+  const options = present<HistoryOptions>({
+    signal,
+    node: fields.optionalText('node'),
+    sinceMs: fields.optionalNumber('sinceMs', { min: 1, max: 24 * HOUR_MS }),
+  });
+  return node.routeHistory(options).then((changes) => ({ changes }));
+}
+
+function policyCheck({ node, url, signal }: RouteRequest): unknown {
+  const fields = new Fields(Object.fromEntries(url.searchParams), ['from', 'to', 'lane']);
+  const lane = fields.optionalText('lane') ?? 'default';
+  return node.checkPolicy(fields.text('from'), fields.text('to'), { lane, signal });
 }
 
 function invite({ controls, body }: RouteRequest): unknown {

@@ -296,7 +296,7 @@ async function receiveInto(socket: Socket, overlay: DatagramSocket): Promise<voi
   socket.end();
 }
 
-/** `routing=pinned`, or `via=A,B`, or `disjoint=3`. */
+/** `routing=pinned`, `via=A,B`, `disjoint=3`, or `metric=loss` with `hops` and `spread`. */
 function queryOf(url: URL): Record<string, unknown> {
   const query: Record<string, unknown> = Object.fromEntries(url.searchParams);
   if (typeof query['via'] === 'string') {
@@ -307,7 +307,10 @@ function queryOf(url: URL): Record<string, unknown> {
     query['routing'] = { disjoint: query['disjoint'] };
     delete query['disjoint'];
   }
-  return query;
+  const { metric, hops, spread, ...rest } = query;
+  if (metric === undefined) return query;
+  const isSpread = spread === undefined ? undefined : spread === 'true';
+  return { ...rest, routing: { metric, hops, spread: isSpread } };
 }
 
 const ignore = (): void => {};

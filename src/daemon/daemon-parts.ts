@@ -80,6 +80,7 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
     acceptLinks: config.acceptLinks,
     ...(config.linkCapacity === undefined ? {} : { linkCapacity: config.linkCapacity }),
     weights: config.weights,
+    policy: config.policy,
     timers: nodeTimers(config),
     limits: nodeLimits(config),
     lanes: config.lanes,

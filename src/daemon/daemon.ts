@@ -16,7 +16,7 @@ import { decodeManifest } from '../wire/index.ts';
 import { CertificateKeeper, serveRenewals } from './certificate-keeper.ts';
 import type { Config } from './config.ts';
 import { type ConfigChange, diffConfig, withRestartKeysOf } from './config-diff.ts';
-import type { DaemonControls, DaemonInfo, LogLevels } from './control-api.ts';
+import type { DaemonControls, DaemonInfo, LogLevels, PolicySetReport } from './control-api.ts';
 import { ControlServer } from './control-server.ts';
 import {
   type DaemonOptions,
@@ -31,7 +31,7 @@ import {
 } from './daemon-parts.ts';
 import { ImpairmentTable } from './impairment-table.ts';
 import { Issuing } from './issuing.ts';
-import { loadConfig } from './load-config.ts';
+import { formatPath, loadConfig } from './load-config.ts';
 import type { Logs } from './log.ts';
 import type { NeighbourTable } from './neighbour-table.ts';
 import { ownAddresses } from './own-addresses.ts';
@@ -160,6 +160,7 @@ export class Daemon implements DaemonControls {
   invite: DaemonControls['invite'] = (options) => this.issuing.invite(options);
   invites: DaemonControls['invites'] = () => this.issuing.invites();
   revoke: DaemonControls['revoke'] = (name) => this.issuing.revoke(name);
+  policy: DaemonControls['policy'] = () => this.issuing.policy();
   impairments: DaemonControls['impairments'] = () => this.impairmentTable.list();
   impair: DaemonControls['impair'] = (name, change) => this.impairmentTable.change(name, change);
   forwards: DaemonControls['forwards'] = () => this.ports.forwards();
@@ -169,6 +170,19 @@ export class Daemon implements DaemonControls {
   exposes: DaemonControls['exposes'] = () => this.ports.exposes();
   addExpose: DaemonControls['addExpose'] = (request) => this.ports.addExpose(request);
   removeExpose: DaemonControls['removeExpose'] = (id) => this.ports.removeExpose(id);
+
+  /** Fails with BAD_ARGUMENT, NOT_AN_ISSUER. */
+  async setPolicy(given: unknown): Promise<PolicySetReport> {
+    const { policySchema } = await import('./policy-schema.ts');
+    const parsed = policySchema.safeParse(given);
+    if (parsed.success) return this.issuing.setPolicy(parsed.data);
+    const [first] = parsed.error.issues;
+    throw new OverlayError(
+      'BAD_ARGUMENT',
+      `policy: ${formatPath(first?.path ?? [])}: ${first?.message}`,
+      { details: { problems: parsed.error.issues.map(({ message }) => message) } },
+    );
+  }
 
   private async open(): Promise<void> {
     const { running, host, logs, undo } = this;
@@ -232,6 +246,7 @@ export class Daemon implements DaemonControls {
     if (changed.has('neighbours'))
       host.setNeighbours(await this.neighbours.configure(neighboursOf(next, this.membership)));
     if (changed.has('lanes')) host.setLanes(next.lanes);
+    if (changed.has('policy')) host.setPolicy(next.policy);
     if (changed.has('impairments')) this.impairmentTable.configure(next.impairments);
     if (changed.has('forwards') || changed.has('expose'))
       await this.ports.configure(next.forwards, next.expose);

@@ -27,12 +27,21 @@ export function flowFields(fields: Fields): FlowChoice {
   ) as FlowChoice;
 }
 
-/** A word, `{ via: [names] }` or `{ disjoint: paths }`. */
+/** A word, `{ via: [names] }`, `{ disjoint: paths }` or `{ metric, hops, spread }`. */
 function routingField(fields: Fields): RoutingChoice | undefined {
   if (!fields.has('routing')) return undefined;
   const value = fields.value('routing');
   if (typeof value !== 'object') return fields.choice('routing', ROUTING_WORDS);
-  const inner = new Fields(value, ['via', 'disjoint']);
+  const inner = new Fields(value, ['via', 'disjoint', 'metric', 'hops', 'spread']);
+  if (inner.has('metric')) {
+    const hops = inner.has('hops') ? inner.choice('hops', ['any', 'one']) : undefined;
+    const spread = inner.optionalFlag('spread');
+    return {
+      metric: inner.text('metric'),
+      ...(hops === undefined ? {} : { hops }),
+      ...(spread === undefined ? {} : { spread }),
+    };
+  }
   if (inner.has('disjoint'))
     return { disjoint: inner.number('disjoint', { min: 1, max: 8, isWhole: true }) };
   return { via: inner.texts('via', 16) };

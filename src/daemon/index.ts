@@ -4,6 +4,7 @@ export * from './control-api.ts';
 export * from './control-channel.ts';
 export * from './control-server.ts';
 export * from './load-config.ts';
+export { policyText } from './policy-text.ts';
 export { PROCESSOR_BOUNDS, type ProcessorBounds } from './processors/processor.ts';
 export {
   initNetwork,

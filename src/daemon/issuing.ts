@@ -22,19 +22,31 @@ import {
   identityMark,
   issueCertificate,
   type Member,
+  replacePolicy,
   revoke,
   type Subject,
   TrustStore,
 } from '../security/index.ts';
+import type { Policy } from '../wire/index.ts';
 import {
+  decodePolicy,
+  encodePolicy,
   formatInviteToken,
   INVITE_ADDRESSES_MAX,
   INVITE_SECRET_BYTES,
   isNodeName,
   ROLE_ISSUER,
 } from '../wire/index.ts';
-import type { InviteOptions, InviteReport, InviteStatus, RevokeReport } from './control-api.ts';
+import type {
+  InviteOptions,
+  InviteReport,
+  InviteStatus,
+  NetworkPolicy,
+  PolicySetReport,
+  RevokeReport,
+} from './control-api.ts';
 import { InviteBook } from './invites.ts';
+import { policyText, unmatchedTerms } from './policy-text.ts';
 import { isoTime, NAME_OF_INVITE } from './provision.ts';
 import type { IdentityKeys, StateDirectory } from './state-directory.ts';
 
@@ -161,6 +173,33 @@ export class Issuing {
       throw new OverlayError('LIMIT_REACHED', 'the manifest holds as many revocations as it can');
     this.host.adoptManifest(next.value);
     return { name, serials: serials.map(toHex), manifestVersion: manifest.version + 1 };
+  }
+
+  /** Puts a policy into the manifest. Fails with NOT_AN_ISSUER where the root key is not. */
+  setPolicy(policy: Policy): PolicySetReport {
+    const { rootSeed } = this;
+    if (rootSeed === undefined)
+      throw new OverlayError(
+        'NOT_AN_ISSUER',
+        'only the node with the root key can set the policy: run this on the node that made the network',
+      );
+    const { manifest } = this.trust();
+    const bytes = encodePolicy(policy);
+    const { crypto } = this;
+    this.host.adoptManifest(replacePolicy({ crypto, rootSeed, manifest, policy: bytes }));
+    return {
+      manifestVersion: manifest.version + 1,
+      cliques: policy.cliques.length,
+      rules: policy.rules.length,
+      bytes: bytes.length,
+      unmatched: unmatchedTerms(policy, this.host.members()),
+    };
+  }
+
+  policy(): NetworkPolicy {
+    const { manifest } = this.trust();
+    const policy = decodePolicy(manifest.policy);
+    return { manifestVersion: manifest.version, policy: policyText(policy) };
   }
 
   /** State: a token is marked as used, durably, before its certificate exists. */

@@ -11,13 +11,16 @@ import {
   RECOVERY_WORDS,
   ROUTING_WORDS,
 } from '../forwarding/index.ts';
-import type { FlowChoice } from '../host/index.ts';
+import type { FlowChoice, MetricRouting } from '../host/index.ts';
 import {
   DURATION_PATTERN,
   formatDuration,
   nearestSpelling,
   parseDuration,
 } from '../kernel/index.ts';
+import { parseMetric, SIMPLE_METRICS } from '../routing/index.ts';
+
+const METRIC_WORDS = `${SIMPLE_METRICS.join(', ')}, app:NAME or a weighted sum, latency*1+loss*20`;
 
 const oneOf = <const T extends readonly [string, ...string[]]>(words: T) =>
   z.enum(words, {
@@ -63,24 +66,55 @@ const laneName = z
 export interface FlowKeys extends Omit<FlowChoice, 'routing'> {
   readonly routing?: RoutingWord;
   readonly paths?: number;
+  readonly metric?: string;
+  readonly hops?: 'any' | 'one';
+  readonly spread?: boolean;
 }
 
 /** Keys of a flow in a forward; `paths` is written as the lane's. */
 export const flowKeys: { readonly [K in keyof FlowKeys]-?: z.ZodType<FlowKeys[K] | undefined> } = {
   lane: laneName.optional().describe('A named lane, or one under `lanes`. Default `default`.'),
   ...parts,
+  metric: z
+    .string('expected a metric')
+    .refine((text) => parseMetric(text) !== undefined, `expected ${METRIC_WORDS}`)
+    .optional()
+    .describe(`In place of \`routing\`: the best route by ${METRIC_WORDS}.`),
+  hops: z.enum(['any', 'one']).optional().describe('With `metric`: `one` node between at most.'),
+  spread: z
+    .boolean()
+    .optional()
+    .describe('Each connection or client on one of all good paths, for as long as that stands.'),
 };
 
 /** The choice that the keys mean; those that are absent stay absent. */
 export function flowOf(
   keys: { readonly [K in keyof FlowKeys]?: FlowKeys[K] | undefined },
 ): FlowChoice {
-  const { routing, paths, ...same } = keys;
+  const { routing, paths, metric, hops, spread, ...same } = keys;
   const isCounted = routing === 'disjoint' && paths !== undefined;
-  const choice = { ...same, routing: isCounted ? { disjoint: paths } : routing };
+  const named = isCounted ? { disjoint: paths } : routing;
+  const measured = metricRouting({ metric, hops, spread });
+  const choice = { ...same, routing: measured ?? named };
   return Object.fromEntries(
     Object.entries(choice).filter(([, value]) => value !== undefined),
   ) as FlowChoice;
+}
+
+/** Spreading alone is over what is best by the network's own metric. */
+function metricRouting({
+  metric,
+  hops,
+  spread,
+}: {
+  readonly [K in keyof MetricRouting]?: MetricRouting[K] | undefined;
+}): MetricRouting | undefined {
+  if (metric === undefined && hops === undefined && spread !== true) return undefined;
+  return {
+    metric: metric ?? 'default',
+    ...(hops === undefined ? {} : { hops }),
+    ...(spread === undefined ? {} : { spread }),
+  };
 }
 
 const lane = z

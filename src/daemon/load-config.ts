@@ -7,28 +7,34 @@
  * programs that only talk to a daemon do not pay for it.
  */
 import { readFile } from 'node:fs/promises';
+import type { ZodType } from 'zod';
 import type { Result } from '../kernel/index.ts';
 import { fail, nearestSpelling, OverlayError, ok } from '../kernel/index.ts';
+import type { Policy } from '../wire/index.ts';
 import { type Config, type ConfigProblem, formatConfigProblem } from './config.ts';
 
 /** Fails with CONFIG_INVALID, whose `details.problems` lists all that is wrong, or CONFIG_UNREADABLE. */
 export async function loadConfig(file: string): Promise<Config> {
-  let text: string;
+  const parsed = await parseConfig(await readText(file, 'config'), file);
+  if (parsed.ok) return parsed.value;
+  throw invalid(file, parsed.reason);
+}
+
+async function readText(file: string, what: 'config' | 'policy'): Promise<string> {
   try {
-    text = await readFile(file, 'utf8');
+    return await readFile(file, 'utf8');
   } catch (cause) {
-    throw new OverlayError('CONFIG_UNREADABLE', `cannot read the config file ${file}`, {
+    throw new OverlayError('CONFIG_UNREADABLE', `cannot read the ${what} file ${file}`, {
       details: { file, reason: (cause as NodeJS.ErrnoException).code },
       cause,
     });
   }
-  const parsed = await parseConfig(text, file);
-  if (parsed.ok) return parsed.value;
-  const problems = parsed.reason;
-  throw new OverlayError('CONFIG_INVALID', problems.map(formatConfigProblem).join('\n'), {
+}
+
+const invalid = (file: string, problems: readonly ConfigProblem[]): OverlayError =>
+  new OverlayError('CONFIG_INVALID', problems.map(formatConfigProblem).join('\n'), {
     details: { file, problems },
   });
-}
 
 /** What a file with nothing in it means. */
 export async function defaultConfig(): Promise<Config> {
@@ -41,10 +47,28 @@ export async function parseConfig(
   text: string,
   file: string,
 ): Promise<Result<Config, readonly ConfigProblem[]>> {
-  const [yaml, { configSchema, checkConfig }] = await Promise.all([
-    import('yaml'),
-    import('./config-schema.ts'),
-  ]);
+  const { configSchema, checkConfig } = await import('./config-schema.ts');
+  return parseDocument({ text, file, schema: configSchema, check: checkConfig });
+}
+
+/** A policy file. Fails as `loadConfig` does. */
+export async function loadPolicy(file: string): Promise<Policy> {
+  const text = await readText(file, 'policy');
+  const { policySchema } = await import('./policy-schema.ts');
+  const parsed = await parseDocument({ text, file, schema: policySchema, check: () => [] });
+  if (parsed.ok) return parsed.value;
+  throw invalid(file, parsed.reason);
+}
+
+/** What `schema` makes of a YAML text, or everything that is wrong with it and where. */
+async function parseDocument<T>(given: {
+  text: string;
+  file: string;
+  schema: ZodType<T>;
+  check: (value: T) => { path: PropertyKey[]; message: string; nearest?: string | undefined }[];
+}): Promise<Result<T, readonly ConfigProblem[]>> {
+  const { text, file, schema, check } = given;
+  const yaml = await import('yaml');
   const lines = new yaml.LineCounter();
   const document = yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number): { line: number; column: number } => {
@@ -79,9 +103,9 @@ export async function parseConfig(
   } catch (cause) {
     return fail([problem([], (cause as Error).message)]);
   }
-  const result = configSchema.safeParse(value ?? {});
+  const result = schema.safeParse(value ?? {});
   if (result.success) {
-    const further = checkConfig(result.data);
+    const further = check(result.data);
     return further.length === 0
       ? ok(result.data)
       : fail(further.map((f) => ({ ...problem(f.path, f.message), nearest: f.nearest })));
@@ -98,7 +122,7 @@ export async function parseConfig(
         ...at(place([...issue.path, key], true)),
         key: formatPath(issue.path),
         message: `unknown key "${key}"`,
-        nearest: nearestSpelling(key, keysKnownAt(configSchema, issue.path)),
+        nearest: nearestSpelling(key, keysKnownAt(schema, issue.path)),
       });
     }
   }

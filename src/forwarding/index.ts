@@ -5,6 +5,7 @@ export * from './fair-queue.ts';
 export * from './flow-table.ts';
 export * from './forwarder.ts';
 export * from './lane.ts';
+export * from './lane-names.ts';
 export * from './lane-table.ts';
 export { LINK_QUEUE_BYTES_MAX } from './link-shaper.ts';
 export * from './named-lanes.ts';

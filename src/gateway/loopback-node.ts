@@ -13,6 +13,8 @@ import type {
   Endpoint,
   EndpointParts,
   FlowChoice,
+  FlowReport,
+  FlowSummary,
   LaneReport,
   LinkUpdate,
   ListenOptions,
@@ -20,7 +22,9 @@ import type {
   OverlayNodeHandle,
   OverlayStream,
   PingResult,
+  PolicyReport,
   RouteExplanation,
+  RouteHistoryEntry,
   SignalOption,
   StreamServer,
   StreamServerEvents,
@@ -110,6 +114,22 @@ export class LoopbackNode implements OverlayNodeHandle {
   async checkLane(choice: FlowChoice): Promise<LaneReport> {
     const choices = new FlowChoices();
     return choices.report(choices.lane(choice), undefined);
+  }
+
+  async why(): Promise<readonly FlowReport[]> {
+    return [];
+  }
+
+  async flows(): Promise<readonly FlowSummary[]> {
+    return [];
+  }
+
+  async routeHistory(): Promise<readonly RouteHistoryEntry[]> {
+    return [];
+  }
+
+  checkPolicy(): Promise<PolicyReport> {
+    return Promise.reject(new OverlayError('BAD_ARGUMENT', 'a loopback has no policy'));
   }
 
   async status(): Promise<NodeStatus> {

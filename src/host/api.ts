@@ -22,6 +22,15 @@ export type * from './api-status.ts';
 export type * from './api-watch.ts';
 
 import type { PlayoutWord, RecoveryWord, RoutingWord } from '../forwarding/index.ts';
+import type {
+  FlowReport,
+  FlowSummary,
+  HistoryOptions,
+  MetricRouting,
+  PolicyOptions,
+  PolicyReport,
+  RouteHistoryEntry,
+} from './route-api.ts';
 
 export type { PlayoutWord, RecoveryWord, RoutingWord } from '../forwarding/index.ts';
 
@@ -89,13 +98,14 @@ export interface SignalOption {
 /**
  * How packets find their way. `best`: the best route at each moment. `pinned`: for ever the route
  * of the first packet, as an unprotected Internet path would. `via`: exactly these nodes in order,
- * the destination last. `disjoint`: that many node-disjoint paths at once. The other words are
- * explained in docs/lanes.md.
+ * the destination last. `disjoint`: that many node-disjoint paths at once. `metric`: the best by a
+ * measure of the flow's own, docs/routing.md. The other words are explained in docs/lanes.md.
  */
 export type RoutingChoice =
   | RoutingWord
   | { readonly via: readonly string[] }
-  | { readonly disjoint: number };
+  | { readonly disjoint: number }
+  | MetricRouting;
 
 /**
  * What a flow asks for: a lane by name, or parts spelled out, or parts that differ from the named
@@ -178,6 +188,21 @@ export interface OverlayNodeHandle extends AsyncDisposable {
 
   /** The route to one node, the others that were considered, and why they lost. */
   explain(node: string, options?: SignalOption): Promise<RouteExplanation>;
+
+  /**
+   * Why flows go the way they go: a node's name for all that goes there, `NODE:port`, or the number
+   * of a flow. Fails with UNKNOWN_DESTINATION, ABORTED, CLOSED.
+   */
+  why(flow: string, options?: SignalOption): Promise<readonly FlowReport[]>;
+
+  /** Flows of this node that chose their routes by a metric of their own, or had to by policy. */
+  flows(options?: SignalOption): Promise<readonly FlowSummary[]>;
+
+  /** Changes of this node's routes within the past day, newest first. */
+  routeHistory(options?: HistoryOptions): Promise<readonly RouteHistoryEntry[]>;
+
+  /** What a flow between two nodes could use, and what policy keeps from it. */
+  checkPolicy(from: string, to: string, options?: PolicyOptions): Promise<PolicyReport>;
 
   status(options?: SignalOption): Promise<NodeStatus>;
 

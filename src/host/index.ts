@@ -9,5 +9,6 @@ export {
   type OverlayHostOptions,
 } from './overlay-host.ts';
 export { ReliableDesk } from './reliable-desk.ts';
+export * from './route-api.ts';
 export { WATCHES_MAX } from './watch-desk.ts';
 export { WatchQueue } from './watch-queue.ts';

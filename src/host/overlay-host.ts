@@ -1,7 +1,8 @@
 /**
  * An overlay node in this process: opens the UDP ports, runs the core on them, and is the
  * `OverlayNodeHandle` of it. A daemon is this plus configuration, state and a control socket; what
- * such an owner needs beyond the handle is below `For the owner`.
+ * such an owner needs beyond the handle is below `For the owner`. Above 400 lines because every method
+ * of the handle is here, a line or two each.
  */
 
 import type { LaneDefinition } from '../forwarding/index.ts';
@@ -38,6 +39,7 @@ import {
   type UdpUnderlayOptions,
   type Underlay,
 } from '../underlay/index.ts';
+import type { PolicyRule } from '../wire/index.ts';
 import type {
   ConnectOptions,
   DatagramOptions,
@@ -65,6 +67,15 @@ import { EchoDesk, type EchoRequest } from './echo-desk.ts';
 import { abortFailure, failure } from './failure.ts';
 import { NodeDriver, type SinkAbove } from './node-driver.ts';
 import { type NameOf, nameIn, presentExplanation, presentStatus } from './present.ts';
+import type {
+  FlowReport,
+  FlowSummary,
+  HistoryOptions,
+  PolicyOptions,
+  PolicyReport,
+  RouteHistoryEntry,
+} from './route-api.ts';
+import { RouteDesk } from './route-desk.ts';
 import { SocketTable } from './socket-table.ts';
 import { WatchDesk, type WatchTopic, type WatchUpdate } from './watch-desk.ts';
 
@@ -111,6 +122,7 @@ export class OverlayHost implements OverlayNodeHandle {
   /** The member's name, or its address in hexadecimal. */
   readonly nameOf: NameOf;
   private readonly watches: WatchDesk;
+  private readonly routes: RouteDesk;
   private readonly listeners = new Set<(event: CoreEvent) => void>();
   private readonly onFatal: (error: unknown) => void;
   private readonly counterSources: (() => Readonly<Record<string, number>>)[] = [];
@@ -164,6 +176,11 @@ export class OverlayHost implements OverlayNodeHandle {
     this.setLanes(options.lanes ?? []);
     this.nameOf = nameIn(this.driver.node);
     this.echoes = new EchoDesk({ driver: this.driver, nameOf: this.nameOf });
+    this.routes = new RouteDesk({
+      driver: this.driver,
+      nameOf: this.nameOf,
+      resolve: (node) => this.sockets.resolve(node),
+    });
     this.watches = new WatchDesk({
       driver: this.driver,
       nameOf: this.nameOf,
@@ -243,6 +260,26 @@ export class OverlayHost implements OverlayNodeHandle {
     return this.sockets.checkLane(choice, options.to);
   }
 
+  async why(flow: string, options: SignalOption = {}): Promise<readonly FlowReport[]> {
+    this.assertOpen(options.signal);
+    return this.routes.why(flow);
+  }
+
+  async flows(options: SignalOption = {}): Promise<readonly FlowSummary[]> {
+    this.assertOpen(options.signal);
+    return this.routes.flows();
+  }
+
+  async routeHistory(options: HistoryOptions = {}): Promise<readonly RouteHistoryEntry[]> {
+    this.assertOpen(options.signal);
+    return this.routes.history(options);
+  }
+
+  async checkPolicy(from: string, to: string, options: PolicyOptions = {}): Promise<PolicyReport> {
+    this.assertOpen(options.signal);
+    return this.routes.checkPolicy(from, to, options);
+  }
+
   async status(options: SignalOption = {}): Promise<NodeStatus> {
     this.assertOpen();
     if (options.signal?.aborted === true) throw abortFailure(options.signal);
@@ -290,6 +327,11 @@ export class OverlayHost implements OverlayNodeHandle {
 
   setManifest(manifest: Uint8Array): void {
     this.driver.handle({ kind: 'manifest', manifest });
+  }
+
+  /** This node's own rules of policy. */
+  setPolicy(rules: readonly PolicyRule[]): void {
+    this.driver.handle({ kind: 'policy', rules });
   }
 
   setCertificate(chain: Uint8Array): void {
@@ -388,8 +430,9 @@ export class OverlayHost implements OverlayNodeHandle {
     };
   }
 
-  private assertOpen(): void {
+  private assertOpen(signal?: AbortSignal): void {
     if (this.closing !== undefined || !this.driver.isRunning) throw failure('CLOSED');
+    if (signal?.aborted === true) throw abortFailure(signal);
   }
 
   private async shut(): Promise<void> {

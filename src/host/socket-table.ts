@@ -15,6 +15,7 @@ import type {
   StreamFault,
   StreamId,
 } from '../node/index.ts';
+import { parseMetric, SIMPLE_METRICS } from '../routing/index.ts';
 import type {
   ConnectOptions,
   DatagramOptions,
@@ -37,6 +38,7 @@ import { abortFailure, failure, faultFailure, refusalFailure } from './failure.t
 import { FlowChoices, flowOptionsOf } from './flow-choice.ts';
 import type { NodeDriver } from './node-driver.ts';
 import { nameIn, resolveNode } from './present.ts';
+import type { MetricRouting } from './route-api.ts';
 
 interface OpenStream {
   readonly stream: EmbeddedStream;
@@ -223,7 +225,9 @@ export class SocketTable {
   }
 
   private explicitRouting(choice: RoutingChoice | undefined): FlowRouting | undefined {
-    if (typeof choice !== 'object' || !('via' in choice)) return undefined;
+    if (typeof choice !== 'object') return undefined;
+    if ('metric' in choice) return metricRouting(choice);
+    if (!('via' in choice)) return undefined;
     return { scheme: 'explicit', route: choice.via.map((name) => this.resolve(name)) };
   }
 
@@ -356,3 +360,16 @@ export class SocketTable {
     return nameIn(this.driver.node)(address);
   }
 }
+
+function metricRouting({ metric: text, hops, spread }: MetricRouting): FlowRouting {
+  const metric = parseMetric(text);
+  if (metric === undefined) throw failure('BAD_ARGUMENT', `metric ${text}: ${METRICS_KNOWN}`);
+  return {
+    scheme: 'metric',
+    metric,
+    ...(hops === undefined ? {} : { hops }),
+    ...(spread === undefined ? {} : { isSpread: spread }),
+  };
+}
+
+const METRICS_KNOWN = `expected one of ${SIMPLE_METRICS.join(', ')}, app:NAME, or a sum of them with weights such as latency*1+loss*20`;

@@ -19,7 +19,16 @@ import type {
   WallTime,
 } from '../kernel/index.ts';
 import type { LinkStatus } from '../link/index.ts';
-import type { GraphChange, RouteExplanation, RouteStatus } from '../routing/index.ts';
+import type {
+  FlowExplanation,
+  FlowRouteStatus,
+  GraphChange,
+  HistoryQuery,
+  PolicyCheck,
+  RouteExplanation,
+  RouteRecord,
+  RouteStatus,
+} from '../routing/index.ts';
 import type { Member } from '../security/index.ts';
 import type {
   DatagramMeta,
@@ -34,15 +43,21 @@ import type {
   StreamFault,
   StreamId,
 } from '../sockets/index.ts';
+import type { PolicyRule } from '../wire/index.ts';
 
 /** Shapes that belong to the rooms below this one and are part of the contract as they stand. */
 export type { Account, LinkQueueStatus } from '../forwarding/index.ts';
 export type { LinkStatus, RecoveryStatus } from '../link/index.ts';
 export type {
+  FlowExplanation,
+  FlowRouteStatus,
   GraphChange,
   GraphKind,
+  HistoryQuery,
+  PolicyCheck,
   RouteCandidate,
   RouteExplanation,
+  RouteRecord,
   RouteStatus,
 } from '../routing/index.ts';
 export type {
@@ -100,6 +115,8 @@ export interface NodeOptions {
   readonly weights?: Readonly<Record<string, number>>;
   readonly crypto: Crypto;
   readonly entropy: Entropy;
+  /** Rules of policy of this node's own, beside the manifest's. */
+  readonly policy?: readonly PolicyRule[];
   /** Seed of the non-secret draws: timer phases, jitter. */
   readonly seed: number;
   readonly timers?: Partial<NodeTimers>;
@@ -137,6 +154,8 @@ export type NodeInput =
   /** Replaces the set of configured neighbours. Links no longer wanted are closed. */
   | { readonly kind: 'neighbours'; readonly neighbours: readonly NeighbourOptions[] }
   | { readonly kind: 'manifest'; readonly manifest: Uint8Array }
+  /** Replaces this node's own rules of policy. */
+  | { readonly kind: 'policy'; readonly rules: readonly PolicyRule[] }
   | { readonly kind: 'certificate'; readonly chain: Uint8Array }
   | {
       readonly kind: 'enrol-answer';
@@ -312,6 +331,13 @@ export interface OverlayNodeApi {
    * unreachable. Absent in stand-ins for tests.
    */
   leastLatency?(destination: NodeAddress): Duration | undefined;
+  /** Flows of this node that have routes of their own. Absent in stand-ins, as what follows. */
+  flowRoutes?(now: Instant): readonly FlowRouteStatus[];
+  explainFlow?(id: number, now: Instant): FlowExplanation | undefined;
+  /** Changes of routes in the past day, newest first. */
+  routeHistory?(query: HistoryQuery, now: Instant): readonly RouteRecord[];
+  /** What a flow of any node could use. */
+  checkPolicy?(flow: { source: NodeAddress; destination: NodeAddress; lane: number }): PolicyCheck;
 }
 
 export interface BoundSocket {

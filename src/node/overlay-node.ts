@@ -9,6 +9,7 @@
  *   sockets: seal end to end                -> forwarder -> link: seal -> datagrams
  *
  * It holds no protocol of its own. Time and randomness come in; effects go out through the sink.
+ * Above 400 lines because every method of the contract is here, a line or two each.
  */
 import type { ForwardOutcome, OutgoingPacket } from '../forwarding/index.ts';
 import { FairOutlet, Forwarder } from '../forwarding/index.ts';
@@ -46,7 +47,10 @@ import {
 import type {
   BoundSocket,
   DatagramSocketOptions,
+  FlowExplanation,
   FlowOptions,
+  FlowRouteStatus,
+  HistoryQuery,
   NeighbourOptions,
   NodeInput,
   NodeOptions,
@@ -54,8 +58,10 @@ import type {
   NodeSink,
   NodeStatus,
   OverlayNodeApi,
+  PolicyCheck,
   ReliableMessage,
   RouteExplanation,
+  RouteRecord,
   SendOutcome,
   SocketId,
   StreamId,
@@ -132,6 +138,7 @@ export class OverlayNode implements OverlayNodeApi {
     this.links = this.createLinks(random.split('link'));
     this.routing = this.createRouting(random.split('routing'));
     this.outlet = this.createOutlet();
+    if (options.policy !== undefined) this.routing.setLocalRules(options.policy, now);
     this.forwarder = this.createForwarder();
     this.sockets = this.createSockets(random.split('sockets'));
     this.setWallClock(wall, now);
@@ -158,6 +165,9 @@ export class OverlayNode implements OverlayNodeApi {
       case 'manifest':
         this.routing.setManifest(input.manifest, now);
         this.links.recheckTrust(now);
+        break;
+      case 'policy':
+        this.routing.setLocalRules(input.rules, now);
         break;
       case 'certificate':
         this.renewed(input.chain, now);
@@ -274,6 +284,22 @@ export class OverlayNode implements OverlayNodeApi {
 
   explainRoute(destination: NodeAddress, now: Instant): RouteExplanation | undefined {
     return this.routing.explain(destination, now);
+  }
+
+  flowRoutes(now: Instant): readonly FlowRouteStatus[] {
+    return this.routing.choice.flows(now);
+  }
+
+  explainFlow(id: number, now: Instant): FlowExplanation | undefined {
+    return this.routing.explainFlow(id, now);
+  }
+
+  routeHistory(query: HistoryQuery, now: Instant): readonly RouteRecord[] {
+    return this.routing.choice.past(query, now);
+  }
+
+  checkPolicy(flow: { source: NodeAddress; destination: NodeAddress; lane: number }): PolicyCheck {
+    return this.routing.choice.check(flow);
   }
 
   status(now: Instant): NodeStatus {

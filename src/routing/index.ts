@@ -1,7 +1,7 @@
-export type { FlowCandidate, FlowExplanation, FlowStatus } from './choice/explain-flow.ts';
+export type { FlowCandidate, FlowExplanation, FlowRouteStatus } from './choice/explain-flow.ts';
 export type { ChosenRoute, FlowSpec } from './choice/flow-chooser.ts';
 export type { ApplicationMetric, FlowMetric } from './choice/metrics.ts';
-export { metricText, parseMetric } from './choice/metrics.ts';
+export { metricText, parseMetric, SIMPLE_METRICS } from './choice/metrics.ts';
 export type { PolicyCheck } from './choice/route-choice.ts';
 export * from './contract.ts';
 export type { RouteCandidate, RouteExplanation } from './explain.ts';

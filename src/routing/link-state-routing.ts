@@ -243,6 +243,13 @@ export class LinkStateRouting {
   explain(destination: NodeAddress, now: Instant): RouteExplanation | undefined {
     const member = this.membership.directory.get(destination);
     if (member === undefined || destination === this.self) return undefined;
+    const { name } = member;
+    // A destination that policy singles out has a route of its own, chosen here and stamped.
+    const singled = this.choice.classFlowOf(destination, 0);
+    if (singled !== undefined) {
+      const found = this.explainFlow(singled, now);
+      return found && asRoute(found, name);
+    }
     const route = this.table.status(destination, now);
     const candidates = explainCandidates({
       self: this.self,
@@ -259,7 +266,7 @@ export class LinkStateRouting {
       candidatesMax: this.limits.candidatesMax,
       now,
     });
-    return { destination, name: member.name, route, candidates };
+    return { destination, name, route, candidates };
   }
 
   /** The same of a flow that chose its route itself, by its id. */
@@ -464,4 +471,10 @@ export class LinkStateRouting {
     this.counters.add(reason);
     if (this.refusals.take(now)) this.sink.refused(reason, from);
   }
+}
+
+function asRoute({ flow, candidates }: FlowExplanation, name: string): RouteExplanation {
+  const { destination, path } = flow;
+  const route = path === undefined ? undefined : { ...flow, path, name };
+  return { destination, name, route, candidates };
 }

@@ -156,6 +156,20 @@ export function revoke(options: {
   );
 }
 
+/** The next manifest, with this policy in the place of the one it had. */
+export function replacePolicy(options: {
+  crypto: Crypto;
+  rootSeed: Uint8Array;
+  manifest: Manifest;
+  policy: Uint8Array;
+}): Uint8Array {
+  const { manifest, policy } = options;
+  return issueManifest({
+    ...options,
+    manifest: { ...manifest, version: manifest.version + 1, policy },
+  });
+}
+
 /** Who signs: the root, or a member with the role `issuer` and its own chain. */
 export interface Issuer {
   readonly signingSeed: Uint8Array;

@@ -44,7 +44,9 @@ export function showFlow(choice: FlowChoice): string {
         ? [routing]
         : 'via' in routing
           ? [`via ${routing.via.join(' ')}`]
-          : [`${routing.disjoint} disjoint`];
+          : 'metric' in routing
+            ? [routing.spread === true ? `${routing.metric}, spread` : routing.metric]
+            : [`${routing.disjoint} disjoint`];
   const said = Object.entries(parts).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name} ${value}`],
   );

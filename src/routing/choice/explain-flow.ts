@@ -16,7 +16,7 @@ import { bandOf } from './flow-chooser.ts';
 import type { Score } from './metrics.ts';
 import { metricText } from './metrics.ts';
 
-export interface FlowStatus {
+export interface FlowRouteStatus {
   readonly id: number;
   readonly destination: NodeAddress;
   readonly port: number | undefined;
@@ -30,6 +30,7 @@ export interface FlowStatus {
   readonly score: string;
   readonly latency: Duration;
   readonly lossPpm: number;
+  readonly cost: Duration;
   readonly since: Duration;
   readonly changes: number;
   readonly cause: string;
@@ -39,17 +40,18 @@ export interface FlowCandidate {
   readonly path: readonly NodeAddress[];
   readonly latency: Duration;
   readonly lossPpm: number;
+  readonly cost: Duration;
   readonly score: string;
   readonly isChosen: boolean;
   readonly verdict: string;
 }
 
 export interface FlowExplanation {
-  readonly flow: FlowStatus;
+  readonly flow: FlowRouteStatus;
   readonly candidates: readonly FlowCandidate[];
 }
 
-export function flowStatus(entry: FlowEntry, score: Score, now: Instant): FlowStatus {
+export function flowStatus(entry: FlowEntry, score: Score, now: Instant): FlowRouteStatus {
   const { id, spec, path, figures } = entry;
   return {
     id,
@@ -63,6 +65,7 @@ export function flowStatus(entry: FlowEntry, score: Score, now: Instant): FlowSt
     score: path === undefined ? '' : score.inWords(entry.value),
     latency: figures?.latency ?? (0 as Duration),
     lossPpm: figures?.lossPpm ?? 0,
+    cost: figures?.cost ?? (0 as Duration),
     since: between(entry.changedAt, now),
     changes: entry.changes,
     cause: entry.cause,
@@ -95,9 +98,9 @@ export function explainFlow(question: FlowQuestion): FlowExplanation {
     const figures = pathFigures(g, self, path);
     if (figures === undefined) return;
     const isChosen = verdict.startsWith('chosen');
-    const { latency, lossPpm } = figures;
+    const { latency, lossPpm, cost } = figures;
     const words = score.inWords(value);
-    rows.push({ path, latency, lossPpm, score: words, isChosen, verdict, order: value });
+    rows.push({ path, latency, lossPpm, cost, score: words, isChosen, verdict, order: value });
   };
   const { path } = entry;
   if (path !== undefined) add(permitted, path, entry.value, chosenVerdict(entry, best, score));

@@ -17,7 +17,7 @@ import { RouteHistory } from '../route-history.ts';
 import type { RouteChange } from '../routes.ts';
 import { causeOf, pathFigures } from '../routes.ts';
 import { candidates } from './candidates.ts';
-import type { FlowExplanation, FlowStatus } from './explain-flow.ts';
+import type { FlowExplanation, FlowRouteStatus } from './explain-flow.ts';
 import { explainFlow, flowStatus } from './explain-flow.ts';
 import type { ChosenRoute, FlowRouteChange, FlowSpec } from './flow-chooser.ts';
 import { FlowChooser } from './flow-chooser.ts';
@@ -133,7 +133,7 @@ export class RouteChoice {
     return flow.route;
   }
 
-  flows(now: Instant): FlowStatus[] {
+  flows(now: Instant): FlowRouteStatus[] {
     return this.chooser.all.map((entry) =>
       flowStatus(entry, this.chooser.scoreOf(entry.spec), now),
     );

@@ -1,0 +1,84 @@
+import { type DefinedCommand, defineCommand } from '../command.ts';
+import type { CliContext } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import { durationMs, memberNames } from '../parameters.ts';
+import { flowsView, historyView, whyView } from '../views/why-view.ts';
+
+interface Flags {
+  readonly history: boolean;
+  readonly since: number;
+}
+
+const DAY_MS = 86_400_000;
+
+export const whyCommand: DefinedCommand = defineCommand<Flags, [flow?: string]>({
+  path: 'why',
+  brief: 'Say why a flow goes the way it goes, and what became of its route',
+  description:
+    'Shows the route of each flow to a node, every other path with its figures and what was against it (worse by, policy, hysteresis, down since), when it last changed and what set that off. Without FLOW it lists the flows that have routes of their own. With --history it shows the changes of the past day, which is as long as a daemon remembers.',
+  usesDaemon: true,
+  examples: [
+    { line: 'overlane why LAX', note: 'the route to LAX, and flows that go there another way' },
+    { line: 'overlane why LAX:5004', note: 'flows to one port' },
+    { line: 'overlane why', note: 'flows of this node, with their numbers' },
+    { line: 'overlane why LAX --history --since 6h', note: 'what the routes did meanwhile' },
+  ],
+  fields: {
+    from: 'name of this node',
+    flows: 'FlowReport of the SDK for each: path, score, cause, candidates with verdicts',
+    history: 'RouteHistoryEntry of the SDK, newest first; only with --history',
+  },
+  exits: [[EXIT.negative, 'there is no way to the node']],
+  flags: {
+    history: {
+      kind: 'boolean',
+      default: false,
+      withNegated: false,
+      brief: 'Show the changes of routes instead',
+    },
+    since: {
+      kind: 'parsed',
+      parse: durationMs,
+      default: '24h',
+      brief: 'With --history: how far back, at most a day',
+    },
+  },
+  positional: {
+    kind: 'tuple',
+    parameters: [
+      {
+        brief: 'A node, NODE:PORT, or the number of a flow',
+        placeholder: 'FLOW',
+        parse: String,
+        optional: true,
+        proposeCompletions(this: CliContext, _partial: string): Promise<readonly string[]> {
+          return memberNames(this);
+        },
+      },
+    ],
+  },
+  async run(context, flags, flow) {
+    const socket = context.daemons.socketPath(flags.socket);
+    await using daemon = await context.daemons.connect(socket, context.signal);
+    const { signal, paint } = context;
+    const from = daemon.name;
+    if (flags.history) {
+      const node = flow?.split(':')[0];
+      const sinceMs = Math.max(1, Math.min(DAY_MS, flags.since));
+      const history = await daemon.routeHistory({
+        sinceMs,
+        signal,
+        ...(node === undefined ? {} : { node }),
+      });
+      return { data: { from, history }, text: historyView(history, paint) };
+    }
+    if (flow === undefined) {
+      const flows = await daemon.flows({ signal });
+      return { data: { from, flows }, text: flowsView(flows, paint) };
+    }
+    const flows = await daemon.why(flow, { signal });
+    const hasWay = flows.some(({ path }) => path !== undefined && path.length > 0);
+    const text = whyView(from, flows, paint);
+    return { data: { from, flows }, text, exit: hasWay ? EXIT.ok : EXIT.negative };
+  },
+});
