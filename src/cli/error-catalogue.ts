@@ -102,6 +102,12 @@ export const ERROR_CATALOGUE = {
     remedy: 'Run overlane trace NODE to see how far packets get.',
     isRetryable: true,
   },
+  FAST_UNDERLAY_UNAVAILABLE: {
+    area: 'configuration',
+    meaning: 'The configuration says underlay: fast, and that one cannot be had here.',
+    remedy:
+      'The text says why. It needs Linux and the optional package koffi (npm install --include=optional). underlay: auto takes the portable one instead.',
+  },
   UNDERLAY_BIND_FAILED: {
     area: 'configuration',
     meaning: 'A UDP address of listen: cannot be opened.',

@@ -184,7 +184,10 @@ export const FAKE_STATUS: NodeStatus = {
   ],
   counters: { 'handshake.malformed': 2, 'packet.replayed': 0 },
   underlay: {
-    kind: 'portable',
+    kind: 'fast',
+    reason: 'runs joined and cut by the kernel',
+    isFallback: false,
+    crypto: { kind: 'fast', reason: 'contexts are kept', isFallback: false },
     locals: ['0.0.0.0:7420'],
     receiveBufferBytes: 4_194_304,
     sendBufferBytes: 4_194_304,

@@ -253,6 +253,18 @@ const schema = z.strictObject({
     .max(8, 'at most 8 addresses')
     .default([])
     .describe('Addresses put into invites: where others reach this node. Guessed when empty.'),
+  underlay: z
+    .enum(['auto', 'portable', 'fast'], 'expected auto, portable or fast')
+    .default('auto')
+    .describe(
+      '`auto`: the fast one where it loads. `fast`: that or no start. See `overlane doctor`.',
+    ),
+  gso: z
+    .boolean('expected true or false')
+    .default(true)
+    .describe(
+      'Fast underlay: the kernel may join and cut runs of datagrams. A firewall that drops one then drops the run: `false` where loss is tested.',
+    ),
   acceptLinks: z
     .enum(['members', 'configured'], 'expected members or configured')
     .default('members')

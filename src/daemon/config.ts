@@ -2,6 +2,7 @@
 import type { LaneDefinition } from '../forwarding/index.ts';
 import type { FlowChoice } from '../host/index.ts';
 import type { Duration } from '../kernel/index.ts';
+import type { UnderlayChoice } from '../underlay/index.ts';
 import type { PolicyRule } from '../wire/index.ts';
 import type { HostPort } from './units.ts';
 
@@ -27,6 +28,10 @@ export interface Config {
   readonly controlMode: number;
   readonly listen: readonly HostPort[];
   readonly advertise: readonly HostPort[];
+  /** The fast way to the kernel and to OpenSSL, the portable one, or what is to be had. */
+  readonly underlay: UnderlayChoice;
+  /** Whether the kernel may join and cut runs of datagrams. */
+  readonly gso: boolean;
   readonly acceptLinks: 'members' | 'configured';
   /** Absent: the node this one joined through. */
   readonly neighbours: readonly NeighbourConfig[] | undefined;

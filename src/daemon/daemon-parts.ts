@@ -72,6 +72,7 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
   undo.push(() => neighbours.close());
   host = await OverlayHost.start({
     locals: config.listen,
+    underlayOptions: { choice: config.underlay, segmentation: config.gso },
     identity: { ...identity, chain: membership.chain },
     manifest: membership.manifest,
     rootKeys: membership.rootKeys,

@@ -146,7 +146,15 @@ export class LoopbackNode implements OverlayNodeHandle {
       members: [],
       sockets: [],
       counters: {},
-      underlay: { kind: 'loopback', locals: [], receiveBufferBytes: 0, sendBufferBytes: 0 },
+      underlay: {
+        kind: 'loopback',
+        reason: 'in one process',
+        isFallback: false,
+        crypto: { kind: 'none', reason: 'in one process', isFallback: false },
+        locals: [],
+        receiveBufferBytes: 0,
+        sendBufferBytes: 0,
+      },
     };
   }
 

@@ -45,8 +45,14 @@ export interface LinkQueueStatus {
 }
 
 export interface UnderlayStatus {
-  /** `portable`, or a faster one where it loads. */
+  /** `fast` where it loads, `portable` otherwise. */
   readonly kind: string;
+  /** What of the fast one is in use, or why it is not. */
+  readonly reason: string;
+  /** Whether the fast one was wanted and could not be had. */
+  readonly isFallback: boolean;
+  /** How packets are sealed: in the same words. */
+  readonly crypto: { readonly kind: string; readonly reason: string; readonly isFallback: boolean };
   /** The UDP sockets that are open, `host:port`, in the order of the options. */
   readonly locals: readonly string[];
   readonly receiveBufferBytes: number;

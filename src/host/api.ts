@@ -67,6 +67,8 @@ export type ApiErrorCode =
   | 'NOT_A_LAB'
   /** A local UDP port cannot be opened; `details` has host, port and the system's code. */
   | 'UNDERLAY_BIND_FAILED'
+  /** `underlay: fast` was asked for and cannot be had; `details.reason` says why. */
+  | 'FAST_UNDERLAY_UNAVAILABLE'
   /** The certificate or keys given at the start do not stand up; `details.reason` says why. */
   | 'BAD_IDENTITY'
   /** The manifest given at the start is not signed by a root key given with it. */

@@ -20,6 +20,7 @@ const TEXTS: Record<ApiErrorCode, string> = {
   ABORTED: 'the caller gave up waiting',
   NOT_A_LAB: 'this network was not made as a lab',
   UNDERLAY_BIND_FAILED: 'a UDP port cannot be opened',
+  FAST_UNDERLAY_UNAVAILABLE: 'the fast underlay is not to be had',
   BAD_IDENTITY: 'the identity given does not stand up',
   MANIFEST_INVALID: 'the manifest is not signed by a root key',
   UNKNOWN_LANE: 'there is no such lane',

@@ -29,14 +29,15 @@ import type {
 import { OverlayNode } from '../node/index.ts';
 import type { Member } from '../security/index.ts';
 import {
+  type Chosen,
   type Clock,
+  chooseCrypto,
   ImpairedUnderlay,
   type LocalSocketOptions,
-  nodeCrypto,
   nodeEntropy,
+  openUnderlay,
+  type SystemUnderlayOptions,
   systemClock,
-  UdpUnderlay,
-  type UdpUnderlayOptions,
   type Underlay,
 } from '../underlay/index.ts';
 import type { PolicyRule } from '../wire/index.ts';
@@ -84,12 +85,13 @@ export interface OverlayHostOptions extends Omit<NodeOptions, 'seed' | 'crypto' 
   readonly locals: readonly LocalSocketOptions[];
   /** Seed of the non-secret draws; drawn from the entropy when absent. */
   readonly seed?: number;
-  /** Default: `node:crypto`, for both. */
+  /** Default: the fast or the portable crypto, as the underlay's; entropy from `node:crypto`. */
   readonly crypto?: Crypto;
   readonly entropy?: Entropy;
   /** Default: the overlay node itself. */
   readonly createNode?: CreateNode;
-  readonly underlayOptions?: Omit<UdpUnderlayOptions, 'locals'>;
+  /** Which underlay and crypto, and the sizes of the former. */
+  readonly underlayOptions?: Omit<SystemUnderlayOptions, 'locals'>;
   readonly clock?: Clock;
   /** The network's own lanes beside the named ones. Default: none. */
   readonly lanes?: readonly LaneDefinition[];
@@ -116,6 +118,7 @@ const PING_PAYLOAD_BYTES_MAX = 1024;
 
 export class OverlayHost implements OverlayNodeHandle {
   private readonly underlay: ImpairedUnderlay;
+  private readonly chosen: { readonly underlay: Chosen<Underlay>; readonly crypto: Chosen<Crypto> };
   private readonly driver: NodeDriver;
   private readonly sockets: SocketTable;
   private readonly echoes: EchoDesk;
@@ -130,23 +133,29 @@ export class OverlayHost implements OverlayNodeHandle {
 
   /** Fails with UNDERLAY_BIND_FAILED, BAD_ARGUMENT, BAD_IDENTITY, MANIFEST_INVALID; then nothing is left open. */
   static async start(options: OverlayHostOptions): Promise<OverlayHost> {
-    const inner = await UdpUnderlay.open({ ...options.underlayOptions, locals: options.locals });
+    const crypto = chooseCrypto(options.underlayOptions?.choice);
+    const inner = await openUnderlay({ ...options.underlayOptions, locals: options.locals });
     try {
-      return new OverlayHost(options, inner);
+      return new OverlayHost(options, inner, crypto);
     } catch (error) {
-      await inner.close();
+      await inner.value.close();
       throw error;
     }
   }
 
-  private constructor(options: OverlayHostOptions, inner: Underlay) {
+  private constructor(
+    options: OverlayHostOptions,
+    inner: Chosen<Underlay>,
+    chosenCrypto: Chosen<Crypto>,
+  ) {
     const clock = options.clock ?? systemClock();
-    const crypto = options.crypto ?? nodeCrypto();
+    const crypto = options.crypto ?? chosenCrypto.value;
+    this.chosen = { underlay: inner, crypto: chosenCrypto };
     const entropy = options.entropy ?? nodeEntropy();
     const seed = options.seed ?? readU32(entropy.bytes(4), 0);
     this.onFatal = options.onFatal ?? dieOf;
     this.underlay = new ImpairedUnderlay({
-      inner,
+      inner: inner.value,
       clock,
       random: new Random(seed).split('impairments'),
       isLab: () => this.driver.read((node, now) => node.status(now)).network.isLab,
@@ -422,8 +431,13 @@ export class OverlayHost implements OverlayNodeHandle {
 
   private underlayStatus(): UnderlayStatus {
     const { kind, locals, buffers } = this.underlay;
+    const { reason, isFallback } = this.chosen.underlay;
+    const { crypto } = this.chosen;
     return {
       kind,
+      reason,
+      isFallback,
+      crypto: { kind: crypto.kind, reason: crypto.reason, isFallback: crypto.isFallback },
       locals: locals.map((local) => local.key),
       receiveBufferBytes: buffers.receiveBytes,
       sendBufferBytes: buffers.sendBytes,

@@ -1,4 +1,5 @@
 export * from './address-cache.ts';
+export * from './choose.ts';
 export * from './clock.ts';
 export * from './crypto.ts';
 export * from './impaired.ts';

@@ -14,6 +14,7 @@ import {
   permissionFindings,
   portFinding,
   socketBufferFinding,
+  underlayFinding,
   worst,
 } from './findings.ts';
 
@@ -66,6 +67,17 @@ describe('doctor', () => {
     expectFinding(linkFindings([small])[1]!, 'note');
     expectFinding(linkFindings([{ ...small, state: 'suspect' }])[0]!, 'warning');
     expectFinding(linkFindings([])[0]!, 'warning');
+  });
+
+  test('a fast underlay that cannot be had is a note with the reason', () => {
+    const { underlay } = FAKE_STATUS;
+    expectFinding(underlayFinding(FAKE_STATUS), 'ok');
+    const asked = { ...underlay, kind: 'portable', reason: 'as configured' };
+    expectFinding(underlayFinding({ ...FAKE_STATUS, underlay: asked }), 'ok');
+    const lacking = { ...asked, reason: 'not Linux but darwin', isFallback: true };
+    const finding = underlayFinding({ ...FAKE_STATUS, underlay: lacking });
+    expectFinding(finding, 'note', /underlay: portable/);
+    assert.match(finding.text, /portable \(not Linux but darwin\)/);
   });
 
   test('unreachable members are named', () => {

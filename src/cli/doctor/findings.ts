@@ -247,7 +247,16 @@ export function daemonFinding(isRunning: boolean, socket: string): Finding {
 
 export function underlayFinding({ underlay }: NodeStatus): Finding {
   const buffers = `${showBytes(underlay.receiveBufferBytes)} in, ${showBytes(underlay.sendBufferBytes)} out`;
-  return ok('underlay', `${underlay.kind} on ${underlay.locals.join(', ')}, buffers ${buffers}`);
+  const { kind, reason, crypto } = underlay;
+  const sealing = `${crypto.kind} crypto (${crypto.reason})`;
+  const text = `${kind} (${reason}), ${sealing}, on ${underlay.locals.join(', ')}, buffers ${buffers}`;
+  if (!underlay.isFallback && !crypto.isFallback) return ok('underlay', text);
+  return {
+    check: 'underlay',
+    severity: 'note',
+    text,
+    fix: 'It works at less speed. On Linux npm install --include=optional brings the fast one; underlay: portable in the configuration ends this note.',
+  };
 }
 
 const RANK: Readonly<Record<Severity, number>> = { ok: 0, note: 1, warning: 2, problem: 3 };

@@ -5,6 +5,7 @@ import type {
   NodeStatus,
   RouteExplanation,
   RouteStatus,
+  UnderlayStatus,
 } from '../../host/index.ts';
 import type { Paint, Style } from './paint.ts';
 import {
@@ -50,11 +51,18 @@ function headline(status: NodeStatus, { paint, now }: StatusViewOptions): string
         ['up', `${showSpan(status.uptimeMs)}, epoch ${status.epoch}`],
         ['certificate', `ends ${daysLeft < 30 ? paint(urgency(daysLeft), ends) : ends}`],
         ['manifest', `version ${status.manifestVersion}`],
-        ['underlay', `${status.underlay.kind}, ${status.underlay.locals.join(', ')}`],
+        ['underlay', underlayText(status.underlay)],
       ],
       paint,
     ),
   ].join('\n');
+}
+
+/** Where the fast one was wanted and is not in use, that and why. */
+function underlayText({ kind, locals, reason, isFallback, crypto }: UnderlayStatus): string {
+  const why = isFallback ? ` (${reason})` : '';
+  const sealing = crypto.isFallback ? `, ${crypto.kind} crypto (${crypto.reason})` : '';
+  return `${kind}${why}${sealing}, ${locals.join(', ')}`;
 }
 
 /** Expiry warns at 30, 7 and 1 days. */

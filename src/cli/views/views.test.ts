@@ -85,7 +85,7 @@ ATL  3f2a91c0  in acme (lab)
   up           2 h 3 min, epoch 217000000
   certificate  ends 2027-11-21 (in 365 days)
   manifest     version 3
-  underlay     portable, 0.0.0.0:7420
+  underlay     fast, 0.0.0.0:7420
 
 LINKS  1 of 2 up
   TO   STATE      RTT   JITTER  LOSS OUT  LOSS IN   MTU    SENT  RECEIVED     FOR  REMOTE              BECAUSE
