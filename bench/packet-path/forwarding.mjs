@@ -100,8 +100,8 @@ export async function withDaemon({ underlay, destinations = 1, daemonOptions = {
 }
 
 /** Settings that make a daemon take this underlay and no other. */
-function forUnderlay(_underlay, options) {
-  return options;
+function forUnderlay(underlay, options) {
+  return { ...options, config: { ...options.config, underlay } };
 }
 
 export function startEnds() {

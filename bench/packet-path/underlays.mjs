@@ -1,9 +1,11 @@
-/** The underlays of this build by name, for a measuring process. */
-import { UdpUnderlay } from '../../dist/underlay/index.js';
+/** The underlays of this machine by name, for a measuring process. */
+import { chooseCrypto, openUnderlay as open } from '../../dist/underlay/index.js';
 
+/** With the crypto that goes with it as `crypto`. */
 export async function openUnderlay(kind, local) {
-  if (kind === 'portable') return UdpUnderlay.open({ locals: [local] });
-  throw new Error(`this build has no ${kind} underlay`);
+  const { value } = await open({ locals: [local], choice: kind });
+  return Object.assign(value, { crypto: chooseCrypto(kind).value });
 }
 
-export const underlayKinds = () => ['portable'];
+export const underlayKinds = () =>
+  chooseCrypto().isFallback ? ['portable'] : ['fast', 'portable'];
