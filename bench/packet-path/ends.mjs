@@ -10,7 +10,7 @@
 import { NodeDriver } from '../../dist/host/node-driver.js';
 import { DatagramBatch, underlayAddress, writeU16, writeU32 } from '../../dist/kernel/index.js';
 import { OverlayNode } from '../../dist/node/index.js';
-import { nodeCrypto, nodeEntropy, systemClock } from '../../dist/underlay/index.js';
+import { nodeEntropy, systemClock } from '../../dist/underlay/index.js';
 import {
   blankDataHeader,
   DATA_HEADER_BYTES,
@@ -70,7 +70,7 @@ class Ends {
   }
 
   async node(member, neighbour) {
-    const underlay = await openUnderlay(this.underlay, { host: '127.0.0.1', port: 0 });
+    const { underlay, crypto } = await openUnderlay(this.underlay, { host: '127.0.0.1', port: 0 });
     const driver = new NodeDriver({
       underlay,
       clock,
@@ -82,7 +82,7 @@ class Ends {
           rootKeys: member.rootKeys,
           epoch: 1,
           seed: 1,
-          crypto: underlay.crypto ?? nodeCrypto(),
+          crypto,
           entropy: nodeEntropy(),
           neighbours: [
             { name: neighbour.name, remotes: [underlayAddress('127.0.0.1', neighbour.port)] },
@@ -278,8 +278,8 @@ async function runPlain({
   warmMs = 500,
   measureMs = 2_000,
 }) {
-  const source = await openUnderlay(kind, { host: '127.0.0.1', port: 0 });
-  const sink = await openUnderlay(kind, { host: '127.0.0.1', port: sinkPort });
+  const { underlay: source } = await openUnderlay(kind, { host: '127.0.0.1', port: 0 });
+  const { underlay: sink } = await openUnderlay(kind, { host: '127.0.0.1', port: sinkPort });
   const to = underlayAddress('127.0.0.1', port);
   const batch = new DatagramBatch({ capacity: burst, slabBytes: burst * bytes });
   for (let i = 0; i < burst; i++) batch.push(new Uint8Array(bytes).fill(64), to, 0);

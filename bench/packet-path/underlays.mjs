@@ -1,11 +1,12 @@
 /** The underlays of this machine by name, for a measuring process. */
 import { chooseCrypto, openUnderlay as open } from '../../dist/underlay/index.js';
 
-/** With the crypto that goes with it as `crypto`. */
+/** Resolves with the underlay and the cryptography that goes with it. */
 export async function openUnderlay(kind, local) {
-  const { value } = await open({ locals: [local], choice: kind });
-  return Object.assign(value, { crypto: chooseCrypto(kind).value });
+  const { value: underlay } = await open({ locals: [local], choice: kind });
+  return { underlay, crypto: chooseCrypto(kind).value };
 }
 
+/** Those that work on this machine. */
 export const underlayKinds = () =>
-  chooseCrypto().isFallback ? ['portable'] : ['fast', 'portable'];
+  chooseCrypto().isFallback ? ['portable'] : ['portable', 'fast'];

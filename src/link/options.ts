@@ -38,7 +38,7 @@ export interface LinkLimits extends RecoveryLimits {
   readonly handshakesPerSecond: number;
   /** Enrolments under way; further joiners are refused. */
   readonly enrolmentsMax: number;
-  /** Packets gathered before they are sealed and sent. */
+  /** Packets gathered before they are sealed and sent: enough for runs to many neighbours at once. */
   readonly outgoingBatchPackets: number;
   /** Packets opened in one call. */
   readonly incomingBatchPackets: number;
@@ -53,7 +53,7 @@ export const LINK_LIMITS: LinkLimits = {
   pendingHandshakesMax: 256,
   handshakesPerSecond: 64,
   enrolmentsMax: 32,
-  outgoingBatchPackets: 128,
+  outgoingBatchPackets: 1_024,
   incomingBatchPackets: 256,
   mtuMin: 1232,
   mtuMax: 1400,
