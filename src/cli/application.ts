@@ -8,6 +8,7 @@ import {
   text_en,
 } from '@stricli/core';
 import type { DefinedCommand } from './command.ts';
+import { benchCommand } from './commands/bench.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCheckCommand, configSchemaCommand, configShowCommand } from './commands/config.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -76,6 +77,7 @@ export const COMMANDS: readonly DefinedCommand[] = [
   doctorCommand,
   explainCommand,
   simCommand,
+  benchCommand,
   completionCommand,
   versionCommand,
 ];

@@ -1,0 +1,43 @@
+/** `overlane bench`: a row for each lane and size. */
+import type { PacketBenchReport, PacketBenchRow } from '../../lab/index.ts';
+import type { Paint } from './paint.ts';
+import { showMs, showShare } from './quantities.ts';
+import { table } from './table.ts';
+
+export function benchView(report: PacketBenchReport, machine: string, paint: Paint): string {
+  const { hops, underlay, rows } = report;
+  const daemons = hops + 1;
+  return [
+    `${daemons} daemons in a line on this machine, ${hops} ${hops === 1 ? 'hop' : 'hops'}, ${underlay} underlay, ${machine}`,
+    '',
+    table({
+      paint,
+      columns: [
+        'lane',
+        '>bytes',
+        '>packets/s',
+        '>Mbit/s',
+        '>lost',
+        '>us of processor, each daemon',
+        '>p50',
+        '>p99',
+        '>worst',
+      ],
+      rows: rows.map(benchRow),
+    }),
+    '',
+    'Rates: as many packets as the whole line takes, all processes on this machine. Latency: at a slow, steady rate.',
+  ].join('\n');
+}
+
+const benchRow = (row: PacketBenchRow): string[] => [
+  row.lane,
+  String(row.bytes),
+  String(Math.round(row.packetsPerSecond)),
+  (row.bitsPerSecond / 1e6).toFixed(1),
+  showShare(row.lost),
+  row.processorUs?.map((us) => us.toFixed(1)).join(' / ') ?? '-',
+  showMs(row.latency.p50Ms),
+  showMs(row.latency.p99Ms),
+  showMs(row.latency.maxMs),
+];
