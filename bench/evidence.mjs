@@ -27,6 +27,7 @@ const LOADERS = {
   'hop-latency': () => import('./evidence/hop-latency.mjs'),
   'control-traffic': async () => (await import('./evidence/idle.mjs')).controlTraffic,
   memory: async () => (await import('./evidence/idle.mjs')).memory,
+  'control-cost': () => import('./evidence/control-cost.mjs'),
   'ron-replay': () => import('./evidence/ron-replay.mjs'),
   outages: () => import('./evidence/outages.mjs'),
   stability: () => import('./evidence/stability.mjs'),

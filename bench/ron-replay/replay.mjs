@@ -55,6 +55,7 @@ export function replay(
     world.runTo(at);
     onInstant(Math.min(matrices.length - 1, Math.floor(at / matrixUs)), choose);
   }
+  world.runTo(matrices.length * matrixUs);
   const seconds = (matrices.length * matrixUs) / 1e6;
   return {
     intervalMs: interval / 1e3,

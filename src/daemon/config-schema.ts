@@ -201,6 +201,20 @@ const timers = z.strictObject({
   rekey: duration(seconds(5), seconds(3_600)).optional().describe('Life of link keys. 2m.'),
 });
 
+const probing = z.strictObject({
+  budget: rate
+    .refine((bits) => bits >= 4_000, { error: 'expected 4kbit or more' })
+    .optional()
+    .describe('For hellos and relay finding on all links together, headers included. 110kbit.'),
+  relays: z
+    .enum(['auto', 'on', 'off'])
+    .optional()
+    .describe('Whether flows take relays by fresh figures; `auto`: from 24 members on. auto.'),
+  helloMax: duration(milliseconds(100), seconds(12))
+    .optional()
+    .describe('Hellos are never slower, however many links share the budget. 12s.'),
+});
+
 const limits = z.strictObject({
   neighbours: bound(1_024).optional(),
   members: bound(10_000).optional(),
@@ -282,6 +296,7 @@ const schema = z.strictObject({
     .default({})
     .describe('Shares of members on throttled links. 1 each.'),
   timers: timers.prefault({}),
+  probing: probing.prefault({}),
   limits: limits.prefault({}),
   lanes: lanesSchema.describe("The network's own lanes beside the named ones (docs/lanes.md)."),
   drain: duration(milliseconds(0), seconds(60))

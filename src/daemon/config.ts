@@ -39,6 +39,7 @@ export interface Config {
   readonly linkCapacity?: number | undefined;
   readonly weights: Readonly<Record<string, number>>;
   readonly timers: TimersConfig;
+  readonly probing: ProbingConfig;
   readonly limits: LimitsConfig;
   /** The network's own lanes beside the named ones. */
   readonly lanes: readonly LaneDefinition[];
@@ -59,6 +60,13 @@ export interface NeighbourConfig {
   readonly local: number | undefined;
   /** Bits per second. */
   readonly capacity?: number | undefined;
+}
+
+export interface ProbingConfig {
+  /** Bits per second. */
+  readonly budget?: number | undefined;
+  readonly relays?: 'auto' | 'on' | 'off' | undefined;
+  readonly helloMax?: Duration | undefined;
 }
 
 export interface TimersConfig {

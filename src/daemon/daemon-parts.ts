@@ -1,7 +1,7 @@
 /** What a daemon is made of, opened in the order in which each needs the one before. */
 import { type CreateNode, OverlayHost } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
-import type { NodeLimits, NodeTimers } from '../node/index.ts';
+import type { NodeLimits, NodeTimers, ProbingOptions } from '../node/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { nodeCrypto } from '../underlay/index.ts';
 import type { Config, NeighbourConfig } from './config.ts';
@@ -83,6 +83,7 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
     weights: config.weights,
     policy: config.policy,
     timers: nodeTimers(config),
+    probing: nodeProbing(config),
     limits: nodeLimits(config),
     lanes: config.lanes,
     createNode: options.createNode,
@@ -129,6 +130,13 @@ const nodeTimers = ({ timers }: Config): Partial<NodeTimers> =>
     deadAfterMax: timers.deadAfter,
     refreshInterval: timers.refresh,
     rekeyAfter: timers.rekey,
+  });
+
+const nodeProbing = ({ probing }: Config): Partial<ProbingOptions> =>
+  known<ProbingOptions>({
+    budget: probing.budget,
+    relays: probing.relays,
+    helloIntervalMax: probing.helloMax,
   });
 
 const nodeLimits = ({ limits }: Config): Partial<NodeLimits> =>

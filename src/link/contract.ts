@@ -15,6 +15,15 @@ import type { Link } from './link.ts';
 import type { LinkMetrics } from './metrics-damper.ts';
 import type { LinkLimits, LinkTimers } from './options.ts';
 
+/** What a path measured last, undamped. */
+export interface PathFigures {
+  readonly rtt: { readonly latest: Duration; readonly samples: number };
+  /** What the neighbour measured last of the same path; -1 where it does not say. */
+  readonly rttTold: number;
+  readonly lossOutToldPpm: number;
+  readonly loss: { readonly toldPpm: number };
+}
+
 export interface LinkIdentity {
   /** Ed25519 seed, 32 bytes. */
   readonly signingSeed: Uint8Array;
@@ -43,6 +52,8 @@ export interface LinkSink {
   linkDown(neighbour: NodeAddress, reason: string, silence: Duration, now: Instant): void;
   /** Only what is worth telling: see `metrics-damper.ts`. */
   linkMetrics(neighbour: NodeAddress, metrics: LinkMetrics, now: Instant): void;
+  /** A hello came: what the path measures has moved on. For those that follow every sample. */
+  roundTrip?(path: PathFigures, neighbour: NodeAddress): void;
   enrolRequest(request: EnrolRequestEvent, now: Instant): void;
   /** Rate limited; the counters have every one. */
   refused(

@@ -29,6 +29,8 @@ import {
   FRAME_MTU_ACK,
   FRAME_MTU_PROBE,
   FRAME_PADDING,
+  FRAME_RELAY_ADVICE,
+  FRAME_RELAY_FIGURES,
   FRAME_REPAIR,
   FRAME_REPAIR_REQUEST,
   FRAME_SYNC,
@@ -68,6 +70,15 @@ export interface Frame {
   /** Of the datagram it came in. */
   readonly datagramBytes: number;
 }
+
+/** For the rooms above. */
+const CONTROL_FRAMES: ReadonlySet<number> = new Set([
+  FRAME_FLOOD,
+  FRAME_FLOOD_ACK,
+  FRAME_SYNC,
+  FRAME_RELAY_FIGURES,
+  FRAME_RELAY_ADVICE,
+]);
 
 export class FrameReader {
   private readonly options: FrameReaderOptions;
@@ -182,8 +193,7 @@ export class FrameReader {
       if (stop < 0) return this.refuse('frame-truncated', link.path.remote.key, now);
       const body = at + CONTROL_FRAME_HEADER_BYTES;
       if (type === FRAME_HELLO) this.receiveHello(link, slab, body, stop, now);
-      else if (type === FRAME_FLOOD || type === FRAME_FLOOD_ACK || type === FRAME_SYNC)
-        sink.control(link, type, slab, body, stop, now);
+      else if (CONTROL_FRAMES.has(type)) sink.control(link, type, slab, body, stop, now);
       else if (type >= FRAME_REPAIR_REQUEST && type <= FRAME_REPAIR) {
         if (!recovery.frame(link, type, slab, body, stop, now))
           this.refuse('repair-malformed', link.path.remote.key, now);

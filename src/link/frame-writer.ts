@@ -10,7 +10,6 @@ import {
   FRAME_MTU_PROBE,
   FRAME_PADDING,
   HELLO_ANSWER_AT_ONCE,
-  HELLO_FRAME_BYTES,
   SEALED_OVERHEAD_BYTES,
 } from '../wire/index.ts';
 import type { Link } from './link.ts';
@@ -36,14 +35,14 @@ export class FrameWriter {
     return this.outgoing.packet(link.current, frameBytes, link.path);
   }
 
-  /** Writes a hello at `at`, where `HELLO_FRAME_BYTES` have been claimed. */
+  /** Writes a hello at `at`, where `link.helloBytes` have been claimed. */
   helloAt(link: Link, at: number, now: Instant): void {
     const flags = link.helloLeaves(now);
     encodeHello(this.outgoing.slab, at, link.path.hello(flags, now));
   }
 
   hello(link: Link, now: Instant, session: Session = link.current): void {
-    const at = this.joinOrOpen(link, session, HELLO_FRAME_BYTES);
+    const at = this.joinOrOpen(link, session, link.helloBytes);
     this.helloAt(link, at, now);
   }
 
@@ -67,13 +66,13 @@ export class FrameWriter {
   /** Asks an address that the neighbour was heard from, within what came from there. */
   addressCheck(link: Link, now: Instant): void {
     const { check, rtt } = link.path;
-    const bytes = SEALED_OVERHEAD_BYTES + HELLO_FRAME_BYTES;
+    const bytes = SEALED_OVERHEAD_BYTES + link.helloBytes;
     if (check === undefined || !check.take(bytes, rtt.rtt, now)) return;
     const hello = link.path.hello(HELLO_ANSWER_AT_ONCE, now);
     check.asks(hello.timestamp);
     link.packetsOut++;
     link.bytesOut += bytes;
-    const at = this.outgoing.packet(link.current, HELLO_FRAME_BYTES, check);
+    const at = this.outgoing.packet(link.current, link.helloBytes, check);
     encodeHello(this.outgoing.slab, at, hello);
   }
 

@@ -30,7 +30,6 @@ import {
   GOODBYE_REFUSED,
   GOODBYE_SILENCE,
   GOODBYE_UNWANTED,
-  HELLO_FRAME_BYTES,
   SEALED_OVERHEAD_BYTES,
 } from '../wire/index.ts';
 import type { Owner } from './admission.ts';
@@ -44,6 +43,7 @@ import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { Attempt } from './handshakes.ts';
 import { HANDSHAKE_TIMED_OUT, Handshakes } from './handshakes.ts';
+import { helloPace } from './hello-pace.ts';
 import { Incoming } from './incoming.ts';
 import { Link } from './link.ts';
 import type { LinkStatus } from './link-status.ts';
@@ -93,6 +93,8 @@ export class LinkLayer {
   private wall: { at: Instant; time: WallTime } | undefined;
   private trustAt: Instant | undefined;
   private isStopped = false;
+  /** Between hellos on each link, by their number. */
+  helloInterval: Duration;
   /** Cached `nextTimeout`; may be early, never late, unless stale. */
   private wakeAt: Instant | undefined;
   private isWakeStale = true;
@@ -104,6 +106,7 @@ export class LinkLayer {
     this.latest = now;
     this.timers = { ...LINK_TIMERS, ...options.timers };
     this.limits = { ...LINK_LIMITS, ...options.limits };
+    this.helloInterval = this.timers.helloInterval;
     this.sink = options.sink;
     this.random = options.random.split('link');
     this.chain = options.identity.chain;
@@ -177,12 +180,13 @@ export class LinkLayer {
     if (link === undefined || !link.isUsable) return this.refuseSend('link-down');
     const room = link.mtu - SEALED_OVERHEAD_BYTES - bytes;
     if (room < 0) return this.refuseSend('too-big');
-    const isHelloDue = room >= HELLO_FRAME_BYTES && link.isHelloNear(now);
-    const size = isHelloDue ? bytes + HELLO_FRAME_BYTES : bytes;
+    const { helloBytes } = link;
+    const isHelloDue = room >= helloBytes && link.isHelloNear(now);
+    const size = isHelloDue ? bytes + helloBytes : bytes;
     let at = this.writer.packet(link, size, now);
     if (isHelloDue) {
       this.writer.helloAt(link, at, now);
-      at += HELLO_FRAME_BYTES;
+      at += helloBytes;
     }
     if (Recovery.keeps(service.recovery)) this.recovery.note(link, at, bytes, now);
     return at;
@@ -400,6 +404,7 @@ export class LinkLayer {
   }
 
   private measured(link: Link, now: Instant): void {
+    if (link.isUsable) this.sink.roundTrip?.(link.path, link.neighbour);
     if (link.comesUp(now)) {
       this.counters.add('link.up');
       this.sink.linkUp(link.neighbour, link.member, link.metrics, now);
@@ -458,6 +463,7 @@ export class LinkLayer {
       const options = { self: this.options.self.address, timers, limits, random };
       link = new Link(session, member, options, now);
       this.links.set(member.address, link);
+      this.repace(now);
     } else {
       const dropped = link.adopt(session, now);
       if (dropped !== undefined) this.drop(dropped);
@@ -553,6 +559,7 @@ export class LinkLayer {
         this.writer.goodbye(link.current, goodbye.code, goodbye.detail);
     link.close(now);
     this.links.delete(link.neighbour);
+    this.repace(now);
     this.drop(link.current);
     if (link.previous !== undefined) this.drop(link.previous);
     const slot = this.slotOf(link);
@@ -560,6 +567,14 @@ export class LinkLayer {
     if (!wasUsable) return;
     this.counters.add(`link.down.${counterName(reason)}`);
     this.sink.linkDown(link.neighbour, reason, silence, now);
+  }
+
+  /** More links share the budget for hellos, or fewer. */
+  private repace(now: Instant): void {
+    const { helloInterval: intervalMin, helloIntervalMax: intervalMax } = this.timers;
+    const budget = this.limits.helloBudget;
+    this.helloInterval = helloPace({ links: this.links.size, budget, intervalMin, intervalMax });
+    for (const link of this.links.values()) link.pace(this.helloInterval, now);
   }
 
   private drop(session: Session): void {

@@ -8,9 +8,14 @@
  * sessions stand, and both ends prefer the one that the lower address opened; should they ever
  * disagree, each still receives what the other sends, and follows it.
  */
-import type { Instant, NodeAddress, Random } from '../kernel/index.ts';
+import type { Duration, Instant, NodeAddress, Random } from '../kernel/index.ts';
 import type { Member } from '../security/index.ts';
-import { HELLO_ANSWER_AT_ONCE, HELLO_HURRY } from '../wire/index.ts';
+import {
+  HELLO_ANSWER_AT_ONCE,
+  HELLO_FRAME_BYTES,
+  HELLO_HURRY,
+  HELLO_PACED_FRAME_BYTES,
+} from '../wire/index.ts';
 import type { LinkMetrics } from './metrics-damper.ts';
 import { MetricsDamper } from './metrics-damper.ts';
 import type { LinkLimits, LinkTimers } from './options.ts';
@@ -33,6 +38,9 @@ const HURRY_INTERVAL = 15_000;
 const HURRY_BELOW_PER_SECOND = 40;
 const ANSWER_SPACING = 5_000;
 const REKEY_AGAIN = 5_000_000;
+/** Above this interval a hello asks for its echo at once. */
+const ECHO_HELD_MAX = 4_000_000;
+const PACE_TOLD_WITHIN = 50_000;
 
 export interface LinkOptions {
   readonly self: NodeAddress;
@@ -56,6 +64,8 @@ export class Link {
   /** When the next hello leaves, at the latest. */
   helloAt: Instant;
   rekeyAt: Instant;
+  /** Between hellos while nothing is wrong; the layer stretches it where there are many links. */
+  helloInterval: Duration;
   /** A neighbour asked for an answer at once, in the packets being handled now. */
   owesAnswer = false;
   bytesOut = 0;
@@ -79,6 +89,7 @@ export class Link {
     this.openedAt = now;
     this.stateSince = now;
     this.helloAt = now;
+    this.helloInterval = options.timers.helloInterval;
     this.helloSpacing = options.timers.helloInterval;
     this.helloSentAt = (now - ANSWER_SPACING) as Instant;
     this.rekeyAt = now;
@@ -162,25 +173,46 @@ export class Link {
 
   /** Flags of a hello that leaves now. State: plans the next one. */
   helloLeaves(now: Instant): number {
-    const { helloInterval, probeInterval } = this.options.timers;
+    const { probeInterval } = this.options.timers;
+    const { helloInterval } = this;
+    const isAnswer = this.state === 'up' && now < this.helloAt - helloInterval / 4;
     const { loss } = this.path;
     const isUrging = loss.isCurious && loss.arrivalsPerSecond < HURRY_BELOW_PER_SECOND;
     let flags = isUrging ? HELLO_HURRY : 0;
     let interval: number = helloInterval;
+    // An echo that comes a slow hello later says little: it is asked for, and answered beside the pace.
+    if (helloInterval > ECHO_HELD_MAX && !isAnswer) flags |= HELLO_ANSWER_AT_ONCE;
     if (isUrging) interval = helloInterval / 2;
     if (now < this.hurryUntil) interval = HURRY_INTERVAL;
     if (this.state === 'connecting') {
-      interval = this.isYoung(now) ? BURST_INTERVAL : helloInterval / 2;
+      interval = this.isYoung(now) ? BURST_INTERVAL : this.options.timers.helloInterval / 2;
       flags |= HELLO_ANSWER_AT_ONCE;
     } else if (this.state === 'suspect') {
       interval = probeInterval;
       flags |= HELLO_ANSWER_AT_ONCE;
     }
-    const jitter = this.options.random.fraction() * 0.1 - 0.05;
     this.helloSentAt = now;
+    if (isAnswer && helloInterval > ECHO_HELD_MAX) return flags;
+    const jitter = this.options.random.fraction() * 0.1 - 0.05;
     this.helloSpacing = interval;
     this.helloAt = Math.max(now + 1, Math.round(now + interval * (1 + jitter))) as Instant;
     return flags;
+  }
+
+  /** State: hellos leave at this pace from the next one on; the neighbour is told. */
+  pace(helloInterval: Duration, now: Instant): void {
+    if (helloInterval === this.helloInterval) return;
+    const isSlower = helloInterval > this.helloInterval;
+    this.helloInterval = helloInterval;
+    this.path.pace = helloInterval === this.options.timers.helloInterval ? 0 : helloInterval;
+    // The neighbour has to know before it waits in vain.
+    if (isSlower) this.helloAt = Math.min(this.helloAt, now + PACE_TOLD_WITHIN) as Instant;
+    else this.helloAt = Math.min(this.helloAt, now + helloInterval) as Instant;
+  }
+
+  /** Of a hello that leaves now. */
+  get helloBytes(): number {
+    return this.path.pace > 0 ? HELLO_PACED_FRAME_BYTES : HELLO_FRAME_BYTES;
   }
 
   /** The neighbour looks into a loss and wants more to count for a moment. */

@@ -7,6 +7,8 @@ import { RECOVERY_LIMITS } from './recovery/options.ts';
 export interface LinkTimers {
   /** Between hellos. */
   readonly helloInterval: Duration;
+  /** The longest that `helloBudget` may stretch it to. */
+  readonly helloIntervalMax: Duration;
   /** Between probes of a suspect neighbour, and between hellos while a loss is looked into. */
   readonly probeInterval: Duration;
   /** Bounds of the silence after which a neighbour is dead. */
@@ -21,6 +23,7 @@ export interface LinkTimers {
 
 export const LINK_TIMERS: LinkTimers = {
   helloInterval: milliseconds(100),
+  helloIntervalMax: seconds(12),
   probeInterval: milliseconds(25),
   deadAfterMin: milliseconds(425),
   deadAfterMax: seconds(1),
@@ -38,6 +41,8 @@ export interface LinkLimits extends RecoveryLimits {
   readonly handshakesPerSecond: number;
   /** Enrolments under way; further joiners are refused. */
   readonly enrolmentsMax: number;
+  /** Bits a second, headers included, for the hellos of all links; more links say hello less often. */
+  readonly helloBudget: number;
   /** Packets gathered before they are sealed and sent: enough for runs to many neighbours at once. */
   readonly outgoingBatchPackets: number;
   /** Packets opened in one call. */
@@ -53,6 +58,7 @@ export const LINK_LIMITS: LinkLimits = {
   pendingHandshakesMax: 256,
   handshakesPerSecond: 64,
   enrolmentsMax: 32,
+  helloBudget: 71_500,
   outgoingBatchPackets: 1_024,
   incomingBatchPackets: 256,
   mtuMin: 1232,

@@ -14,7 +14,7 @@ import type { LinkLimits, LinkTimers } from './options.ts';
 import { RttEstimator } from './rtt-estimator.ts';
 
 /** Echoes held back longer than this say nothing about the round trip. */
-const HOLD_USEFUL_MAX = 2_000_000;
+const HOLD_USEFUL_MAX = 5_000_000;
 const RTT_PLAUSIBLE_MAX = 10_000_000;
 
 export class Path {
@@ -27,6 +27,11 @@ export class Path {
   /** Losses of what we send, as the neighbour reports them. */
   lossOutNowPpm = 0;
   lossOutToldPpm = 0;
+  /** Time between our hellos where it is not the default; 0 where it is. */
+  pace = 0;
+  /** What the neighbour measured last of this path, microseconds; -1 where it does not say. */
+  rttTold = -1;
+  private readonly helloInterval: Duration;
   /** Another address that the neighbour was heard from and that has not answered yet. */
   check: AddressCheck | undefined;
   private readonly outgoing: Hello = blankHello();
@@ -42,6 +47,7 @@ export class Path {
   ) {
     this.remote = at.remote;
     this.local = at.local;
+    this.helloInterval = options.timers.helloInterval;
     this.mtu = new MtuProbe(options.limits, now);
     this.detector = new FailureDetector(options.timers, now);
   }
@@ -85,6 +91,8 @@ export class Path {
         : Math.min(HELLO_HOLD_MAX, now - this.newestHelloAt);
     hello.lossNowPpm = this.loss.slowPpm;
     hello.lossToldPpm = this.loss.toldPpm;
+    hello.pace = this.pace;
+    hello.rtt = this.rtt.samples === 0 ? -1 : this.rtt.latest;
     return hello;
   }
 
@@ -97,6 +105,10 @@ export class Path {
       this.newestHelloAt = now;
       this.lossOutNowPpm = hello.lossNowPpm;
       this.lossOutToldPpm = hello.lossToldPpm;
+      this.rttTold = hello.rtt;
+      // The slower end sets how long silence means nothing; codes are exact to 3 %.
+      const peerPace = Math.max(this.helloInterval, Math.round(hello.pace * 1.03));
+      this.detector.pace(Math.max(peerPace, this.pace) as Duration);
       this.rtt.transit(hello.timestamp, now);
     }
     if (hello.hold !== HELLO_HOLD_NONE) this.receiveEcho(hello, now);

@@ -3,19 +3,29 @@ import type { LinkLimits, LinkTimers } from '../link/index.ts';
 import type { RoutingLimits, RoutingTimers } from '../routing/index.ts';
 import type { SocketLimits } from '../sockets/index.ts';
 import type { NodeLimits, NodeTimers } from './contract.ts';
+import type { ProbingOptions } from './probing.ts';
+import { probingShares } from './probing.ts';
 
 type Stated<T> = { -readonly [K in keyof T]?: T[K] };
 
-export function linkTimers(timers: Partial<NodeTimers> = {}): Partial<LinkTimers> {
+export function linkTimers(
+  timers: Partial<NodeTimers> = {},
+  probing: Partial<ProbingOptions> = {},
+): Partial<LinkTimers> {
   const stated: Stated<LinkTimers> = {};
   if (timers.helloInterval !== undefined) stated.helloInterval = timers.helloInterval;
   if (timers.deadAfterMax !== undefined) stated.deadAfterMax = timers.deadAfterMax;
   if (timers.rekeyAfter !== undefined) stated.rekeyAfter = timers.rekeyAfter;
+  if (probing.helloIntervalMax !== undefined) stated.helloIntervalMax = probing.helloIntervalMax;
   return stated;
 }
 
-export function linkLimits(limits: Partial<NodeLimits> = {}): Partial<LinkLimits> {
+export function linkLimits(
+  limits: Partial<NodeLimits> = {},
+  probing: Partial<ProbingOptions> = {},
+): Partial<LinkLimits> {
   const stated: Stated<LinkLimits> = {};
+  if (probing.budget !== undefined) stated.helloBudget = probingShares(probing.budget).hellos;
   if (limits.neighboursMax !== undefined) stated.neighboursMax = limits.neighboursMax;
   if (limits.pendingHandshakesMax !== undefined)
     stated.pendingHandshakesMax = limits.pendingHandshakesMax;

@@ -45,6 +45,8 @@ import type {
 } from '../sockets/index.ts';
 import type { PolicyRule } from '../wire/index.ts';
 
+import type { ProbingOptions } from './probing.ts';
+
 /** Shapes that belong to the rooms below this one and are part of the contract as they stand. */
 export type { Account, LinkQueueStatus } from '../forwarding/index.ts';
 export type { LinkStatus, RecoveryStatus } from '../link/index.ts';
@@ -121,6 +123,8 @@ export interface NodeOptions {
   readonly seed: number;
   readonly timers?: Partial<NodeTimers>;
   readonly limits?: Partial<NodeLimits>;
+  /** What measuring may cost, and whether relays are looked for by it. */
+  readonly probing?: Partial<ProbingOptions>;
   /** Sees every packet decision; for checkers and tests. */
   readonly observer?: NodeObserver;
 }

@@ -29,10 +29,12 @@ import { LinkStateRouting } from '../routing/index.ts';
 import type { Member, TrustRefusal } from '../security/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { SocketLayer } from '../sockets/index.ts';
-import type { DataHeader } from '../wire/index.ts';
+import type { DataHeader, RouteBlock } from '../wire/index.ts';
 import {
   blankDataHeader,
   copyService,
+  FRAME_RELAY_ADVICE,
+  FRAME_RELAY_FIGURES,
   HOP_LIMIT_DEFAULT,
   PATH_HOPS_MAX,
   ROUTE_NONE,
@@ -67,6 +69,7 @@ import type {
   StreamId,
 } from './contract.ts';
 import { describeNode } from './describe.ts';
+import { NodeRelays } from './relays.ts';
 
 /** A packet to this very node waits here until the call that sent it is over. */
 const LOOPBACK_PACKETS_MAX = 1024;
@@ -88,6 +91,7 @@ export class OverlayNode implements OverlayNodeApi {
   private self: Member;
   private readonly links: LinkLayer;
   private readonly routing: LinkStateRouting;
+  private readonly relays: NodeRelays;
   private readonly outlet: FairOutlet;
   private readonly forwarder: Forwarder;
   private readonly sockets: SocketLayer;
@@ -137,6 +141,7 @@ export class OverlayNode implements OverlayNodeApi {
     const random = new Random(options.seed);
     this.links = this.createLinks(random.split('link'));
     this.routing = this.createRouting(random.split('routing'));
+    this.relays = this.createRelays(random.split('relays'));
     this.outlet = this.createOutlet();
     if (options.policy !== undefined) this.routing.setLocalRules(options.policy, now);
     this.forwarder = this.createForwarder();
@@ -184,7 +189,8 @@ export class OverlayNode implements OverlayNodeApi {
 
   nextTimeout(): Instant | undefined {
     const children = soonest(this.links.nextTimeout(), this.routing.nextTimeout());
-    return soonest(soonest(children, this.sockets.nextTimeout()), this.outlet.nextTimeout());
+    const others = soonest(this.sockets.nextTimeout(), this.outlet.nextTimeout());
+    return soonest(soonest(children, others), this.relays.exchange.nextTimeout());
   }
 
   flush(now: Instant): void {
@@ -336,18 +342,20 @@ export class OverlayNode implements OverlayNodeApi {
         random,
         neighbours,
         acceptLinks: options.acceptLinks ?? 'members',
-        timers: linkTimers(options.timers),
-        limits: linkLimits(options.limits),
+        timers: linkTimers(options.timers, options.probing),
+        limits: linkLimits(options.limits, options.probing),
         latencyTo: (destination) => this.routing.latencyTo(destination),
         sink: {
           transmit: (batch) => sink.transmit(batch),
           data: (link, slab, at, end, t) =>
             this.forwarder.receive(link.neighbour, slab, at, end, t),
           control: (link, type, slab, at, end, t) =>
-            this.routing.frame(link.neighbour, type, slab, at, end, t),
+            this.control(link.neighbour, type, { slab, at, end }, t),
+          roundTrip: (figures, neighbour) => this.relays.linkMeasured(figures, neighbour),
           linkUp: (neighbour, member, metrics, t) => this.linkUp(neighbour, member, metrics, t),
           linkDown: (neighbour, reason, silence, t) => this.linkDown(neighbour, reason, silence, t),
-          linkMetrics: (neighbour, metrics, t) => this.routing.adjacency(neighbour, metrics, '', t),
+          linkMetrics: (neighbour, metrics, t) =>
+            this.relays.linkMetrics(neighbour, metrics, '', t),
           enrolRequest: (request) => sink.event({ kind: 'enrol-request', ...request }),
           refused: (what, reason, remote) => sink.event({ kind: 'refused', what, reason, remote }),
         },
@@ -379,11 +387,11 @@ export class OverlayNode implements OverlayNodeApi {
         graphChanged: (change) => sink.event({ kind: 'graph-changed', ...change }),
         memberLearned: ({ address, name }) => {
           sink.event({ kind: 'member', address, name });
-          this.sockets.memberChanged(address, this.now);
+          this.membersChanged(address);
         },
         memberForgotten: ({ address, name }, reason) => {
           sink.event({ kind: 'member-gone', address, name, reason });
-          this.sockets.memberChanged(address, this.now);
+          this.membersChanged(address);
         },
         manifestAdopted: (manifest, version) => {
           sink.event({ kind: 'manifest', manifest, version });
@@ -416,7 +424,9 @@ export class OverlayNode implements OverlayNodeApi {
       epoch: options.epoch,
       links: this.outlet,
       counters: this.forwardingCounters,
-      routes: this.routing,
+      routes: {
+        nextHop: (to) => this.relays.directHop(to) || this.routing.nextHop(to),
+      },
       policy: this.routing.choice.policy,
       sink: {
         deliver: (header, bytes, _frame, payload, end, now) =>
@@ -446,7 +456,7 @@ export class OverlayNode implements OverlayNodeApi {
       network: {
         send: (packet, payload, now) => this.send(packet, payload, now),
         pinnedRoute: (address) => this.routing.path(address),
-        defaultRoute: (address, lane) => this.routing.choice.defaultRoute(address, lane),
+        defaultRoute: (address, lane) => this.defaultRoute(address, lane),
         chooseRoute: (spec) => {
           const key = (spec.key ^ this.address) >>> 0;
           return this.routing.choice.chooser.open({ ...spec, key });
@@ -459,14 +469,51 @@ export class OverlayNode implements OverlayNodeApi {
     });
   }
 
+  /** Policy's stamp where there is policy; else a fresh relay's, where relays are looked for. */
+  private defaultRoute(address: NodeAddress, lane: number): RouteBlock | undefined {
+    const { choice } = this.routing;
+    const relayed = choice.policy.isOpen ? this.relays.wayTo(address) : undefined;
+    return relayed ?? choice.defaultRoute(address, lane);
+  }
+
   // -- Links -----------------------------------------------------------------------------------
+
+  private control(
+    neighbour: NodeAddress,
+    type: number,
+    { slab, at, end }: { slab: Uint8Array; at: number; end: number },
+    now: Instant,
+  ): void {
+    if (type === FRAME_RELAY_FIGURES || type === FRAME_RELAY_ADVICE)
+      this.relays.exchange.frame(neighbour, type, slab, at, end, now);
+    else this.routing.frame(neighbour, type, slab, at, end, now);
+  }
+
+  private membersChanged(address: NodeAddress): void {
+    this.sockets.memberChanged(address, this.now);
+    this.relays.membersChanged(this.now);
+  }
+
+  private createRelays(random: Random): NodeRelays {
+    return new NodeRelays({
+      self: this.address,
+      probing: this.options.probing,
+      random,
+      counters: this.routing.counters,
+      links: () => this.links,
+      members: () => this.routing.members().map(({ address }) => address),
+      now: () => this.now,
+      tell: (neighbour, metrics, reason, now) =>
+        this.routing.adjacency(neighbour, metrics, reason, now),
+    });
+  }
 
   private linkUp(neighbour: NodeAddress, member: Member, metrics: LinkMetrics, now: Instant): void {
     const row = this.links.status(now).find((link) => link.neighbour === neighbour);
     if (row !== undefined)
       this.sink.event({ kind: 'link-up', neighbour, name: member.name, remote: row.remote });
     this.outlet.linkUp(neighbour, this.capacityOf(neighbour), now);
-    this.routing.adjacency(neighbour, metrics, '', now);
+    this.relays.linkMetrics(neighbour, metrics, '', now);
   }
 
   /** Bits per second as configured; 0: not throttled. */
@@ -480,7 +527,7 @@ export class OverlayNode implements OverlayNodeApi {
     const name = this.nameOf(neighbour) ?? formatNodeAddress(neighbour);
     this.sink.event({ kind: 'link-down', neighbour, name, reason, silence });
     this.outlet.linkDown(neighbour);
-    this.routing.adjacency(neighbour, undefined, reason, now);
+    this.relays.linkMetrics(neighbour, undefined, reason, now);
   }
 
   // -- Packets ---------------------------------------------------------------------------------
@@ -541,6 +588,7 @@ export class OverlayNode implements OverlayNodeApi {
   private timeout(now: Instant): void {
     this.links.timeout(now);
     this.routing.timeout(now);
+    this.relays.exchange.timeout(now);
     this.sockets.timeout(now);
     this.outlet.timeout(now);
   }

@@ -7,19 +7,22 @@ import type { Duration } from '../kernel/index.ts';
 import { milliseconds, seconds } from '../kernel/index.ts';
 
 export interface ProbingOptions {
-  /** Bits a second. Default 100 kbit/s. */
+  /** Bits a second. Default 110 kbit/s. */
   readonly budget: number;
   /** Whether to look for relays by fresh figures. Auto: from `relaysFrom` members on. Default auto. */
   readonly relays: 'auto' | 'on' | 'off';
   readonly relaysFrom: number;
+  /** With so many members only links to rendezvous are told to everybody. */
+  readonly backboneFrom: number;
   /** Hellos are never slower than this. */
   readonly helloIntervalMax: Duration;
 }
 
 export const PROBING: ProbingOptions = {
-  budget: 100_000,
+  budget: 110_000,
   relays: 'auto',
   relaysFrom: 24,
+  backboneFrom: 64,
   helloIntervalMax: seconds(12),
 };
 

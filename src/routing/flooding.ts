@@ -31,12 +31,13 @@ import {
   FRAME_FLOOD_ACK,
   FRAME_SYNC,
   RECORD_CERTIFICATE,
+  RECORD_LINK_STATE,
   RECORD_MANIFEST,
   recordKey,
 } from '../wire/index.ts';
 import { FloodNeighbour } from './flood-neighbour.ts';
 import type { AdjacencyMetrics, RoutingLimits, RoutingTimers } from './options.ts';
-import { LIFETIME_REFRESHES } from './options.ts';
+import { DIRECT_FLOOD_FROM, LIFETIME_REFRESHES } from './options.ts';
 import type { RecordStore, StoredRecord } from './record-store.ts';
 
 /**
@@ -57,6 +58,11 @@ export interface FloodingSink {
   ): Admission;
   /** A record of the version that is held, with another body. True: it replaces the one held. */
   conflict(record: FloodFrame, held: StoredRecord, from: NodeAddress, now: Instant): boolean;
+  /**
+   * Whether the origin of a link-state record just accepted has a link to that neighbour, and so tells
+   * it itself: in a mesh everybody would otherwise hear every record from everybody.
+   */
+  isToldByOrigin(record: StoredRecord, neighbour: NodeAddress): boolean;
   /** Taken into the store and on its way to the other neighbours. */
   accepted(record: StoredRecord, now: Instant): void;
   /** Its time is over; it has left the store. */
@@ -257,9 +263,17 @@ export class Flooding {
     this.store.put(record);
     if (record.expiresAt !== undefined) this.sweepAt = soonest(this.sweepAt, record.expiresAt);
     const key = recordKey(record);
+    // Link state is taken up first: its own links say who is told already. Certificates go out first.
+    const isLinkState = record.type === RECORD_LINK_STATE;
+    if (isLinkState) this.sink.accepted(record, now);
+    const isMesh = isLinkState && this.neighbours.size > DIRECT_FLOOD_FROM;
     for (const neighbour of this.neighbours.values())
-      if (neighbour.address !== except) this.owe(neighbour, key, now);
-    this.sink.accepted(record, now);
+      if (
+        neighbour.address !== except &&
+        !(isMesh && this.sink.isToldByOrigin(record, neighbour.address))
+      )
+        this.owe(neighbour, key, now);
+    if (!isLinkState) this.sink.accepted(record, now);
   }
 
   private owe(neighbour: FloodNeighbour, key: RecordKey, now: Instant): void {

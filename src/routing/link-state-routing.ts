@@ -315,6 +315,15 @@ export class LinkStateRouting {
       sendFrame: (neighbour, frameType, body) => this.sink.sendFrame(neighbour, frameType, body),
       admit: (record, _held, from, now) => this.admit(record, from, now),
       conflict: (record, held, from, now) => this.conflict(record, held, from, now),
+      isToldByOrigin: ({ origin }, neighbour) => {
+        const { reports } = this.topologyOf;
+        // A node is the origin of its own records, and tells everybody.
+        if (origin === this.self) return false;
+        return (
+          reports.get(origin)?.has(neighbour) === true &&
+          reports.get(neighbour)?.has(origin) === true
+        );
+      },
       accepted: (record, now) => {
         if (record.type === RECORD_CERTIFICATE) this.readmitHeld(record.origin, now);
         if (record.type !== RECORD_LINK_STATE) return;

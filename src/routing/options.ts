@@ -42,6 +42,9 @@ export const ROUTING_TIMERS: RoutingTimers = {
 /** Others forget link state that was not refreshed for this many refresh intervals. */
 export const LIFETIME_REFRESHES = 3;
 
+/** With more neighbours than this a record is not passed on to those that its origin tells itself. */
+export const DIRECT_FLOOD_FROM = 8;
+
 export interface RoutingLimits {
   /** Links of this node; also how many neighbours flooding keeps state for. */
   readonly neighboursMax: number;

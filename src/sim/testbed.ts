@@ -18,7 +18,7 @@
  */
 import type { Crypto, Duration, NodeAddress } from '../kernel/index.ts';
 import { assert, milliseconds, Random } from '../kernel/index.ts';
-import type { NodeLimits, NodeTimers } from '../node/index.ts';
+import type { NodeLimits, NodeTimers, ProbingOptions } from '../node/index.ts';
 import { safetyCheckers } from './checkers/index.ts';
 import type { Credentials } from './credentials.ts';
 import { drawCredentials } from './credentials.ts';
@@ -42,6 +42,7 @@ export interface TestbedOptions {
   /** Makes the nodes. Default: the shipped ones. */
   readonly factory?: NodeFactory;
   readonly timers?: Partial<NodeTimers>;
+  readonly probing?: Partial<ProbingOptions>;
   readonly limits?: Partial<NodeLimits>;
   /** What nodes take their links to carry, in bits per second; data above it waits its turn. */
   readonly linkCapacity?: number;
@@ -274,6 +275,7 @@ export class Testbed implements FaultTarget {
         rootKeys: this.credentials.rootKeys,
         crypto,
         ...(options.timers === undefined ? {} : { timers: options.timers }),
+        ...(options.probing === undefined ? {} : { probing: options.probing }),
         ...(options.limits === undefined ? {} : { limits: options.limits }),
         ...(options.linkCapacity === undefined ? {} : { linkCapacity: options.linkCapacity }),
       },

@@ -21,6 +21,7 @@ const LINK: Policies<typeof LINK_LIMITS> = {
     'link.handshake.cookies-demanded, link.handshake.overload',
   ],
   enrolmentsMax: ['refuse', 'link.enrol.too-many-enrolments'],
+  helloBudget: ['hellos less often', '`hello` in status'],
   outgoingBatchPackets: ['send the batch', '-'],
   incomingBatchPackets: ['open in parts', '-'],
   mtuMin: ['what every path must carry', '-'],

@@ -14,7 +14,7 @@ export interface RelayOptions {
 }
 
 export const RELAY_OPTIONS: RelayOptions = {
-  roundMin: milliseconds(500),
+  roundMin: seconds(1),
   roundMax: seconds(14),
   lifeRounds: 4,
   marginShare: 0.05,

@@ -180,6 +180,18 @@ export class RelayExchange {
     return { relay: this.grid.members[relay]!, rtt: best as Duration, directRtt };
   }
 
+  /** Unknown members count: they have to be told to become known. */
+  isRendezvous(neighbour: NodeAddress): boolean {
+    const place = this.grid.place(neighbour);
+    return place === NONE || this.rendezvous.includes(place);
+  }
+
+  /** Whether this node measures the direct way at the moment. */
+  isDirect(destination: NodeAddress): boolean {
+    const to = this.grid.place(destination);
+    return this.place !== NONE && to !== NONE && this.own.outward[to]! < UNKNOWN;
+  }
+
   /** Members, rendezvous that advise at the moment, and the time between rounds; for status. */
   state(): { members: number; rendezvous: number; advising: number; round: Duration } {
     return {

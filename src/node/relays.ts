@@ -1,0 +1,116 @@
+/**
+ * Relays by fresh figures, as one node uses them: feeds `RelayExchange` with what the links measure, runs
+ * it only where there are members enough, and stamps the way of flows that ask for nothing.
+ *
+ * In a big mesh not every link is worth telling everybody: link state then holds the links between
+ * rendezvous, a backbone of two hops from anyone to anyone with two ways each, and it is relays and direct
+ * ways, which link state need not know, that carry the flows.
+ *
+ * A figure is the last round-trip time with loss weighed in as routing weighs it, in both directions.
+ */
+import type { Counters, Duration, Instant, NodeAddress, Random } from '../kernel/index.ts';
+import type { LinkLayer, LinkMetrics, LinkSink } from '../link/index.ts';
+import { lossPenalty, RelayExchange } from '../routing/index.ts';
+import type { RouteBlock } from '../wire/index.ts';
+import { pathBlock } from '../wire/index.ts';
+import type { ProbingOptions } from './probing.ts';
+import { PROBING, probingShares } from './probing.ts';
+
+type LinkFigures = Parameters<NonNullable<LinkSink['roundTrip']>>[0];
+
+export interface NodeRelaysOptions {
+  readonly self: NodeAddress;
+  readonly probing: Partial<ProbingOptions> | undefined;
+  readonly random: Random;
+  readonly counters: Counters;
+  readonly links: () => LinkLayer;
+  readonly members: () => readonly NodeAddress[];
+  readonly now: () => Instant;
+  /** What everybody is told of a link; undefined: nothing any more. */
+  readonly tell: (
+    neighbour: NodeAddress,
+    metrics: LinkMetrics | undefined,
+    reason: string,
+    now: Instant,
+  ) => void;
+}
+
+export class NodeRelays {
+  readonly exchange: RelayExchange;
+  private readonly options: NodeRelaysOptions;
+  private readonly probing: ProbingOptions;
+  private isOn = false;
+  private readonly told = new Set<NodeAddress>();
+
+  constructor(options: NodeRelaysOptions) {
+    this.options = options;
+    this.probing = { ...PROBING, ...options.probing };
+    this.exchange = new RelayExchange({
+      self: options.self,
+      random: options.random,
+      counters: options.counters,
+      budget: probingShares(this.probing.budget).relays,
+      sendFrame: (neighbour, type, body) =>
+        options.links().sendControl(neighbour, type, body, options.now()),
+    });
+  }
+
+  /** Another member is known, or one less. */
+  membersChanged(now: Instant): void {
+    const { relays, relaysFrom } = this.probing;
+    const members = this.options.members();
+    this.isOn = relays === 'on' || (relays === 'auto' && members.length >= relaysFrom);
+    this.exchange.setMembers(this.isOn ? members : [], now);
+    const links = this.options.links();
+    for (const neighbour of links.neighbours()) {
+      if (this.told.has(neighbour) === this.isWorthTelling(neighbour)) continue;
+      this.linkMetrics(neighbour, links.metrics(neighbour), 'left to relays', now);
+    }
+  }
+
+  /** A link came up, measures something else, or (undefined) is down. */
+  linkMetrics(
+    neighbour: NodeAddress,
+    metrics: LinkMetrics | undefined,
+    reason: string,
+    now: Instant,
+  ): void {
+    if (metrics === undefined) this.exchange.figures(neighbour, undefined, undefined);
+    const isTold = metrics !== undefined && this.isWorthTelling(neighbour);
+    if (!isTold && !this.told.delete(neighbour)) return;
+    if (isTold) this.told.add(neighbour);
+    this.options.tell(neighbour, isTold ? metrics : undefined, reason, now);
+  }
+
+  private isWorthTelling(neighbour: NodeAddress): boolean {
+    const { members } = this.exchange.state();
+    if (!this.isOn || members < this.probing.backboneFrom) return true;
+    return this.exchange.isRendezvous(neighbour);
+  }
+
+  linkMeasured(figures: LinkFigures, neighbour: NodeAddress): void {
+    if (!this.isOn || figures.rtt.samples === 0) return;
+    const { rttTold, lossOutToldPpm, loss } = figures;
+    const lost = lossPenalty(lossOutToldPpm) + lossPenalty(loss.toldPpm);
+    const outward = (figures.rtt.latest + lost) as Duration;
+    const inward = rttTold < 0 ? undefined : ((rttTold + lost) as Duration);
+    this.exchange.figures(neighbour, outward, inward);
+  }
+
+  /**
+   * For packets without a stamp: the neighbour itself, where the link to it is not among those that link
+   * state knows. A packet that is one hop from its end cannot go round in circles.
+   */
+  directHop(destination: NodeAddress): NodeAddress | 0 {
+    if (!this.isOn || this.told.has(destination)) return 0;
+    return this.exchange.isDirect(destination) ? destination : 0;
+  }
+
+  /** The way to stamp on a packet to `destination`; undefined: as link state has it. */
+  wayTo(destination: NodeAddress): RouteBlock | undefined {
+    if (!this.isOn) return undefined;
+    const choice = this.exchange.relayFor(destination);
+    if (choice !== undefined) return pathBlock([choice.relay, destination]);
+    return this.exchange.isDirect(destination) ? pathBlock([destination]) : undefined;
+  }
+}
