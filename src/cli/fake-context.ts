@@ -4,7 +4,7 @@
  */
 import { PassThrough, Readable } from 'node:stream';
 import type { DaemonConnection } from '../client/index.ts';
-import type { NodeStatus, RouteExplanation } from '../host/index.ts';
+import type { FlowReport, NodeStatus, RouteExplanation } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
 import { runCommandLine } from './application.ts';
 import type { CliContext } from './context.ts';
@@ -216,3 +216,36 @@ export const FAKE_EXPLANATION: RouteExplanation = {
     },
   ],
 };
+
+export const FAKE_FLOWS: readonly FlowReport[] = [
+  {
+    source: 'ATL',
+    destination: 'LAX',
+    flow: 3,
+    lane: 'remote',
+    route: 'graph',
+    packets: 1_000,
+    bytes: 200_000,
+    copies: 2_000,
+    recovered: 0,
+    duplicates: 0,
+    late: 0,
+    dropped: 0,
+    idleMs: 12,
+  },
+  {
+    source: 'DFW',
+    destination: 'ATL',
+    flow: 1,
+    lane: 'video',
+    route: 'each node',
+    packets: 10,
+    bytes: 12_000,
+    copies: 0,
+    recovered: 3,
+    duplicates: 2,
+    late: 1,
+    dropped: 4,
+    idleMs: 400,
+  },
+];

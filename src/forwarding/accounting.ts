@@ -32,13 +32,11 @@ export class Accounting {
     this.add(this.accounts, entry.source, entry.lane, entry);
     entry.packets = 0;
     entry.bytes = 0;
-  }
-
-  /** A packet that starts here. */
-  sent(self: NodeAddress, lane: number, bytes: number): void {
-    const totals = this.totals(this.accounts, self, lane);
-    totals.packets++;
-    totals.bytes += bytes;
+    entry.duplicates = 0;
+    entry.copies = 0;
+    entry.recovered = 0;
+    entry.late = 0;
+    entry.dropped = 0;
   }
 
   /** In order of member and lane; `live` are flows whose counts are not settled. */

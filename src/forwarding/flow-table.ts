@@ -16,6 +16,11 @@ export interface FlowEntry {
   packets: number;
   bytes: number;
   duplicates: number;
+  copies: number;
+  recovered: number;
+  late: number;
+  dropped: number;
+  routeForm: number;
   lastUsed: Instant;
 }
 
@@ -80,6 +85,11 @@ export class FlowTable {
       packets: 0,
       bytes: 0,
       duplicates: 0,
+      copies: 0,
+      recovered: 0,
+      late: 0,
+      dropped: 0,
+      routeForm: 0,
       lastUsed: now,
     };
     this.entries.set(key, made);

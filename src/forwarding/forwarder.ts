@@ -134,8 +134,15 @@ export class Forwarder {
     this.nextHops = new NextHops({ self, routes, neighbours: () => links.neighbours() });
   }
 
-  /** A data frame at [at, end) of an opened packet from `from`. */
-  receive(from: NodeAddress, bytes: Uint8Array, at: number, end: number, now: Instant): void {
+  /** A data frame at [at, end) of an opened packet from `from`; `isRepair` when it came again. */
+  receive(
+    from: NodeAddress,
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+    isRepair = false,
+  ): void {
     const header = this.header;
     const fault: DataHeaderFault | undefined = decodeDataHeader(header, bytes, at, end);
     if (fault !== undefined) return this.drop(undefined, fault);
@@ -143,11 +150,13 @@ export class Forwarder {
     if (header.source === self) return this.drop(header, 'own-packet-returned');
     const entry = this.flows.entry(header.source, header.flow, header.epoch, now);
     if (!this.admit(entry, end - at, now)) return;
+    if (isRepair) entry.recovered++;
     if (!this.gate.isOpen && !entry.policy.arrival(this.gate, header, from, self))
       return this.drop(header, 'denied-by-policy');
     if (header.deadline > 0) header.age = (header.age + links.latency(from)) as Duration;
     const payloadOffset = at + dataHeaderBytes(header);
     if (header.destination === self) {
+      if (header.deadline > 0 && header.age > header.deadline) entry.late++;
       this.options.observer?.packetDelivered?.(header);
       this.options.sink.deliver(header, bytes, at, payloadOffset, end, now);
       return;
@@ -186,12 +195,14 @@ export class Forwarder {
   private emit(header: DataHeader, payload: Uint8Array, now: Instant): ForwardOutcome {
     const { links, observer } = this.options;
     const headerBytes = dataHeaderBytes(header);
+    const entry = this.flows.entry(header.source, header.flow, header.epoch, now);
     let isSent = false;
     for (const next of this.nextHops.hops) {
       const at = links.reserveData(next, headerBytes + payload.length, header, now);
       if (at < 0) {
         // Taken and dropped: there was not room for all, as on any congested link.
         if (links.lastRefusal === 'overload') isSent = true;
+        entry.dropped++;
         continue;
       }
       const slab = links.outgoingSlab;
@@ -200,6 +211,7 @@ export class Forwarder {
         at,
       );
       slab.set(payload, at + headerBytes);
+      entry.copies++;
       isSent = true;
     }
     if (!isSent)
@@ -207,7 +219,7 @@ export class Forwarder {
         ? this.refuseLocal('too-big', 'too-big')
         : this.refuseLocal('unreachable', 'link-down');
     this.sent.value++;
-    this.flows.accounting.sent(header.source, header.lane, headerBytes + payload.length);
+    this.use(entry, headerBytes + payload.length, now);
     observer?.packetSent?.(header);
     return 'sent';
   }
@@ -237,7 +249,14 @@ export class Forwarder {
       this.drop(header, 'duplicate');
       return false;
     }
+    this.use(entry, bytes, now);
+    return true;
+  }
+
+  private use(entry: FlowEntry, bytes: number, now: Instant): void {
+    const { header } = this;
     entry.destination = header.destination;
+    entry.routeForm = header.routeForm;
     if (entry.lane !== header.lane) {
       this.flows.accounting.settle(entry);
       entry.lane = header.lane;
@@ -245,7 +264,6 @@ export class Forwarder {
     entry.packets++;
     entry.bytes += bytes;
     entry.lastUsed = now;
-    return true;
   }
 
   private forward(
@@ -260,23 +278,28 @@ export class Forwarder {
     const header = this.header;
     const { links, sink, observer, self } = this.options;
     if (header.hopLimit <= 1) {
+      entry.dropped++;
       this.drop(header, 'hop-limit-exceeded');
       sink.notice('hop-limit-exceeded', header, bytes, payloadOffset, end, now);
       return;
     }
     const fault = this.nextHops.find(header, bytes, at, from);
     if (fault !== undefined) {
+      // A graph or a flood ends somewhere.
+      if (fault !== 'graph-ends') entry.dropped++;
       this.drop(header, fault);
       if (fault === 'no-route') sink.notice('unreachable', header, bytes, payloadOffset, end, now);
       return;
     }
     for (const next of this.nextHops.hops) {
       if (!this.gate.isOpen && !entry.policy.departure(this.gate, header, self, next)) {
+        entry.dropped++;
         this.drop(header, 'denied-by-policy');
         continue;
       }
       const out = links.reserveData(next, end - at, header, now);
       if (out < 0) {
+        entry.dropped++;
         this.drop(header, links.lastRefusal);
         continue;
       }
@@ -285,6 +308,7 @@ export class Forwarder {
       slab[out + 1] = header.hopLimit - 1;
       if (header.routeForm === ROUTE_PATH) slab[out + 19] = header.routeIndex + 1;
       if (header.deadline > 0) writeAge(slab, out, header.age);
+      entry.copies++;
       this.forwarded.value++;
       observer?.packetForwarded?.(header, from, next);
     }

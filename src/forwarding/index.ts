@@ -3,6 +3,7 @@ export * from './duplicate-window.ts';
 export * from './fair-outlet.ts';
 export * from './fair-queue.ts';
 export * from './flow-table.ts';
+export * from './flow-use.ts';
 export * from './forwarder.ts';
 export * from './lane.ts';
 export * from './lane-names.ts';

@@ -21,6 +21,8 @@ export interface NodeStatus {
   readonly underlay: UnderlayStatus;
   /** Use of the network by member and lane, as this node saw it pass since it started. */
   readonly accounting?: readonly AccountStatus[];
+  /** Flows that this node sends, passes on or receives, those used last first. */
+  readonly flows?: readonly FlowReport[];
   /** Links with a configured capacity, and what waits for them. */
   readonly queues?: readonly LinkQueueStatus[];
 }
@@ -33,6 +35,32 @@ export interface AccountStatus {
   readonly packets: number;
   /** Header, route and payload of data packets. */
   readonly bytes: number;
+}
+
+export interface FlowReport {
+  readonly source: string;
+  /** Of the last packet. */
+  readonly destination: string;
+  /** Label: tells flows of one source apart. */
+  readonly flow: number;
+  /** Name of the lane. */
+  readonly lane: string;
+  /** How its last packet was led: by each node, or by what its source stamped on it. */
+  readonly route: 'each node' | 'path' | 'graph' | 'flood';
+  /** Data frames here, and their bytes, since the lane of the label last changed. */
+  readonly packets: number;
+  readonly bytes: number;
+  /** Sent on from here: `copies / packets` is what redundancy costs here. */
+  readonly copies: number;
+  /** Lost on the link they came over, and repaired on it. */
+  readonly recovered: number;
+  /** Came again and were dropped: the price of more than one way. */
+  readonly duplicates: number;
+  /** At the destination: after the flow's deadline. */
+  readonly late: number;
+  /** Refused or dropped here; at the destination also what playout gave up. */
+  readonly dropped: number;
+  readonly idleMs: number;
 }
 
 export interface LinkQueueStatus {

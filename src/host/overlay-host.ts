@@ -387,7 +387,11 @@ export class OverlayHost implements OverlayNodeHandle {
     for (const [name, value] of Object.entries(this.underlay.counters()))
       counters[`underlay.${name}`] = value;
     for (const source of this.counterSources) Object.assign(counters, source());
-    const host = { sockets: this.sockets.status(), underlay: this.underlayStatus() };
+    const host = {
+      sockets: this.sockets.status(),
+      underlay: this.underlayStatus(),
+      laneName: (number: number) => this.sockets.choices.nameOf(number),
+    };
     return presentStatus(status, this.nameOf, host, counters);
   }
 

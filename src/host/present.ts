@@ -94,9 +94,14 @@ export function presentExplanation(
 export function presentStatus(
   status: core.NodeStatus,
   nameOf: NameOf,
-  host: { readonly sockets: readonly api.SocketStatus[]; readonly underlay: api.UnderlayStatus },
+  host: {
+    readonly sockets: readonly api.SocketStatus[];
+    readonly underlay: api.UnderlayStatus;
+    readonly laneName: (number: number) => string;
+  },
   counters: Readonly<Record<string, number>>,
 ): api.NodeStatus {
+  const { laneName } = host;
   return {
     name: status.name,
     address: formatNodeAddress(status.address),
@@ -124,6 +129,9 @@ export function presentStatus(
             ...account,
           })),
         }),
+    ...(status.traffic === undefined
+      ? {}
+      : { flows: status.traffic.map((row) => presentFlow(row, nameOf, laneName)) }),
     ...(status.queues === undefined
       ? {}
       : {
@@ -133,6 +141,24 @@ export function presentStatus(
             ...queue,
           })),
         }),
+  };
+}
+
+const ROUTES = ['each node', 'path', 'graph', 'flood'] as const;
+
+function presentFlow(
+  row: core.FlowUse,
+  nameOf: NameOf,
+  laneName: (number: number) => string,
+): api.FlowReport {
+  const { source, destination, lane, routeForm, idle, ...counts } = row;
+  return {
+    source: nameOf(source),
+    destination: nameOf(destination),
+    lane: laneName(lane),
+    route: ROUTES[routeForm] ?? 'each node',
+    ...counts,
+    idleMs: presentMs(idle),
   };
 }
 

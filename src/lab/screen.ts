@@ -12,6 +12,7 @@ export interface ScreenState {
   readonly destination: string;
   readonly overlay: FlowView;
   readonly twin: FlowView;
+  readonly lane?: LaneView | undefined;
   readonly routeLinks: readonly RouteLinkView[];
   readonly candidates: readonly CandidateView[];
   readonly happened: readonly HappenedView[];
@@ -25,6 +26,30 @@ export interface FlowView {
   readonly flow: FlowSnapshot;
   /** Share lost in each of the last seconds, oldest first. */
   readonly lossBySecond: readonly number[];
+}
+
+/** What a flow asked for and what came of it, over all nodes. */
+export interface LaneView {
+  readonly lane: string;
+  readonly route: string;
+  /** Transmissions on links for each packet sent. */
+  readonly transmissions: number;
+  /** Links of the best route: what one way alone would take. */
+  readonly links: number;
+  readonly recovered: number;
+  readonly late: number;
+  readonly dropped: number;
+  readonly duplicates: number;
+}
+
+export function laneText(view: LaneView): string {
+  const { transmissions, links } = view;
+  const cost = links === 0 ? '-' : (transmissions / links).toFixed(2);
+  return (
+    `lane ${view.lane}, led by ${view.route}: ${transmissions.toFixed(2)} transmissions a packet ` +
+    `(${cost} x one way); ${view.recovered} recovered, ${view.late} late, ` +
+    `${view.dropped} dropped, ${view.duplicates} duplicates`
+  );
 }
 
 export interface RouteLinkView {
@@ -98,6 +123,7 @@ function flowLines(state: ScreenState, paint: Paint, columns: number): string[] 
     paint.dim(header),
     flowLine('overlay', state.source, state.overlay, paint),
     flowLine('unprotected twin', state.source, state.twin, paint),
+    ...(state.lane === undefined ? [] : [`  ${paint.dim(laneText(state.lane))}`]),
     '',
     `  ${'loss, by second'.padEnd(18)}`,
     `  ${'overlay'.padEnd(18)}${sparkline(state.overlay.lossBySecond, width, paint)}`,

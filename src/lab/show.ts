@@ -3,12 +3,12 @@
  * unprotected twin, a story that breaks things, and keys to break them oneself. It reads daemons
  * only through the SDK, as any application would.
  */
-import type { DatagramSocket, RouteExplanation } from '../host/index.ts';
+import type { DatagramOptions, DatagramSocket, RouteExplanation } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
 import { CITIES, CITY_LINKS } from '../sim/index.ts';
 import { LabCluster, type LabOptions, type LabPlan } from './cluster.ts';
 import { FlowMeter } from './flow-meter.ts';
-import type { FlowView, HappenedView, ScreenState } from './screen.ts';
+import type { FlowView, HappenedView, LaneView, ScreenState } from './screen.ts';
 import { type Act, STORY, STORY_MS, type Stage } from './story.ts';
 
 export const SOURCE = 'ATL';
@@ -36,8 +36,15 @@ export function continentPlan(config: LabPlan['config'] = {}): LabPlan {
   };
 }
 
+export interface ShowOptions extends LabOptions {
+  /** Lane of the measured flow; its twin stays unprotected. Default `default`. */
+  readonly lane?: string;
+}
+
 export interface LabSummary {
   readonly seconds: number;
+  /** What the measured flow asked for and what came of it, over all nodes. */
+  readonly lane: LaneView;
   readonly overlay: FlowSummary;
   readonly twin: FlowSummary;
   readonly reroutes: number;
@@ -70,6 +77,7 @@ export class LabShow implements Stage {
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly watching = new AbortController();
   private readonly flows: { overlay: Flow; twin: Flow };
+  private lane: LaneView;
   private explanation: RouteExplanation | undefined;
   private twinRoute: readonly string[] | undefined;
   private reroutes = 0;
@@ -79,21 +87,24 @@ export class LabShow implements Stage {
   private isEnding = false;
   private onHappened: (h: HappenedView) => void = () => undefined;
 
-  private constructor(cluster: LabCluster, flows: { overlay: Flow; twin: Flow }) {
+  private constructor(cluster: LabCluster, flows: { overlay: Flow; twin: Flow }, lane: string) {
+    this.lane = { ...NO_LANE_USE, lane };
     this.cluster = cluster;
     this.flows = flows;
     this.began = performance.now();
   }
 
-  static async start(options: LabOptions = {}): Promise<LabShow> {
+  /** Fails with UNKNOWN_LANE, LANE_CANNOT_HOLD. */
+  static async start(options: ShowOptions = {}): Promise<LabShow> {
+    const { lane = 'default' } = options;
     const cluster = await LabCluster.start(continentPlan(), options);
     try {
       await cluster.routed(SOURCE, DESTINATION);
       const flows = {
-        overlay: await openFlow(cluster, PORT.overlay, 'best'),
-        twin: await openFlow(cluster, PORT.twin, 'pinned'),
+        overlay: await openFlow(cluster, PORT.overlay, { lane, to: DESTINATION }),
+        twin: await openFlow(cluster, PORT.twin, { routing: 'pinned' }),
       };
-      const show = new LabShow(cluster, flows);
+      const show = new LabShow(cluster, flows, lane);
       await show.refresh();
       show.twinRoute = show.explanation?.route?.path;
       show.run();
@@ -122,6 +133,7 @@ export class LabShow implements Stage {
     this.isEnding = true;
     for (const timer of this.timers) clearInterval(timer);
     this.watching.abort();
+    await this.refreshLane();
     const summary = this.summary();
     await this.cluster.stop();
     return summary;
@@ -213,6 +225,7 @@ export class LabShow implements Stage {
       destination: DESTINATION,
       overlay: this.view(this.flows.overlay, this.explanation?.route?.path),
       twin: this.view(this.flows.twin, this.twinRoute),
+      lane: this.lane,
       routeLinks: route.slice(1).map((b, i) => this.linkView(route[i]!, b)),
       candidates: (this.explanation?.candidates ?? []).filter((c) => !c.isChosen),
       happened: this.happened,
@@ -231,6 +244,7 @@ export class LabShow implements Stage {
     };
     return {
       seconds: Math.round(now / 1_000),
+      lane: this.lane,
       overlay: of(this.flows.overlay),
       twin: of(this.flows.twin),
       reroutes: this.reroutes,
@@ -258,6 +272,7 @@ export class LabShow implements Stage {
     this.timers.push(
       setInterval(() => this.countSecond(), 1_000),
       setInterval(() => this.attempt(this.refresh()), 1_000),
+      setInterval(() => this.attempt(this.refreshLane()), 1_000),
       setInterval(() => this.attempt(this.play()), 250),
     );
     this.attempt(this.watchRoutes());
@@ -299,6 +314,38 @@ export class LabShow implements Stage {
 
   private async refresh(): Promise<void> {
     this.explanation = await this.cluster.node(SOURCE).handle.explain(DESTINATION);
+  }
+
+  /** Asks every daemon what it saw of the flow; one that does not answer is left out. */
+  private async refreshLane(): Promise<void> {
+    const answers = await Promise.allSettled(
+      CITIES.filter(({ name }) => !this.killed.has(name)).map(({ name }) =>
+        this.cluster.node(name).handle.status(),
+      ),
+    );
+    const statuses = answers.flatMap((a) => (a.status === 'fulfilled' ? [a.value] : []));
+    const source = statuses.find(({ name }) => name === SOURCE);
+    // The twin is in another lane or on a stamped path; the greatest flow of ours is the measured one.
+    const own = (source?.flows ?? []).filter(
+      (f) => f.source === SOURCE && f.lane === this.lane.lane && f.route !== 'path',
+    );
+    const flow = own.sort((a, b) => b.packets - a.packets)[0];
+    if (flow === undefined) return;
+    const rows = statuses.flatMap(({ flows = [] }) =>
+      flows.filter((f) => f.source === SOURCE && f.flow === flow.flow),
+    );
+    const sum = (key: 'copies' | 'recovered' | 'late' | 'dropped' | 'duplicates'): number =>
+      rows.reduce((total, row) => total + row[key], 0);
+    this.lane = {
+      lane: this.lane.lane,
+      route: flow.route,
+      transmissions: (sum('copies') + sum('recovered')) / Math.max(1, flow.packets),
+      links: this.explanation?.route?.path.length ?? 0,
+      recovered: sum('recovered'),
+      late: sum('late'),
+      dropped: sum('dropped'),
+      duplicates: sum('duplicates'),
+    };
   }
 
   /** Reroutes as the source's own daemon tells of them. */
@@ -348,19 +395,25 @@ export class LabShow implements Stage {
   }
 }
 
-async function openFlow(
-  cluster: LabCluster,
-  port: number,
-  routing: 'best' | 'pinned',
-): Promise<Flow> {
+async function openFlow(cluster: LabCluster, port: number, flow: DatagramOptions): Promise<Flow> {
   return {
     meter: new FlowMeter({ intervalMs: INTERVAL_MS }),
-    sender: await cluster.node(SOURCE).handle.datagram({ routing }),
+    sender: await cluster.node(SOURCE).handle.datagram(flow),
     receiver: await cluster.node(DESTINATION).handle.datagram({ port }),
     port,
     lossBySecond: [],
     counted: { sent: 0, received: 0 },
   };
 }
+
+const NO_LANE_USE: Omit<LaneView, 'lane'> = {
+  route: 'each node',
+  transmissions: 0,
+  links: 0,
+  recovered: 0,
+  late: 0,
+  dropped: 0,
+  duplicates: 0,
+};
 
 const linkKey = (a: string, b: string): string => (a < b ? `${a}|${b}` : `${b}|${a}`);

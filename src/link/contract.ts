@@ -37,7 +37,15 @@ export interface LinkIdentity {
 export interface LinkSink {
   transmit(batch: DatagramBatch): void;
   /** A data frame at [at, end), to the end of its packet. */
-  data(link: Link, slab: Uint8Array, at: number, end: number, now: Instant): void;
+  /** `isRepair`: it was lost on the link and came again. */
+  data(
+    link: Link,
+    slab: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+    isRepair?: boolean,
+  ): void;
   /** A routing frame's body at [at, end). */
   control(
     link: Link,

@@ -375,7 +375,7 @@ export class LinkLayer {
       writer: this.writer,
       slab: () => this.outgoing.slab,
       latencyTo: (destination) => this.options.latencyTo?.(destination),
-      data: (link, slab, at, end, now) => this.sink.data(link, slab, at, end, now),
+      data: (link, slab, at, end, now) => this.sink.data(link, slab, at, end, now, true),
       hastened: () => {
         this.isWakeStale = true;
       },

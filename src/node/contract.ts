@@ -6,7 +6,7 @@
  * sink are valid until the sink's method returns. What a call wants sent is gathered and given to
  * `NodeSink.transmit` when the batch is full, at the end of `handle`, and on `flush`.
  */
-import type { Account, LinkQueueStatus } from '../forwarding/index.ts';
+import type { Account, FlowUse, LinkQueueStatus } from '../forwarding/index.ts';
 import type {
   Crypto,
   DatagramBatch,
@@ -48,7 +48,7 @@ import type { PolicyRule } from '../wire/index.ts';
 import type { ProbingOptions } from './probing.ts';
 
 /** Shapes that belong to the rooms below this one and are part of the contract as they stand. */
-export type { Account, LinkQueueStatus } from '../forwarding/index.ts';
+export type { Account, FlowUse, LinkQueueStatus } from '../forwarding/index.ts';
 export type { LinkStatus, RecoveryStatus } from '../link/index.ts';
 export type {
   FlowExplanation,
@@ -372,6 +372,8 @@ export interface NodeStatus {
   readonly counters: Readonly<Record<string, number>>;
   /** Use of the network by member and lane, as this node saw it pass. */
   readonly accounting?: readonly Account[];
+  /** Flows that this node sends, passes on or receives, those used last first. */
+  readonly traffic?: readonly FlowUse[];
   /** Links with a capacity and what waits for them. */
   readonly queues?: readonly LinkQueueStatus[];
 }

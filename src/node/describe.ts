@@ -1,5 +1,6 @@
 /** A node's answer to "how are you": gathered from its children when asked, never kept. */
-import type { FairOutlet, Forwarder } from '../forwarding/index.ts';
+import type { FairOutlet, FlowUse, Forwarder } from '../forwarding/index.ts';
+import { flowUses } from '../forwarding/index.ts';
 import type { Duration, Instant } from '../kernel/index.ts';
 import { toHex } from '../kernel/index.ts';
 import type { LinkLayer } from '../link/index.ts';
@@ -38,8 +39,20 @@ export function describeNode(parts: NodeParts, now: Instant): NodeStatus {
     flows: parts.sockets.flowStatuses(now),
     counters: countersOf(parts),
     accounting: parts.forwarder.flows.accounting.all(parts.forwarder.flows.all()),
+    traffic: trafficOf(parts, now),
     queues: parts.outlet.status(),
   };
+}
+
+/** Lateness at the application's edge is the playout's to tell, where a flow has one. */
+function trafficOf({ forwarder, sockets }: NodeParts, now: Instant): FlowUse[] {
+  const conversations = sockets.conversations(now);
+  return flowUses(forwarder.flows.all(), now).map((row) => {
+    const own = conversations.filter((c) => c.source === row.source && c.flow === row.flow);
+    const late = own.reduce((sum, c) => sum + c.late, 0);
+    const missing = own.reduce((sum, c) => sum + c.missing, 0);
+    return { ...row, late: Math.max(row.late, late), dropped: row.dropped + missing };
+  });
 }
 
 function membersOf({ self, routing }: NodeParts): MemberStatus[] {

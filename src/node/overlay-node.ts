@@ -347,8 +347,8 @@ export class OverlayNode implements OverlayNodeApi {
         latencyTo: (destination) => this.routing.latencyTo(destination),
         sink: {
           transmit: (batch) => sink.transmit(batch),
-          data: (link, slab, at, end, t) =>
-            this.forwarder.receive(link.neighbour, slab, at, end, t),
+          data: (link, slab, at, end, t, isRepair) =>
+            this.forwarder.receive(link.neighbour, slab, at, end, t, isRepair),
           control: (link, type, slab, at, end, t) =>
             this.control(link.neighbour, type, { slab, at, end }, t),
           roundTrip: (figures, neighbour) => this.relays.linkMeasured(figures, neighbour),

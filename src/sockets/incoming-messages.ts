@@ -47,6 +47,8 @@ export interface ConversationStatus extends Readonly<PlayoutCounts> {
   readonly source: NodeAddress;
   readonly fromPort: number;
   readonly toPort: number;
+  /** Flow label of the last packet. */
+  readonly flow: number;
   readonly lane: number;
   readonly duplicates: number;
   readonly bytes: number;
@@ -65,6 +67,7 @@ interface Conversation extends HeapItem {
   readonly promised: Set<number>;
   readonly clock: SourceClock;
   readonly playout: Playout<Delivery>;
+  flow: number;
   lane: number;
   duplicates: number;
   bytes: number;
@@ -112,6 +115,7 @@ export class IncomingMessages {
     const { counters } = this.options;
     const c = this.conversation(header, message, now);
     c.lastUsed = now;
+    c.flow = header.flow;
     c.lane = header.lane;
     if (!c.window.admit(message.number)) {
       c.duplicates++;
@@ -151,6 +155,7 @@ export class IncomingMessages {
       source: c.source,
       fromPort: c.fromPort,
       toPort: c.toPort,
+      flow: c.flow,
       lane: c.lane,
       ...c.playout.counts,
       duplicates: c.duplicates,
@@ -224,6 +229,7 @@ export class IncomingMessages {
       promised: new Set(),
       clock: new SourceClock(),
       playout: new Playout(message.playout, bounds),
+      flow: header.flow,
       lane: header.lane,
       duplicates: 0,
       bytes: 0,

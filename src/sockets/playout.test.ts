@@ -164,6 +164,16 @@ describe('a source clock', () => {
     }
   });
 
+  test('a link thought slower than it is for a moment makes nothing late', () => {
+    const clock = new SourceClock();
+    let sentAt = 0;
+    for (let t = 0; t < 2_000 * MS; t += 10 * MS) {
+      const age = t === 500 * MS ? 150 * MS : 30 * MS;
+      sentAt = clock.heard(t / 100, age as Duration, (t + 30 * MS) as Instant) - t;
+    }
+    assert.equal(sentAt, 0);
+  });
+
   test('a longer way that its packets tell of moves nothing', () => {
     const clock = new SourceClock();
     clock.heard(0, (10 * MS) as Duration, (10 * MS) as Instant);

@@ -1,4 +1,13 @@
-import { happenedText, LabShow, type LabSummary, renderScreen, STORY_MS } from '../../lab/index.ts';
+import { NAMED_LANES, unknownLane } from '../../forwarding/index.ts';
+import { OverlayError } from '../../kernel/index.ts';
+import {
+  happenedText,
+  LabShow,
+  type LabSummary,
+  laneText,
+  renderScreen,
+  STORY_MS,
+} from '../../lab/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
 import { type CliContext, print } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -8,6 +17,7 @@ interface Flags {
   readonly story: boolean;
   readonly plain: boolean;
   readonly keep?: string;
+  readonly lane?: string;
 }
 
 /** A gap longer than this in the overlay's flow is a promise not kept. */
@@ -22,10 +32,12 @@ export const labCommand: DefinedCommand = defineCommand<Flags>({
   examples: [
     { line: 'overlane lab', note: 'what npm start runs' },
     { line: 'overlane lab --no-story', note: 'nothing breaks unless you break it' },
+    { line: 'overlane lab --lane video', note: 'the measured flow in that lane' },
     { line: 'overlane lab --seconds 30 --json', note: 'measure, and print the figures' },
   ],
   fields: {
     seconds: 'how long the flow ran',
+    lane: 'lane, route, transmissions a packet, links of one way, recovered, late, dropped, duplicates',
     overlay: 'sent, received, lost, gapsMs, longestGapMs of the overlay flow',
     twin: 'the same of the unprotected flow',
     reroutes: 'route changes at the source',
@@ -46,6 +58,14 @@ export const labCommand: DefinedCommand = defineCommand<Flags>({
       withNegated: false,
       brief: 'One line an event instead of a screen',
     },
+    lane: {
+      kind: 'parsed',
+      parse: parseLane,
+      optional: true,
+      placeholder: 'name',
+      proposeCompletions: () => NAMED_LANES.map((l) => l.name),
+      brief: 'Lane of the measured flow; its twin stays unprotected',
+    },
     keep: {
       kind: 'parsed',
       parse: String,
@@ -58,7 +78,10 @@ export const labCommand: DefinedCommand = defineCommand<Flags>({
     const screen = !flags.json && !flags.plain && process.stdout.isTTY === true;
     if (!flags.json) print(context, 'starting twelve daemons ...');
     const began = performance.now();
-    const show = await LabShow.start(flags.keep === undefined ? {} : { directory: flags.keep });
+    const show = await LabShow.start({
+      ...(flags.keep === undefined ? {} : { directory: flags.keep }),
+      ...(flags.lane === undefined ? {} : { lane: flags.lane }),
+    });
     show.isStoryOn = flags.story;
     const seconds = flags.seconds ?? (screen ? undefined : STORY_MS / 1_000 + 3);
     const ending = new AbortController();
@@ -156,6 +179,7 @@ function summaryText(summary: LabSummary): string {
     `  ${'flow'.padEnd(18)}${'sent'.padStart(8)}${'received'.padStart(10)}${'lost'.padStart(8)}${'longest gap'.padStart(14)}`,
     row('overlay', summary.overlay),
     row('unprotected twin', summary.twin),
+    `  ${laneText(summary.lane)}`,
   ].join('\n');
 }
 
@@ -163,4 +187,12 @@ function parseSeconds(text: string): number {
   const n = Number(text);
   if (!(n > 0 && n <= 86_400)) throw new SyntaxError('expected seconds, 1 to 86400');
   return n;
+}
+
+/** Before twelve daemons are started for nothing. */
+function parseLane(text: string): string {
+  if (NAMED_LANES.some((l) => l.name === text)) return text;
+  const { message, nearest } = unknownLane(text, NAMED_LANES);
+  const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+  throw new OverlayError('USAGE', `${message}${hint}`);
 }

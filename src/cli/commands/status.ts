@@ -29,7 +29,8 @@ export const statusCommand: DefinedCommand = defineCommand<Flags, [node?: string
     { line: 'overlane status --json | jq .status.links', note: 'for programs' },
   ],
   fields: {
-    status: 'NodeStatus of the SDK: node, links, routes, members, sockets, counters, underlay',
+    status:
+      'NodeStatus of the SDK: node, links, routes, members, flows, sockets, counters, underlay',
     explanations: 'RouteExplanation of each destination: the route, the candidates, their verdicts',
   },
   exits: [[EXIT.negative, 'NODE was given and there is no route to it']],

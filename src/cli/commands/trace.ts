@@ -2,6 +2,7 @@ import { type DefinedCommand, defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { FLOW_FLAGS, type FlowFlags, flowOfFlags } from '../flow-flags.ts';
 import { durationMs, nodeArgument, wholeNumber } from '../parameters.ts';
+import { flowsView } from '../views/flows-view.ts';
 import { traceView } from '../views/route-view.ts';
 
 interface Flags extends FlowFlags {
@@ -13,7 +14,7 @@ export const traceCommand: DefinedCommand = defineCommand<Flags, [node: string]>
   path: 'trace',
   brief: 'Measure the way to a node hop by hop, and say why it is the way',
   description:
-    'Sends echoes that run out of hops one node further each time, and shows beside the answers what this node computed: the route, every other way through a neighbour, and why each lost.',
+    'Sends echoes that run out of hops one node further each time, and shows beside the answers what this node computed: the route, every other way through a neighbour, and why each lost. Below it the flows of this node to there, with their lane and what it cost.',
   usesDaemon: true,
   examples: [
     { line: 'overlane trace LAX', note: 'three probes a hop' },
@@ -21,6 +22,8 @@ export const traceCommand: DefinedCommand = defineCommand<Flags, [node: string]>
   ],
   fields: {
     from: 'name of this node',
+    lane: 'LaneReport of the SDK: what the probes asked for',
+    flows: 'FlowReport of the SDK, those of this node to the destination',
     result: 'TraceResult of the SDK: hops, isReached, explanation with candidates and verdicts',
   },
   exits: [[EXIT.negative, 'the destination did not answer']],
@@ -45,9 +48,15 @@ export const traceCommand: DefinedCommand = defineCommand<Flags, [node: string]>
       timeoutMs: flags.timeout,
       signal: context.signal,
     });
+    const lane = await daemon.checkLane(flowOfFlags(flags), { signal: context.signal });
+    const { flows = [] } = await daemon.status({ signal: context.signal });
+    const own = flows.filter(
+      (f) => f.source === daemon.name && f.destination === result.destination,
+    );
+    const more = own.length === 0 ? '' : `\n\n${flowsView(own, context.paint)}`;
     return {
-      data: { from: daemon.name, result },
-      text: traceView(daemon.name, result, context.paint),
+      data: { from: daemon.name, lane, flows: own, result },
+      text: `${traceView(daemon.name, result, context.paint)}${more}`,
       exit: result.isReached ? EXIT.ok : EXIT.negative,
     };
   },

@@ -7,6 +7,7 @@ import type {
   RouteStatus,
   UnderlayStatus,
 } from '../../host/index.ts';
+import { flowsView } from './flows-view.ts';
 import type { Paint, Style } from './paint.ts';
 import {
   countOf,
@@ -28,10 +29,15 @@ export interface StatusViewOptions {
   readonly withCounters?: boolean;
 }
 
+/** A flow idle for longer is in --json only. */
+const FLOW_SHOWN_MS = 60_000;
+
 export function statusView(status: NodeStatus, options: StatusViewOptions): string {
   const { paint } = options;
   const parts = [headline(status, options), linksView(status.links, paint)];
   parts.push(routesView(status, options));
+  const flows = (status.flows ?? []).filter(({ idleMs }) => idleMs < FLOW_SHOWN_MS);
+  if (flows.length > 0) parts.push(flowsView(flows, paint));
   const unreachable = status.members.filter((m) => !m.isReachable && m.name !== status.name);
   if (unreachable.length > 0) parts.push(unreachableView(unreachable, paint));
   if (options.withSockets === true) parts.push(socketsView(status, paint));

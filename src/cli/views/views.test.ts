@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LogLevels } from '../../daemon/index.ts';
-import { FAKE_EXPLANATION, FAKE_NOW, FAKE_STATUS } from '../fake-context.ts';
+import { FAKE_EXPLANATION, FAKE_FLOWS, FAKE_NOW, FAKE_STATUS } from '../fake-context.ts';
 import { eventLine } from './event-view.ts';
+import { flowLine, flowsView } from './flows-view.ts';
 import {
   exposesView,
   forwardsView,
@@ -221,6 +222,22 @@ describe('operations', () => {
       plainPaint,
     );
     assert.equal(text, '  others  info\n  link    debug');
+  });
+
+  test('flows show lane, how they are led, what they paid and what was late', () => {
+    const text = flowsView(FAKE_FLOWS, plainPaint);
+    assert.match(text, /ATL +LAX +remote +graph +1000 +200 kB +2\.00 x +0 +0 +0 +0 +0\.0 s/);
+    assert.match(text, /DFW +ATL +video +each node +10 +12\.0 kB +- +3 +2 +1 +4 +/);
+    const [out, into] = FAKE_FLOWS;
+    assert.equal(
+      flowLine(into!, undefined, plainPaint),
+      'flow       DFW > ATL  video by each node: 10 packets, 3 recovered, 2 duplicates, 1 late, 4 dropped',
+    );
+    const later = { ...out!, packets: 1_100, copies: 2_200 };
+    assert.match(flowLine(later, out, plainPaint), /remote by graph: 100 packets, 2\.00 x copies/);
+    assert.equal(flowLine(out!, out, plainPaint), '');
+    const none = { ...out!, source: 'X', packets: 0 };
+    assert.equal(flowLine(none, undefined, plainPaint), '');
   });
 
   test('forwards and exposed ports show who, where and what was refused', () => {
