@@ -31,7 +31,7 @@ import {
   type EndpointParts,
   type EventUpdate,
   type FlowChoice,
-  type FlowReport,
+  type FlowRouteReport,
   type FlowSummary,
   failure,
   formatEndpoint,
@@ -207,9 +207,9 @@ class RemoteNode implements DaemonConnection {
     return this.post('/v1/lane', { ...choice, to }, { ...(signal && { signal }) });
   }
 
-  async why(flow: string, options: SignalOption = {}): Promise<readonly FlowReport[]> {
+  async why(flow: string, options: SignalOption = {}): Promise<readonly FlowRouteReport[]> {
     const path = `/v1/why/${encodeURIComponent(flow)}`;
-    return (await this.fetch<{ flows: FlowReport[] }>(path, options)).flows;
+    return (await this.fetch<{ flows: FlowRouteReport[] }>(path, options)).flows;
   }
 
   async flows(options: SignalOption = {}): Promise<readonly FlowSummary[]> {

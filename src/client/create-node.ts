@@ -17,7 +17,7 @@ import type {
   Endpoint,
   EventUpdate,
   FlowChoice,
-  FlowReport,
+  FlowRouteReport,
   FlowSummary,
   HistoryOptions,
   LaneReport,
@@ -186,7 +186,7 @@ class EmbeddedNode implements OverlayNodeHandle {
     return this.host.checkLane(choice, options);
   }
 
-  why(flow: string, options?: SignalOption): Promise<readonly FlowReport[]> {
+  why(flow: string, options?: SignalOption): Promise<readonly FlowRouteReport[]> {
     return this.host.why(flow, options);
   }
 

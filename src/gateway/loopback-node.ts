@@ -13,7 +13,7 @@ import type {
   Endpoint,
   EndpointParts,
   FlowChoice,
-  FlowReport,
+  FlowRouteReport,
   FlowSummary,
   LaneReport,
   LinkUpdate,
@@ -116,7 +116,7 @@ export class LoopbackNode implements OverlayNodeHandle {
     return choices.report(choices.lane(choice), undefined);
   }
 
-  async why(): Promise<readonly FlowReport[]> {
+  async why(): Promise<readonly FlowRouteReport[]> {
     return [];
   }
 

@@ -23,7 +23,7 @@ export type * from './api-watch.ts';
 
 import type { PlayoutWord, RecoveryWord, RoutingWord } from '../forwarding/index.ts';
 import type {
-  FlowReport,
+  FlowRouteReport,
   FlowSummary,
   HistoryOptions,
   MetricRouting,
@@ -195,7 +195,7 @@ export interface OverlayNodeHandle extends AsyncDisposable {
    * Why flows go the way they go: a node's name for all that goes there, `NODE:port`, or the number
    * of a flow. Fails with UNKNOWN_DESTINATION, ABORTED, CLOSED.
    */
-  why(flow: string, options?: SignalOption): Promise<readonly FlowReport[]>;
+  why(flow: string, options?: SignalOption): Promise<readonly FlowRouteReport[]>;
 
   /** Flows of this node that chose their routes by a metric of their own, or had to by policy. */
   flows(options?: SignalOption): Promise<readonly FlowSummary[]>;

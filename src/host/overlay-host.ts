@@ -69,7 +69,7 @@ import { abortFailure, failure } from './failure.ts';
 import { NodeDriver, type SinkAbove } from './node-driver.ts';
 import { type NameOf, nameIn, presentExplanation, presentStatus } from './present.ts';
 import type {
-  FlowReport,
+  FlowRouteReport,
   FlowSummary,
   HistoryOptions,
   PolicyOptions,
@@ -269,7 +269,7 @@ export class OverlayHost implements OverlayNodeHandle {
     return this.sockets.checkLane(choice, options.to);
   }
 
-  async why(flow: string, options: SignalOption = {}): Promise<readonly FlowReport[]> {
+  async why(flow: string, options: SignalOption = {}): Promise<readonly FlowRouteReport[]> {
     this.assertOpen(options.signal);
     return this.routes.why(flow);
   }

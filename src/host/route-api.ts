@@ -35,7 +35,7 @@ export interface FlowSummary {
   readonly cause: string;
 }
 
-export interface FlowReport extends FlowSummary {
+export interface FlowRouteReport extends FlowSummary {
   readonly candidates: readonly {
     readonly path: readonly string[];
     readonly score: string;

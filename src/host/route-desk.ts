@@ -7,7 +7,7 @@ import type { NodeDriver } from './node-driver.ts';
 import type { NameOf } from './present.ts';
 import { presentMs, presentTime } from './present.ts';
 import type {
-  FlowReport,
+  FlowRouteReport,
   FlowSummary,
   HistoryOptions,
   PolicyOptions,
@@ -33,7 +33,7 @@ export class RouteDesk {
     this.resolve = options.resolve;
   }
 
-  why(flow: string): FlowReport[] {
+  why(flow: string): FlowRouteReport[] {
     const asked = /^(?<node>.+?)(?::(?<port>\d{1,5}))?$/.exec(flow)?.groups;
     const isId = /^\d+$/.test(flow) && this.driver.node.addressOf(flow) === undefined;
     return this.driver.read((node, now) => {
@@ -104,7 +104,7 @@ export class RouteDesk {
     };
   }
 
-  private report({ flow, candidates }: core.FlowExplanation): FlowReport {
+  private report({ flow, candidates }: core.FlowExplanation): FlowRouteReport {
     return {
       ...this.summary(flow),
       candidates: candidates.map(({ path, score, latency, lossPpm, isChosen, verdict }) => ({
@@ -138,7 +138,7 @@ export class RouteDesk {
   }
 
   /** The route of all that asks for nothing, in the same shape. */
-  private networkReport({ name, route, candidates }: core.RouteExplanation): FlowReport {
+  private networkReport({ name, route, candidates }: core.RouteExplanation): FlowRouteReport {
     const words = (cost: Duration): string => `${presentMs(cost).toFixed(1)} ms`;
     return {
       id: undefined,

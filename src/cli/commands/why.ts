@@ -25,7 +25,7 @@ export const whyCommand: DefinedCommand = defineCommand<Flags, [flow?: string]>(
   ],
   fields: {
     from: 'name of this node',
-    flows: 'FlowReport of the SDK for each: path, score, cause, candidates with verdicts',
+    flows: 'FlowRouteReport of the SDK for each: path, score, cause, candidates with verdicts',
     history: 'RouteHistoryEntry of the SDK, newest first; only with --history',
   },
   exits: [[EXIT.negative, 'there is no way to the node']],

@@ -1,11 +1,11 @@
 /** Why flows go the way they go, and what their routes did. */
-import type { FlowReport, FlowSummary, RouteHistoryEntry } from '../../host/index.ts';
+import type { FlowRouteReport, FlowSummary, RouteHistoryEntry } from '../../host/index.ts';
 import type { Paint } from './paint.ts';
 import { countOf, showMs, showPath, showShare, showSpan } from './quantities.ts';
 import { lossCell } from './status-view.ts';
 import { type Cell, table } from './table.ts';
 
-export function whyView(from: string, flows: readonly FlowReport[], paint: Paint): string {
+export function whyView(from: string, flows: readonly FlowRouteReport[], paint: Paint): string {
   if (flows.length === 0) return 'no flow goes there';
   return flows.map((flow) => flowBlock(from, flow, paint)).join('\n\n');
 }
@@ -47,7 +47,7 @@ const metricWords = ({ metric, hops, spread }: FlowSummary): string =>
     .filter((word) => word !== '')
     .join(', ');
 
-function flowBlock(from: string, flow: FlowReport, paint: Paint): string {
+function flowBlock(from: string, flow: FlowRouteReport, paint: Paint): string {
   const { path, port, destination, id } = flow;
   const to = port === undefined ? destination : `${destination}:${port}`;
   const what =
