@@ -18,15 +18,15 @@ function bareLinks() {
   return {
     outgoingSlab,
     lastRefusal: 'link-down',
-    wire: 0,
+    sent: 0,
     neighbours: () => [3],
     latency: () => 5_000,
-    frameBytesMax: () => 1_400,
-    wireBytes() {
-      return this.wire;
+    get facts() {
+      return { latency: () => 5_000, frameBytesMax: () => 1_400, wireBytes: () => this.sent };
     },
+    reliable: { reliableIdle() {} },
     reserveData(_to, bytes) {
-      this.wire += bytes;
+      this.sent += bytes;
       return 0;
     },
   };

@@ -81,6 +81,7 @@ const READERS = {
     return { ...repair, frame: repair.frame - at };
   },
   decodeNodeControl: ranged(wire.decodeNodeControl),
+  decodeReliableAck: ranged(wire.decodeReliableAck),
   decodeSessionMessage: ranged(wire.decodeSessionMessage),
   decodeSessionOffer: whole(wire.decodeSessionOffer),
   decodeReceipt: ranged(wire.decodeReceipt),
@@ -163,6 +164,15 @@ function encodedSeeds() {
     decodeHello: [helloBody()],
     decodeLossReport: [lossReportBody()],
     decodeRepair: [bytes(80)],
+    decodeReliableAck: [
+      wire.encodeReliableAck({
+        session: 9,
+        greatest: 4_000,
+        delay: 4_800,
+        runs: [3, 1, 2, 5, 10],
+        paused: ADDRESSES.map((source) => ({ source, destination: ADDRESSES[0], flow: 7 })),
+      }),
+    ],
     decodeFlood: [wire.encodeFlood({ ...version, age: 12_300_000, body: linkStateBody() })],
     decodeFloodAck: [wire.encodeFloodAck(versions), wire.encodeFloodAck([version])],
     decodeSync: [

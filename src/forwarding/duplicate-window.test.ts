@@ -40,3 +40,23 @@ test('after a reset every number is new again', () => {
   window.reset();
   assert.equal(window.admit(7), true);
 });
+
+test('a window that grows admits nothing twice and forgets nothing', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 900 }), { maxLength: 200 }),
+      fc.nat(200),
+      (numbers, growAt) => {
+        const window = new DuplicateWindow(64);
+        const seen = new Set<number>();
+        numbers.forEach((n, i) => {
+          if (i === growAt) window.grow(1024);
+          const isNew = window.admit(n);
+          assert.ok(!(isNew && seen.has(n)));
+          if (i > growAt && n === Math.max(n, ...seen)) assert.equal(isNew, !seen.has(n));
+          seen.add(n);
+        });
+      },
+    ),
+  );
+});

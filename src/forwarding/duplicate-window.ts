@@ -4,9 +4,9 @@
  * the window count as seen: a packet that late has been overtaken by thousands and may be a loop.
  */
 export class DuplicateWindow {
-  private readonly words: Uint32Array;
-  private readonly mask: number;
-  private readonly bits: number;
+  private words: Uint32Array;
+  private mask: number;
+  private bits: number;
   private newest = -1;
 
   /** `bits`: a power of two, at least 64. */
@@ -30,6 +30,22 @@ export class DuplicateWindow {
     if ((this.words[word]! & bit) !== 0) return false;
     this.words[word]! |= bit;
     return true;
+  }
+
+  /** Remembers so many from now on; fewer than before changes nothing. */
+  grow(bits: number): void {
+    if (bits <= this.bits) return;
+    const { words, mask, newest } = this;
+    this.bits = bits;
+    this.words = new Uint32Array(bits >>> 5);
+    this.mask = (bits >>> 5) - 1;
+    if (newest < 0) return;
+    const last = newest >>> 5;
+    for (let w = Math.max(0, last - mask); w <= last; w++)
+      this.words[w & this.mask] = words[w & mask]!;
+    // What was too old before stays so: none of it is known to be new.
+    for (let w = last - mask - 1; w >= 0 && w > last - this.words.length; w--)
+      this.words[w & this.mask] = 0xffff_ffff;
   }
 
   /** Forgets everything: the flow's source restarted. */

@@ -19,9 +19,14 @@ function bench(capacity = CAPACITY) {
     outgoingSlab: new Uint8Array(4_096),
     lastRefusal: 'link-down' as const,
     neighbours: () => [NEIGHBOUR],
-    latency: () => 5_000 as Duration,
-    frameBytesMax: () => 1_200,
-    wireBytes: () => wire,
+    facts: { latency: () => 5_000 as Duration, frameBytesMax: () => 1_200, wireBytes: () => wire },
+    reliable: {
+      hasReliableRoom: () => true,
+      reliableRoomAt: () => 0,
+      sendReliable: () => true,
+      reliableIdle: () => undefined,
+      holdFlows: () => undefined,
+    },
     reserveData(_: NodeAddress, bytes: number): number {
       wire += bytes + OVERHEAD;
       pending = { at: now };
@@ -123,7 +128,7 @@ test('what cannot arrive in time any more is dropped and counted, and what waite
 test('what waits for a link that goes down is dropped and counted', () => {
   const { outlet, offer, counters } = bench();
   for (let i = 0; i < 10; i++) offer(1);
-  outlet.linkDown(NEIGHBOUR);
+  outlet.linkDown(NEIGHBOUR, 0 as Instant);
   assert.ok(counters.value('dropped.link-down') >= 6);
   assert.equal(outlet.nextTimeout(), undefined);
 });

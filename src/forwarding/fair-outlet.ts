@@ -3,22 +3,43 @@
  * straight into the link's slab, as if this were not here. Towards one that is, it waits in a buffer of
  * its own until its turn (`fair-queue.ts`, `link-shaper.ts`).
  *
+ * A packet that must not be lost always has a buffer of its own, which goes to the link and comes back
+ * when the neighbour has the packet. What a dead link held and what has no way at the moment is stranded
+ * (`stranded.ts`); flows that wait too long are held back at whoever brings them (`back-pressure.ts`).
+ *
  * Counters, under `forwarding.`: `queued`, `dropped.overload` (bound of a link's queue), `dropped.late`
- * (could not arrive within its deadline any more), `dropped.link-down`.
+ * (could not arrive within its deadline any more), `dropped.link-down`, `stranded`.
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../kernel/index.ts';
-import type { DataHeader } from '../wire/index.ts';
-import { blankDataHeader, decodeDataHeader, writeAge } from '../wire/index.ts';
+import { soonest } from '../kernel/index.ts';
+import type { DataHeader, PausedFlow } from '../wire/index.ts';
+import { blankDataHeader, decodeDataHeader, isReliable, writeAge } from '../wire/index.ts';
+import { BackPressure, RELIABLE_BYTES_MAX } from './back-pressure.ts';
+import { flowKey } from './flow-line.ts';
 import type { LinkOutlet } from './forwarder.ts';
 import { LinkShaper } from './link-shaper.ts';
 import type { QueuedPacket } from './packet-line.ts';
+import { Stranded } from './stranded.ts';
 
-/** What a throttled link is asked besides. */
-export interface PacedLinks extends LinkOutlet {
-  /** Largest data frame; 0 when the link is not up. */
-  frameBytesMax(neighbour: NodeAddress): number;
-  /** All that the link has put on the wire since it came up, headers of UDP and IP included. */
-  wireBytes(neighbour: NodeAddress): number;
+/** What is asked of links with packets that must not be lost. */
+export interface KeepingLinks {
+  hasReliableRoom(neighbour: NodeAddress, now: Instant): boolean;
+  reliableRoomAt(neighbour: NodeAddress): number;
+  sendReliable(neighbour: NodeAddress, packet: QueuedPacket, now: Instant): boolean;
+  reliableIdle(neighbour: NodeAddress): void;
+  holdFlows(neighbour: NodeAddress, flows: readonly PausedFlow[], now: Instant): void;
+}
+
+/** What links are asked besides, when packets wait for them. */
+export interface PacedLinks extends Omit<LinkOutlet, 'latency'> {
+  readonly facts: {
+    latency(neighbour: NodeAddress): Duration;
+    /** Largest data frame; 0 when the link is not up. */
+    frameBytesMax(neighbour: NodeAddress): number;
+    /** All that it has put on the wire since it came up, headers of UDP and IP included. */
+    wireBytes(neighbour: NodeAddress): number;
+  };
+  readonly reliable: KeepingLinks;
 }
 
 export interface FairOutletOptions {
@@ -28,6 +49,10 @@ export interface FairOutletOptions {
   readonly weightOf?: (source: NodeAddress) => number;
   /** A packet that waited is gone. The header is reused. */
   readonly dropped?: (header: DataHeader, reason: string) => void;
+  /** Finds a way for a packet that a link gave back; false: none at the moment. */
+  readonly resend?: (packet: QueuedPacket, now: Instant) => boolean;
+  /** An own flow whose packets were refused as `isFull` has room again. */
+  readonly drained?: (flow: PausedFlow, now: Instant) => void;
 }
 
 /** What waits towards one neighbour. */
@@ -44,20 +69,36 @@ export interface LinkQueueStatus {
 /** Largest data frame of any link, and the quantum of the round robin. */
 export const QUANTUM_BYTES = 1_500;
 const POOLED_FRAMES_MAX = 1_024;
+/** A flow that a neighbour has not named again for this long may go on. */
+const PAUSE_LIFE = 350_000;
 
 export class FairOutlet implements LinkOutlet {
+  readonly pressure: BackPressure;
+  readonly stranded: Stranded;
   private readonly options: FairOutletOptions;
   private readonly links: PacedLinks;
   private readonly shapers = new Map<NodeAddress, LinkShaper>();
   private readonly pool: Uint8Array[] = [];
   private readonly header = blankDataHeader();
+  /** Shapers with packets that must not be lost, to be looked at when the call is over. */
+  private readonly ready = new Set<LinkShaper>();
   /** Buffer of the packet reserved last, when it waits. */
   private staged: Uint8Array | undefined;
   private refusal: 'link-down' | 'too-big' | 'overload' | undefined;
+  /** Who brought the packet that is being forwarded; 0: it starts here. */
+  from: NodeAddress | 0 = 0;
 
   constructor(options: FairOutletOptions) {
     this.options = options;
     this.links = options.links;
+    this.pressure = new BackPressure({
+      hold: (neighbour, flows, now) => this.links.reliable.holdFlows(neighbour, flows, now),
+      drained: (flow, now) => options.drained?.(flow, now),
+    });
+    this.stranded = new Stranded({
+      resend: (packet, now) => options.resend?.(packet, now) === true,
+      dropped: (packet, reason) => this.drop(packet, reason),
+    });
   }
 
   get outgoingSlab(): Uint8Array {
@@ -73,7 +114,7 @@ export class FairOutlet implements LinkOutlet {
   }
 
   latency(neighbour: NodeAddress): Duration {
-    return this.links.latency(neighbour);
+    return this.links.facts.latency(neighbour);
   }
 
   reserveData(
@@ -84,44 +125,127 @@ export class FairOutlet implements LinkOutlet {
   ): number {
     this.staged = undefined;
     this.refusal = undefined;
+    if (isReliable(header.recovery)) return this.keep(neighbour, bytes, header, now);
     const shaper = this.shapers.size === 0 ? undefined : this.shapers.get(neighbour);
-    if (shaper === undefined || this.isIdle(shaper, now))
+    if (shaper === undefined || shaper.capacity === 0 || this.isIdle(shaper, now))
       return this.links.reserveData(neighbour, bytes, header, now);
     return this.wait(shaper, bytes, header, now);
   }
 
-  /** The link came up with this capacity in bits per second; 0: not throttled. */
-  linkUp(neighbour: NodeAddress, capacity: number, now: Instant): void {
-    const before = this.shapers.get(neighbour);
-    if (before?.capacity === capacity) return;
-    if (before !== undefined) this.linkDown(neighbour);
-    if (capacity <= 0) return;
-    const { weightOf } = this.options;
-    const queue = { quantum: QUANTUM_BYTES, ...(weightOf === undefined ? {} : { weightOf }) };
-    const sent = this.links.wireBytes(neighbour);
-    const shaper = new LinkShaper(neighbour, capacity, sent, queue);
-    shaper.isFree(sent, now);
-    this.shapers.set(neighbour, shaper);
+  /** Whether an own flow is to wait until it is `drained`. */
+  isFull(
+    self: NodeAddress,
+    flow: { destination: NodeAddress; flow: number },
+    recovery: number,
+    now: Instant,
+  ): boolean {
+    if (!isReliable(recovery)) return false;
+    const key = flowKey(flow.destination, flow.flow, recovery);
+    const { mark } = this.pressure;
+    let waiting = this.pressure.bytes > RELIABLE_BYTES_MAX ? mark : this.stranded.bytesOf(self);
+    for (const { queue } of this.shapers.values()) waiting += queue.flowBytes(self, key);
+    if (waiting < mark) return false;
+    this.pressure.want(
+      { source: self, destination: flow.destination, flow: key % 0x1_0000 },
+      key,
+      now,
+    );
+    return true;
   }
 
-  linkDown(neighbour: NodeAddress): void {
+  /** Keeps a packet that has no way at the moment. `frame`: what would have been sent. */
+  strand(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    header: Readonly<DataHeader>,
+    now: Instant,
+  ): void {
+    const packet = this.packet(0, end - at, header, now);
+    packet.frame.set(bytes.subarray(at, end));
+    this.options.counters.add('stranded');
+    this.stranded.add(packet, now);
+  }
+
+  /** The link came up with this capacity in bits per second; 0: not throttled. */
+  linkUp(neighbour: NodeAddress, capacity: number, now: Instant): void {
+    this.stranded.retryAt(now);
+    const before = this.shapers.get(neighbour);
+    if (before?.capacity === capacity) return;
+    if (before !== undefined) this.linkDown(neighbour, now);
+    if (capacity > 0) this.make(neighbour, capacity, now);
+  }
+
+  linkDown(neighbour: NodeAddress, now: Instant): void {
     const shaper = this.shapers.get(neighbour);
     if (shaper === undefined) return;
     this.shapers.delete(neighbour);
-    for (const packet of shaper.queue.clear()) this.drop(packet, 'link-down');
+    this.ready.delete(shaper);
+    for (const packet of shaper.queue.clear()) {
+      if (isReliable(packet.recovery)) this.giveBack(packet, now);
+      else this.drop(packet, 'link-down');
+    }
+  }
+
+  /** The neighbour has the packet: its buffer is free. */
+  acknowledged(neighbour: NodeAddress, packet: QueuedPacket): void {
+    this.release(packet.frame);
+    const shaper = this.shapers.get(neighbour);
+    if (shaper !== undefined && shaper.queue.reliableBytes > 0) this.ready.add(shaper);
+  }
+
+  /** A link that died gives back what may not have arrived. */
+  returned(packets: readonly QueuedPacket[], now: Instant): void {
+    for (const packet of packets) {
+      this.options.counters.add('stranded');
+      this.stranded.add(packet, now);
+    }
+  }
+
+  /** A neighbour has no room for these flows, and has for all others. */
+  held(neighbour: NodeAddress, flows: readonly PausedFlow[], now: Instant): void {
+    const shaper = this.shapers.get(neighbour);
+    if (shaper === undefined) return;
+    const bySource = new Map<NodeAddress, Set<number>>();
+    for (const { source, destination, flow } of flows) {
+      const keys = bySource.get(source) ?? new Set();
+      bySource.set(source, keys.add(destination * 0x1_0000 + flow));
+    }
+    if (flows.length === 0 && shaper.pausedUntil === Number.POSITIVE_INFINITY) return;
+    shaper.pausedUntil = flows.length === 0 ? Number.POSITIVE_INFINITY : now + PAUSE_LIFE;
+    shaper.queue.setPaused(bySource);
+    this.ready.add(shaper);
   }
 
   nextTimeout(): Instant | undefined {
-    if (this.shapers.size === 0) return undefined;
-    let next: Instant | undefined;
-    for (const { queue, freeFrom } of this.shapers.values())
-      if (queue.length > 0 && (next === undefined || freeFrom < next)) next = freeFrom;
+    let next = this.stranded.nextTimeout();
+    if (this.shapers.size === 0) return next;
+    for (const { queue, wakeAt, pausedUntil } of this.shapers.values()) {
+      if (queue.length === 0) continue;
+      const at = Math.min(wakeAt, pausedUntil);
+      if (at < Number.POSITIVE_INFINITY) next = soonest(next, Math.ceil(at) as Instant);
+    }
     return next;
   }
 
   /** Sends what may leave by now. */
   timeout(now: Instant): void {
-    for (const shaper of this.shapers.values()) this.drain(shaper, now);
+    for (const shaper of this.shapers.values()) {
+      if (shaper.pausedUntil <= now) {
+        shaper.pausedUntil = Number.POSITIVE_INFINITY;
+        shaper.queue.setPaused(new Map());
+        this.drain(shaper, now);
+      } else if (shaper.wakeAt <= now) this.drain(shaper, now);
+    }
+    this.stranded.timeout(now);
+    this.flush(now);
+  }
+
+  /** At the end of a call: sends what came to wait in it and need not. */
+  flush(now: Instant): void {
+    if (this.ready.size === 0) return;
+    for (const shaper of this.ready) this.drain(shaper, now);
+    this.ready.clear();
   }
 
   status(): LinkQueueStatus[] {
@@ -129,13 +253,23 @@ export class FairOutlet implements LinkOutlet {
       neighbour,
       capacity,
       packets: queue.length,
-      bytes: queue.bytes,
+      bytes: queue.bytes + queue.reliableBytes,
       sources: queue.backlogged,
     }));
   }
 
+  private make(neighbour: NodeAddress, capacity: number, now: Instant): LinkShaper {
+    const { weightOf } = this.options;
+    const queue = { quantum: QUANTUM_BYTES, ...(weightOf === undefined ? {} : { weightOf }) };
+    const sent = this.links.facts.wireBytes(neighbour);
+    const shaper = new LinkShaper(neighbour, capacity, sent, queue);
+    shaper.isFree(sent, now);
+    this.shapers.set(neighbour, shaper);
+    return shaper;
+  }
+
   private isIdle(shaper: LinkShaper, now: Instant): boolean {
-    const isFree = shaper.isFree(this.links.wireBytes(shaper.neighbour), now);
+    const isFree = shaper.isFree(this.links.facts.wireBytes(shaper.neighbour), now);
     return shaper.queue.length === 0 && isFree;
   }
 
@@ -145,9 +279,9 @@ export class FairOutlet implements LinkOutlet {
     header: Readonly<DataHeader>,
     now: Instant,
   ): number {
-    const most = this.links.frameBytesMax(shaper.neighbour);
+    const most = this.links.facts.frameBytesMax(shaper.neighbour);
     if (bytes > most) return this.refuse(most === 0 ? 'link-down' : 'too-big');
-    const packet = this.packet(bytes, header, now);
+    const packet = this.packet(shaper.neighbour, bytes, header, now);
     this.options.counters.add('queued');
     const out = shaper.queue.push(packet);
     if (out === packet) {
@@ -156,38 +290,94 @@ export class FairOutlet implements LinkOutlet {
       return this.refuse('overload');
     }
     if (out !== undefined) this.drop(out, 'overload');
+    shaper.wakeAt = Math.min(shaper.wakeAt, shaper.freeFrom);
+    this.staged = packet.frame;
+    return 0;
+  }
+
+  /** A packet that must not be lost: it waits at least until the call is over. */
+  private keep(
+    neighbour: NodeAddress,
+    bytes: number,
+    header: Readonly<DataHeader>,
+    now: Instant,
+  ): number {
+    const most = this.links.facts.frameBytesMax(neighbour);
+    if (bytes > most) return this.refuse(most === 0 ? 'link-down' : 'too-big');
+    if (this.pressure.bytes > RELIABLE_BYTES_MAX) return this.refuse('overload');
+    const shaper = this.shapers.get(neighbour) ?? this.make(neighbour, 0, now);
+    const packet = this.packet(neighbour, bytes, header, now);
+    shaper.queue.push(packet);
+    this.ready.add(shaper);
+    this.pressure.bytes += bytes;
+    const { source, destination } = header;
+    const key = flowKey(destination, header.flow, header.recovery);
+    const flow = { source, destination, flow: key % 0x1_0000 };
+    const waiting = shaper.queue.flowBytes(source, key);
+    if (this.from !== 0) this.pressure.grown(flow, key, waiting, this.from, now);
     this.staged = packet.frame;
     return 0;
   }
 
   private drain(shaper: LinkShaper, now: Instant): void {
     const { neighbour, queue } = shaper;
-    const { links, header } = this;
+    const { links } = this;
     this.staged = undefined;
-    while (queue.length > 0 && shaper.isFree(links.wireBytes(neighbour), now)) {
-      const packet = queue.next(true);
-      if (packet === undefined) return;
-      if (packet.dueAt < now + links.latency(neighbour)) {
-        this.drop(packet, 'late');
-        continue;
+    shaper.wakeAt = Number.POSITIVE_INFINITY;
+    while (queue.length > 0) {
+      if (!shaper.isFree(links.facts.wireBytes(neighbour), now)) {
+        shaper.wakeAt = Math.max(now + 1, shaper.freeFrom);
+        return;
       }
-      const { frame, length } = packet;
-      decodeDataHeader(header, frame, 0, length);
-      if (header.deadline > 0) {
-        header.age = (packet.age + now - packet.queuedAt) as Duration;
-        writeAge(frame, 0, header.age);
+      const isOpen = queue.reliableBytes > 0 && links.reliable.hasReliableRoom(neighbour, now);
+      const packet = queue.next(isOpen);
+      if (packet === undefined) {
+        if (!isOpen) shaper.wakeAt = Math.max(now + 1, links.reliable.reliableRoomAt(neighbour));
+        return;
       }
-      const at = links.reserveData(neighbour, length, header, now);
-      if (at < 0) {
-        this.drop(packet, links.lastRefusal);
-        continue;
-      }
-      links.outgoingSlab.set(length === frame.length ? frame : frame.subarray(0, length), at);
-      this.release(frame);
+      if (isReliable(packet.recovery)) this.sendKept(shaper, packet, now);
+      else this.sendPlain(neighbour, packet, now);
     }
+    links.reliable.reliableIdle(neighbour);
   }
 
-  private packet(bytes: number, header: Readonly<DataHeader>, now: Instant): QueuedPacket {
+  private sendKept(shaper: LinkShaper, packet: QueuedPacket, now: Instant): void {
+    this.pressure.bytes -= packet.length;
+    if (!this.links.reliable.sendReliable(shaper.neighbour, packet, now))
+      this.returned([packet], now);
+    const key = flowKey(packet.destination, packet.flow, packet.recovery);
+    const waiting = shaper.queue.flowBytes(packet.source, key);
+    this.pressure.shrunk(packet.source, key, waiting, now);
+  }
+
+  private giveBack(packet: QueuedPacket, now: Instant): void {
+    this.pressure.bytes -= packet.length;
+    const key = flowKey(packet.destination, packet.flow, packet.recovery);
+    this.pressure.shrunk(packet.source, key, 0, now);
+    this.returned([packet], now);
+  }
+
+  private sendPlain(neighbour: NodeAddress, packet: QueuedPacket, now: Instant): void {
+    const { links, header } = this;
+    if (packet.dueAt < now + links.facts.latency(neighbour)) return this.drop(packet, 'late');
+    const { frame, length } = packet;
+    decodeDataHeader(header, frame, 0, length);
+    if (header.deadline > 0) {
+      header.age = (packet.age + now - packet.queuedAt) as Duration;
+      writeAge(frame, 0, header.age);
+    }
+    const at = links.reserveData(neighbour, length, header, now);
+    if (at < 0) return this.drop(packet, links.lastRefusal);
+    links.outgoingSlab.set(length === frame.length ? frame : frame.subarray(0, length), at);
+    this.release(frame);
+  }
+
+  private packet(
+    to: NodeAddress | 0,
+    bytes: number,
+    header: Readonly<DataHeader>,
+    now: Instant,
+  ): QueuedPacket {
     return {
       frame: this.pool.pop() ?? new Uint8Array(QUANTUM_BYTES),
       length: bytes,
@@ -201,7 +391,8 @@ export class FairOutlet implements LinkOutlet {
       queuedAt: now,
       age: header.age,
       turn: 0,
-      from: 0 as NodeAddress,
+      from: this.from,
+      to,
     };
   }
 

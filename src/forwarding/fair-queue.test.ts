@@ -24,6 +24,7 @@ function packet(fields: Partial<Omit<QueuedPacket, 'source'>> & { source?: numbe
     age: 0 as Duration,
     turn: 0,
     from: address(0),
+    to: address(0),
     ...fields,
     source: address(fields.source ?? 1),
   };

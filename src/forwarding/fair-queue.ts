@@ -14,13 +14,9 @@
  * here: its senders are held back.
  */
 import type { NodeAddress } from '../kernel/index.ts';
-import { RECOVERY_FAIR_RELIABLE, RECOVERY_RELIABLE } from '../wire/index.ts';
+import { isReliable } from '../wire/index.ts';
 import { FlowLine, type FlowName, flowKey } from './flow-line.ts';
 import { PacketLine, type QueuedPacket } from './packet-line.ts';
-
-/** Whether a packet with this recovery is kept until the next node has it. */
-export const isReliable = (recovery: number): boolean =>
-  recovery === RECOVERY_RELIABLE || recovery === RECOVERY_FAIR_RELIABLE;
 
 export interface FairQueueOptions {
   readonly bytesMax: number;

@@ -21,6 +21,8 @@ export interface FlowEntry {
   late: number;
   dropped: number;
   routeForm: number;
+  /** Of a flow that must not be lost: who brought its last packet. */
+  from: NodeAddress | 0;
   lastUsed: Instant;
 }
 
@@ -33,6 +35,9 @@ export interface FlowTableOptions {
 
 /** A power of two. */
 const RECENT_FLOWS = 1024;
+/** Of a flow that is new here: below every epoch. */
+export const EPOCH_UNKNOWN = -1;
+
 export const FLOWS_MAX_DEFAULT = 4096;
 
 /**
@@ -62,7 +67,7 @@ export class FlowTable {
   }
 
   /** The entry of a flow, made when it is new. */
-  entry(source: NodeAddress, flow: number, epoch: number, now: Instant): FlowEntry {
+  entry(source: NodeAddress, flow: number, now: Instant): FlowEntry {
     const place = (source ^ Math.imul(flow, 0x9e37)) & (RECENT_FLOWS - 1);
     const recent = this.recent[place];
     if (recent !== undefined && recent.flow === flow && recent.source === source) return recent;
@@ -77,7 +82,7 @@ export class FlowTable {
     const made: FlowEntry = {
       source,
       flow,
-      epoch,
+      epoch: EPOCH_UNKNOWN,
       window: new DuplicateWindow(this.windowBits),
       policy: new PolicyMemo(),
       destination: 0 as NodeAddress,
@@ -90,6 +95,7 @@ export class FlowTable {
       late: 0,
       dropped: 0,
       routeForm: 0,
+      from: 0,
       lastUsed: now,
     };
     this.entries.set(key, made);

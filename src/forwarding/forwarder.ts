@@ -22,14 +22,18 @@ import {
   decodeDataHeader,
   encodeDataHeader,
   HOP_LIMIT_DEFAULT,
+  isReliable,
+  ROUTE_NONE,
   ROUTE_PATH,
   ROUTE_WORDS_MAX,
   writeAge,
 } from '../wire/index.ts';
 import type { FlowEntry, FlowTableOptions } from './flow-table.ts';
 import { FlowTable } from './flow-table.ts';
+import { Laps } from './laps.ts';
 import type { RouteLookup } from './next-hops.ts';
 import { NextHops } from './next-hops.ts';
+import type { QueuedPacket } from './packet-line.ts';
 import type { PolicyGate } from './policy-memo.ts';
 import { OPEN_GATE } from './policy-memo.ts';
 
@@ -53,6 +57,16 @@ export interface LinkOutlet {
   neighbours(): readonly NodeAddress[];
   /** One way over the link, as measured; 0 when it is not up. */
   latency(neighbour: NodeAddress): Duration;
+  /** Set before a packet is reserved: who brought it, 0 for this node. */
+  from?: NodeAddress | 0;
+  /** Keeps a packet that must not be lost until there is a way for it. */
+  strand?(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    header: Readonly<DataHeader>,
+    now: Instant,
+  ): void;
 }
 
 export interface ForwarderSink {
@@ -110,6 +124,9 @@ export interface ForwarderOptions extends FlowTableOptions {
   readonly counters?: Counters;
 }
 
+/** Sequence numbers remembered of a flow that must not be lost: what waits on the way comes late. */
+const RELIABLE_WINDOW_BITS = 8_192;
+
 export class Forwarder {
   readonly flows: FlowTable;
   readonly counters: Counters;
@@ -118,6 +135,7 @@ export class Forwarder {
   private readonly options: ForwarderOptions;
   private readonly nextHops: NextHops;
   private readonly gate: PolicyGate;
+  private readonly laps = new Laps();
   private readonly header = blankDataHeader();
   /** A header with its route, as it will be sent: next hops are found in it. */
   private readonly own = new Uint8Array(DATA_HEADER_BYTES + 4 * ROUTE_WORDS_MAX);
@@ -147,9 +165,12 @@ export class Forwarder {
     const fault: DataHeaderFault | undefined = decodeDataHeader(header, bytes, at, end);
     if (fault !== undefined) return this.drop(undefined, fault);
     const { self, links } = this.options;
-    if (header.source === self) return this.drop(header, 'own-packet-returned');
-    const entry = this.flows.entry(header.source, header.flow, header.epoch, now);
-    if (!this.admit(entry, end - at, now)) return;
+    if (header.source === self && !this.isLapped(header)) {
+      if (this.mayLap(header)) return this.strand(bytes, at, end, now);
+      return this.drop(header, 'own-packet-returned');
+    }
+    const entry = this.flows.entry(header.source, header.flow, now);
+    if (!this.admit(entry, from, bytes, at, end, now)) return;
     if (isRepair) entry.recovered++;
     if (!this.gate.isOpen && !entry.policy.arrival(this.gate, header, from, self))
       return this.drop(header, 'denied-by-policy');
@@ -178,6 +199,7 @@ export class Forwarder {
     header.flow = packet.flow;
     header.sequence = packet.sequence;
     header.age = 0 as Duration;
+    header.lap = 0;
     copyService(packet.service, header);
     header.routeForm = route.form;
     header.routeWords = route.bytes.length >>> 2;
@@ -195,8 +217,10 @@ export class Forwarder {
   private emit(header: DataHeader, payload: Uint8Array, now: Instant): ForwardOutcome {
     const { links, observer } = this.options;
     const headerBytes = dataHeaderBytes(header);
-    const entry = this.flows.entry(header.source, header.flow, header.epoch, now);
+    const entry = this.flows.entry(header.source, header.flow, now);
+    entry.epoch = header.epoch;
     let isSent = false;
+    links.from = 0;
     for (const next of this.nextHops.hops) {
       const at = links.reserveData(next, headerBytes + payload.length, header, now);
       if (at < 0) {
@@ -234,22 +258,21 @@ export class Forwarder {
     return kept > 0;
   }
 
-  private admit(entry: FlowEntry, bytes: number, now: Instant): boolean {
+  private admit(
+    entry: FlowEntry,
+    from: NodeAddress,
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+  ): boolean {
     const header = this.header;
-    if (header.epoch !== entry.epoch) {
-      if (header.epoch < entry.epoch) {
-        this.drop(header, 'stale-epoch');
-        return false;
-      }
-      entry.epoch = header.epoch;
-      entry.window.reset();
-    }
-    if (!entry.window.admit(header.sequence)) {
-      entry.duplicates++;
-      this.drop(header, 'duplicate');
-      return false;
-    }
-    this.use(entry, bytes, now);
+    if (header.epoch !== entry.epoch && !this.beginsEpoch(entry)) return false;
+    if (isReliable(header.recovery)) {
+      entry.window.grow(RELIABLE_WINDOW_BITS);
+      if (!this.admitReliable(entry, from, bytes, at, end, now)) return false;
+    } else if (!entry.window.admit(header.sequence)) return this.dropDuplicate(entry);
+    this.use(entry, end - at, now);
     return true;
   }
 
@@ -264,6 +287,88 @@ export class Forwarder {
     entry.packets++;
     entry.bytes += bytes;
     entry.lastUsed = now;
+  }
+
+  /**
+   * A packet that must not be lost and comes again is dropped where the same neighbour brings it. From
+   * another it may be a copy, or the packet itself on a way that leads in a circle while routes disagree:
+   * it is kept for a moment and tried again in its next lap.
+   */
+  private admitReliable(
+    entry: FlowEntry,
+    from: NodeAddress,
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+  ): boolean {
+    const header = this.header;
+    const isLater = header.destination !== this.options.self && this.isLapped(header);
+    const first = isLater ? this.laps.admit(header, from) : entry.from;
+    if (isLater ? first === undefined : entry.window.admit(header.sequence)) {
+      entry.from = from;
+      return true;
+    }
+    const isCircle = first !== from && header.destination !== this.options.self;
+    if (!isCircle || !this.mayLap(header)) return this.dropDuplicate(entry);
+    this.strand(bytes, at, end, now);
+    return false;
+  }
+
+  private dropDuplicate(entry: FlowEntry): boolean {
+    entry.duplicates++;
+    this.drop(this.header, 'duplicate');
+    return false;
+  }
+
+  /** Whether a packet may go round again: not where its source has put it on certain links. */
+  private mayLap(header: Readonly<DataHeader>): boolean {
+    return isReliable(header.recovery) && header.routeForm === ROUTE_NONE && header.hopLimit > 1;
+  }
+
+  /** A packet that a node took back from a link: it may pass again, and over its own source. */
+  private isLapped(header: Readonly<DataHeader>): boolean {
+    return header.lap > 0 && isReliable(header.recovery) && header.routeForm === ROUTE_NONE;
+  }
+
+  /**
+   * The source has restarted, or is new here. State: the flow begins again. Not beyond the epoch that the
+   * source has signed: a forged one would have its packets dropped as stale.
+   */
+  private beginsEpoch(entry: FlowEntry): boolean {
+    const header = this.header;
+    if (header.epoch < entry.epoch) {
+      this.drop(header, 'stale-epoch');
+      return false;
+    }
+    if (header.epoch > (this.options.routes.signedEpoch?.(header.source) ?? header.epoch)) {
+      this.drop(header, 'epoch-not-signed');
+      return false;
+    }
+    entry.epoch = header.epoch;
+    entry.window.reset();
+    return true;
+  }
+
+  /**
+   * Sends a packet on that a link gave back, or that had no way before; false: none yet. One that its
+   * source has put on certain links waits for its link.
+   */
+  resend(packet: QueuedPacket, now: Instant): boolean {
+    const { header } = this;
+    const { frame, length } = packet;
+    const { links, routes, self, observer } = this.options;
+    if (decodeDataHeader(header, frame, 0, length) !== undefined) return true;
+    const next = header.routeForm === ROUTE_NONE ? routes.nextHop(header.destination) : packet.to;
+    if (next === 0 || (!this.gate.isOpen && !this.gate.permits(header, self, next))) return false;
+    links.from = packet.from;
+    const at = links.reserveData(next, length, header, now);
+    if (at < 0) return links.lastRefusal === 'too-big';
+    copyInto(links.outgoingSlab, at, frame, 0, length);
+    this.laps.admit(header, 0);
+    this.counters.add('packets-resent');
+    observer?.packetForwarded?.(header, packet.from || self, next);
+    return true;
   }
 
   private forward(
@@ -285,12 +390,15 @@ export class Forwarder {
     }
     const fault = this.nextHops.find(header, bytes, at, from);
     if (fault !== undefined) {
+      if (isReliable(header.recovery) && (fault === 'no-route' || fault === 'would-return'))
+        return this.strand(bytes, at, end, now);
       // A graph or a flood ends somewhere.
       if (fault !== 'graph-ends') entry.dropped++;
       this.drop(header, fault);
       if (fault === 'no-route') sink.notice('unreachable', header, bytes, payloadOffset, end, now);
       return;
     }
+    links.from = from;
     for (const next of this.nextHops.hops) {
       if (!this.gate.isOpen && !entry.policy.departure(this.gate, header, self, next)) {
         entry.dropped++;
@@ -299,8 +407,12 @@ export class Forwarder {
       }
       const out = links.reserveData(next, end - at, header, now);
       if (out < 0) {
-        entry.dropped++;
-        this.drop(header, links.lastRefusal);
+        const isKept = isReliable(header.recovery) && header.routeForm === ROUTE_NONE;
+        if (isKept && links.lastRefusal === 'link-down') this.strand(bytes, at, end, now);
+        else {
+          entry.dropped++;
+          this.drop(header, links.lastRefusal);
+        }
         continue;
       }
       const slab = links.outgoingSlab;
@@ -312,6 +424,15 @@ export class Forwarder {
       this.forwarded.value++;
       observer?.packetForwarded?.(header, from, next);
     }
+  }
+
+  /** State: the packet is kept, with one hop less, until there is a way. */
+  private strand(bytes: Uint8Array, at: number, end: number, now: Instant): void {
+    const { links } = this.options;
+    const { header } = this;
+    if (links.strand === undefined) return this.drop(header, 'no-route');
+    bytes[at + 1] = header.hopLimit - 1;
+    links.strand(bytes, at, end, header, now);
   }
 
   private refuseLocal(outcome: ForwardOutcome, reason: string): ForwardOutcome {

@@ -1,4 +1,5 @@
 export * from './accounting.ts';
+export * from './back-pressure.ts';
 export * from './duplicate-window.ts';
 export * from './fair-outlet.ts';
 export * from './fair-queue.ts';
@@ -8,7 +9,10 @@ export * from './forwarder.ts';
 export * from './lane.ts';
 export * from './lane-names.ts';
 export * from './lane-table.ts';
+export { LAPS_REMEMBERED } from './laps.ts';
 export { LINK_QUEUE_BYTES_MAX } from './link-shaper.ts';
 export * from './named-lanes.ts';
 export * from './next-hops.ts';
+export type { QueuedPacket } from './packet-line.ts';
 export type { FlowName, PolicyGate } from './policy-memo.ts';
+export { STRANDED_BYTES_MAX } from './stranded.ts';

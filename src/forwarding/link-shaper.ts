@@ -24,6 +24,10 @@ export class LinkShaper {
   /** Bytes per microsecond. */
   private readonly rate: number;
   private readonly burst: number;
+  /** When something that waits may leave; infinite: when an acknowledgement comes, or never. */
+  wakeAt: number = Number.POSITIVE_INFINITY;
+  /** Until when flows stay held back that the neighbour has named. */
+  pausedUntil: number = Number.POSITIVE_INFINITY;
   private freeAt = 0;
   private wireBytes: number;
 

@@ -17,6 +17,8 @@ import {
 export interface RouteLookup {
   /** 0 when there is no way. */
   nextHop(destination: NodeAddress): NodeAddress | 0;
+  /** The newest epoch that the node has signed; undefined: not known. */
+  signedEpoch?(source: NodeAddress): number | undefined;
 }
 
 export interface NextHopsOptions {

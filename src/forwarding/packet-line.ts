@@ -29,6 +29,8 @@ export interface QueuedPacket {
   turn: number;
   /** Who brought it; 0: this node. */
   from: NodeAddress | 0;
+  /** The neighbour it waits for. */
+  to: NodeAddress | 0;
 }
 
 /** Negative: `a` goes first. */

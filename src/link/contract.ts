@@ -14,6 +14,7 @@ import type { EnrolRequestEvent } from './enrolment-desk.ts';
 import type { Link } from './link.ts';
 import type { LinkMetrics } from './metrics-damper.ts';
 import type { LinkLimits, LinkTimers } from './options.ts';
+import type { ReliableSink } from './reliable/index.ts';
 
 /** What a path measured last, undamped. */
 export interface PathFigures {
@@ -34,7 +35,7 @@ export interface LinkIdentity {
 }
 
 /** Where effects go. Views are valid until the method returns. */
-export interface LinkSink {
+export interface LinkSink extends Partial<ReliableSink> {
   transmit(batch: DatagramBatch): void;
   /** A data frame at [at, end), to the end of its packet. */
   /** `isRepair`: it was lost on the link and came again. */

@@ -15,6 +15,7 @@ import type { Goodbye } from '../wire/index.ts';
 import {
   blankHello,
   CONTROL_FRAME_HEADER_BYTES,
+  DATA_RECOVERY_AT,
   decodeGoodbye,
   decodeHello,
   decodeMtuMessage,
@@ -31,11 +32,13 @@ import {
   FRAME_PADDING,
   FRAME_RELAY_ADVICE,
   FRAME_RELAY_FIGURES,
+  FRAME_RELIABLE_ACK,
   FRAME_REPAIR,
   FRAME_REPAIR_REQUEST,
   FRAME_SYNC,
   HELLO_ANSWER_AT_ONCE,
   HELLO_HURRY,
+  isReliable,
   SEALED_HEADER_BYTES,
   sealedCounter,
 } from '../wire/index.ts';
@@ -43,6 +46,7 @@ import type { LinkSink } from './contract.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import type { Link } from './link.ts';
 import { Recovery } from './recovery/recovery.ts';
+import type { ReliableLinks } from './reliable/index.ts';
 import type { Session } from './session.ts';
 
 export interface FrameReaderOptions {
@@ -50,6 +54,7 @@ export interface FrameReaderOptions {
   readonly sink: LinkSink;
   readonly writer: FrameWriter;
   readonly recovery: Recovery;
+  readonly reliable: ReliableLinks;
   /** The first packet under keys that this end opened and the peer now uses. */
   readonly confirmed: (session: Session, now: Instant) => void;
   readonly refusedByPeer: (session: Session, detail: string, now: Instant) => void;
@@ -85,6 +90,9 @@ export class FrameReader {
   private readonly hello = blankHello();
   /** Links whose neighbour wants an answer at once. */
   private readonly owing: Link[] = [];
+  /** Of the packet whose frames are being read. */
+  private session: Session | undefined;
+  private gap = 0;
   /** Where the packet being read came from. */
   private remote: UnderlayAddress | undefined;
 
@@ -118,6 +126,8 @@ export class FrameReader {
     if (gap >= 0 && remote !== link.path.remote && remote.key !== link.path.remote.key)
       this.elsewhere(link, { remote, local: batch.locals[i]!, datagramBytes }, now);
     this.remote = remote;
+    this.session = session;
+    this.gap = gap;
     this.frames(link, slab, at, end, datagramBytes, now);
   }
 
@@ -186,7 +196,10 @@ export class FrameReader {
       const type = slab[at]!;
       if (type === FRAME_PADDING) return;
       if (type === FRAME_DATA) {
-        if (Recovery.keeps(slab[at + 24]! >>> 4)) recovery.arrived(link, slab, at, end, now);
+        const asks = slab[at + DATA_RECOVERY_AT]! >>> 4;
+        if (Recovery.keeps(asks)) recovery.arrived(link, slab, at, end, now);
+        else if (isReliable(asks))
+          this.options.reliable.received(link, this.session!, this.gap, now);
         return sink.data(link, slab, at, end, now);
       }
       const stop = bodyEnd(slab, at, end);
@@ -234,6 +247,9 @@ export class FrameReader {
       const ack = decodeMtuMessage(slab, at, end);
       if (ack !== undefined) link.path.mtu.acknowledged(ack, now);
       options.measured(link, now);
+    } else if (type === FRAME_RELIABLE_ACK) {
+      if (!options.reliable.receiveAck(link, slab, at, end, now))
+        this.refuse('ack-malformed', link.path.remote.key, now);
     } else if (type === FRAME_ENROL_REQUEST || type === FRAME_ENROL_ANSWER)
       this.refuse('frame-not-allowed', link.path.remote.key, now);
     else options.counters.add('link.packet.unknown-frame');

@@ -140,7 +140,7 @@ export class TestNode {
   }
 
   isUp(to: TestNode): boolean {
-    return this.layer.metrics(to.address) !== undefined;
+    return this.layer.facts.metrics(to.address) !== undefined;
   }
 
   private sink(): LinkSink {

@@ -10,3 +10,4 @@ export type { LinkMetrics } from './metrics-damper.ts';
 export * from './options.ts';
 export * from './recovery/options.ts';
 export type { ProtocolTally, RecoveryStatus } from './recovery/recovery-status.ts';
+export * from './reliable/index.ts';

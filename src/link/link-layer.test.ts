@@ -26,7 +26,7 @@ test('two nodes bring a link up in under half a second and pass data', () => {
 test('the round-trip time is measured within a tenth and the larger datagram is found', () => {
   const { world, a, b } = linkedPair();
   world.run(seconds(1));
-  const metrics = a.layer.metrics(b.address)!;
+  const metrics = a.layer.facts.metrics(b.address)!;
   assert.ok(Math.abs(metrics.rtt - 20_000) < 2_000, `${metrics.rtt}`);
   assert.equal(metrics.mtu, 1400);
   assert.equal(metrics.lossInPpm, 0);
@@ -199,15 +199,15 @@ test('a hole for large datagrams is found under traffic, and its end too', () =>
   const { world, a, b } = linkedPair();
   world.run(seconds(1));
   world.channel(a, b).tap = (bytes) => bytes.length <= 1300;
-  for (let i = 0; i < 400 && a.layer.metrics(b.address)!.mtu === 1400; i++) {
+  for (let i = 0; i < 400 && a.layer.facts.metrics(b.address)!.mtu === 1400; i++) {
     a.send(b, 'large', 1300);
     world.run(milliseconds(10));
   }
-  assert.equal(a.layer.metrics(b.address)!.mtu, 1232);
+  assert.equal(a.layer.facts.metrics(b.address)!.mtu, 1232);
   assert.equal(a.events('down').length, 0);
   world.channel(a, b).tap = undefined;
   world.run(seconds(65));
-  assert.equal(a.layer.metrics(b.address)!.mtu, 1400);
+  assert.equal(a.layer.facts.metrics(b.address)!.mtu, 1400);
 });
 
 test('a process that did not run for a while does not blame its neighbours', () => {

@@ -46,13 +46,14 @@ import { HANDSHAKE_TIMED_OUT, Handshakes } from './handshakes.ts';
 import { helloPace } from './hello-pace.ts';
 import { Incoming } from './incoming.ts';
 import { Link } from './link.ts';
+import { LinkFacts } from './link-facts.ts';
 import type { LinkStatus } from './link-status.ts';
 import { linkStatus, slotStatus } from './link-status.ts';
-import type { LinkMetrics } from './metrics-damper.ts';
 import type { LinkLimits, LinkTimers } from './options.ts';
 import { LINK_LIMITS, LINK_TIMERS } from './options.ts';
 import { Outgoing } from './outgoing.ts';
 import { Recovery } from './recovery/recovery.ts';
+import { ReliableLinks } from './reliable/index.ts';
 import type { Session } from './session.ts';
 
 export type SendRefusal = 'link-down' | 'too-big';
@@ -66,7 +67,6 @@ const REFUSED_EVENTS_PER_SECOND = 5;
 const GOODBYE_COPIES = 2;
 /** A power of two. */
 const RECENT_LINKS = 64;
-const UDP_IPV4_BYTES = 28;
 
 export class LinkLayer {
   readonly counters: Counters = new Counters();
@@ -80,6 +80,7 @@ export class LinkLayer {
   private readonly sessions = new Map<number, Session>();
   private readonly links = new Map<NodeAddress, Link>();
   private readonly recent: (Link | undefined)[] = new Array(RECENT_LINKS).fill(undefined);
+  readonly facts: LinkFacts = new LinkFacts(this.links);
   private readonly handshakes: Handshakes<Owner>;
   private readonly dialer: Dialer;
   private readonly desk: EnrolmentDesk;
@@ -88,6 +89,8 @@ export class LinkLayer {
   private readonly reader: FrameReader;
   private readonly writer: FrameWriter;
   private readonly recovery: Recovery;
+  /** Frames that must not be lost, and their acknowledgements. */
+  readonly reliable: ReliableLinks;
   private readonly refusedEvents: TokenBucket;
   private chain: Uint8Array;
   private wall: { at: Instant; time: WallTime } | undefined;
@@ -146,6 +149,18 @@ export class LinkLayer {
     this.handshakes = this.createHandshakes();
     this.writer = new FrameWriter({ outgoing: this.outgoing, mtuMin: this.limits.mtuMin });
     this.recovery = this.createRecovery();
+    this.reliable = new ReliableLinks({
+      counters,
+      writer: this.writer,
+      outgoing: this.outgoing,
+      random: this.random.split('reliable'),
+      sink: this.sink,
+      sessions: this.sessions,
+      facts: this.facts,
+      hastened: () => {
+        this.isWakeStale = true;
+      },
+    });
     this.reader = this.createReader();
     this.dialer.configure(options.neighbours, now);
   }
@@ -163,6 +178,7 @@ export class LinkLayer {
     this.latest = now;
     this.incoming.receive(batch, now);
     this.reader.answer(now);
+    this.reliable.acknowledge(now);
   }
 
   /**
@@ -202,24 +218,6 @@ export class LinkLayer {
     return link;
   }
 
-  /** One way over a link that is up, as measured; 0 for any other. */
-  latency(neighbour: NodeAddress): Duration {
-    const link = this.recentLink(neighbour);
-    return (link?.isUsable === true ? link.path.rtt.rtt >>> 1 : 0) as Duration;
-  }
-
-  /** Largest data frame that a link which is up takes; 0 for any other. */
-  frameBytesMax(neighbour: NodeAddress): number {
-    const link = this.links.get(neighbour);
-    return link?.isUsable === true ? link.mtu - SEALED_OVERHEAD_BYTES : 0;
-  }
-
-  /** All that a link has put on the wire since it opened, headers of UDP and IPv4 included. */
-  wireBytes(neighbour: NodeAddress): number {
-    const link = this.links.get(neighbour);
-    return link === undefined ? 0 : link.bytesOut + UDP_IPV4_BYTES * link.packetsOut;
-  }
-
   /** Sends a routing frame; false, with `lastRefusal` set, when the link cannot take it. */
   sendControl(neighbour: NodeAddress, frameType: number, body: Uint8Array, now: Instant): boolean {
     const link = this.links.get(neighbour);
@@ -247,6 +245,7 @@ export class LinkLayer {
     this.latest = now;
     if (now - due > STALL) this.forgive((now - due) as Duration, now);
     this.isWakeStale = true;
+    this.reliable.timeout(now);
     this.handshakes.timeout(now);
     this.desk.timeout(now);
     for (const slot of this.dialer.slots) if (this.dialer.due(slot, now)) this.dial(slot, now);
@@ -324,16 +323,6 @@ export class LinkLayer {
 
   // ---------------------------------------------------------------- state
 
-  metrics(neighbour: NodeAddress): LinkMetrics | undefined {
-    const link = this.links.get(neighbour);
-    return link?.isUsable === true ? link.metrics : undefined;
-  }
-
-  /** Name of a neighbour that there is a link to, as its certificate says. */
-  nameOf(neighbour: NodeAddress): string | undefined {
-    return this.links.get(neighbour)?.member.name;
-  }
-
   /** Neighbours whose links are up, in order of address. */
   neighbours(): NodeAddress[] {
     const up = [...this.links.values()].filter((link) => link.isUsable);
@@ -388,6 +377,7 @@ export class LinkLayer {
       sink: this.sink,
       writer: this.writer,
       recovery: this.recovery,
+      reliable: this.reliable,
       confirmed: (session, now) => this.handshakes.confirm(session, now),
       refusedByPeer: (session, detail, now) => this.handshakes.refusedByPeer(session, detail, now),
       enrolRequest: (session, { slab, at, end }, now) => {
@@ -564,6 +554,7 @@ export class LinkLayer {
     if (link.previous !== undefined) this.drop(link.previous);
     const slot = this.slotOf(link);
     if (slot !== undefined) this.dialer.wake(slot, reason, now);
+    this.reliable.closed(link, now);
     if (!wasUsable) return;
     this.counters.add(`link.down.${counterName(reason)}`);
     this.sink.linkDown(link.neighbour, reason, silence, now);
@@ -616,6 +607,7 @@ export class LinkLayer {
   private planWake(): void {
     let next = soonest(this.handshakes.nextTimeout(), this.desk.nextTimeout());
     next = soonest(next, soonest(this.dialer.nextTimeout(), this.trustAt));
+    next = soonest(next, this.reliable.nextTimeout());
     for (const link of this.links.values()) next = soonest(next, link.nextTimeout(this.latest));
     this.wakeAt = next;
     this.isWakeStale = false;

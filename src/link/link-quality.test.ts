@@ -78,7 +78,7 @@ test('ten minutes of 30 % loss both ways do not kill the link', () => {
     both(world, a, b, { loss: 0.3, delay: milliseconds(10 * seed) });
     world.run(seconds(600));
     assert.equal(a.events('down').length + b.events('down').length, 0, `seed ${seed}`);
-    const { lossOutPpm } = a.layer.metrics(b.address)!;
+    const { lossOutPpm } = a.layer.facts.metrics(b.address)!;
     assert.ok(lossOutPpm > 180_000 && lossOutPpm < 450_000, `${lossOutPpm}`);
   }
 });
@@ -89,7 +89,7 @@ test('a longer way is told within a second, a shorter one after ten', () => {
   const start = world.now;
   both(world, a, b, { delay: milliseconds(20) });
   const isTold = (rtt: number) => (): boolean =>
-    Math.abs(a.layer.metrics(b.address)!.rtt - rtt) < rtt * 0.3;
+    Math.abs(a.layer.facts.metrics(b.address)!.rtt - rtt) < rtt * 0.3;
   world.runUntil(isTold(40_000), seconds(1));
   assert.ok(world.now - start > milliseconds(300));
   world.run(seconds(5));
@@ -102,10 +102,13 @@ test('a loss that ends is told no sooner than ten seconds later, and only then',
   const { world, a, b } = linkedPair();
   world.run(seconds(3));
   world.channel(a, b).loss = 0.3;
-  world.runUntil(() => a.layer.metrics(b.address)!.lossOutPpm > 100_000, seconds(4));
+  world.runUntil(() => a.layer.facts.metrics(b.address)!.lossOutPpm > 100_000, seconds(4));
   world.run(seconds(5));
   world.channel(a, b).loss = 0;
-  const took = world.runUntil(() => a.layer.metrics(b.address)!.lossOutPpm < 50_000, seconds(60));
+  const took = world.runUntil(
+    () => a.layer.facts.metrics(b.address)!.lossOutPpm < 50_000,
+    seconds(60),
+  );
   assert.ok(took > seconds(5) && took < seconds(40), `${took}`);
 });
 
@@ -116,6 +119,6 @@ test('reordering is not loss', () => {
     a.send(b, 'x');
     world.run(milliseconds(2));
   }
-  assert.equal(b.layer.metrics(a.address)!.lossInPpm, 0);
+  assert.equal(b.layer.facts.metrics(a.address)!.lossInPpm, 0);
   assert.ok(b.layer.status(world.now)[0]!.lossInPpm < 2_000);
 });

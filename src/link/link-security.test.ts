@@ -411,7 +411,7 @@ test('a neighbour that moves is followed once its new address has answered', () 
   const { world, a, b } = linkedPair();
   const home = b.remote;
   world.run(seconds(1));
-  assert.equal(a.layer.metrics(b.address)!.mtu, 1400);
+  assert.equal(a.layer.facts.metrics(b.address)!.mtu, 1400);
   Object.assign(b, { remote: underlayAddress('10.9.9.9', 7001) });
   b.send(a, 'from elsewhere');
   world.run(milliseconds(35));

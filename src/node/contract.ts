@@ -269,6 +269,8 @@ export interface PacketName {
   readonly epoch: number;
   readonly flow: number;
   readonly sequence: number;
+  /** How often a node took the packet back from a link that died. */
+  readonly lap?: number;
 }
 
 /** What an overlay node does, as seen by a driver. Implemented by `OverlayNode`. */

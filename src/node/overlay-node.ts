@@ -11,7 +11,7 @@
  * It holds no protocol of its own. Time and randomness come in; effects go out through the sink.
  * Above 400 lines because every method of the contract is here, a line or two each.
  */
-import type { ForwardOutcome, OutgoingPacket } from '../forwarding/index.ts';
+import type { ForwardOutcome, OutgoingPacket, QueuedPacket } from '../forwarding/index.ts';
 import { FairOutlet, Forwarder } from '../forwarding/index.ts';
 import type { Duration, Instant, NodeAddress, Result, WallTime } from '../kernel/index.ts';
 import {
@@ -199,6 +199,7 @@ export class OverlayNode implements OverlayNodeApi {
       const { header, payload } = packet;
       this.arrived(header, payload, 0, payload.length, now);
     }
+    this.outlet.flush(now);
     this.links.flush(now);
   }
 
@@ -356,6 +357,11 @@ export class OverlayNode implements OverlayNodeApi {
           linkDown: (neighbour, reason, silence, t) => this.linkDown(neighbour, reason, silence, t),
           linkMetrics: (neighbour, metrics, t) =>
             this.relays.linkMetrics(neighbour, metrics, '', t),
+          reliableAcknowledged: (neighbour, frame) =>
+            this.outlet.acknowledged(neighbour, frame as QueuedPacket),
+          reliableReturned: (_neighbour, frames, t) =>
+            this.outlet.returned(frames as readonly QueuedPacket[], t),
+          flowsHeld: (neighbour, flows, t) => this.outlet.held(neighbour, flows, t),
           enrolRequest: (request) => sink.event({ kind: 'enrol-request', ...request }),
           refused: (what, reason, remote) => sink.event({ kind: 'refused', what, reason, remote }),
         },
@@ -381,6 +387,7 @@ export class OverlayNode implements OverlayNodeApi {
           this.links.sendControl(neighbour, type, body, this.now),
         routeChanged: (change) => {
           sink.event({ kind: 'route-changed', ...change });
+          this.outlet.stranded.retryAt(this.now);
           this.sockets.routeChanged(change.destination, this.now);
         },
         flowRouteChanged: (destination) => this.sockets.routeChanged(destination, this.now),
@@ -408,6 +415,8 @@ export class OverlayNode implements OverlayNodeApi {
     return new FairOutlet({
       links: this.links,
       counters: this.forwardingCounters,
+      resend: (packet, now) => this.forwarder.resend(packet, now),
+      drained: ({ flow }) => this.sockets.drained(flow),
       ...(weights === undefined
         ? {}
         : { weightOf: (source) => weights[this.nameOf(source) ?? ''] ?? 1 }),
@@ -426,6 +435,7 @@ export class OverlayNode implements OverlayNodeApi {
       counters: this.forwardingCounters,
       routes: {
         nextHop: (to) => this.relays.directHop(to) || this.routing.nextHop(to),
+        signedEpoch: (source) => this.routing.signedEpoch(source),
       },
       policy: this.routing.choice.policy,
       sink: {
@@ -455,6 +465,9 @@ export class OverlayNode implements OverlayNodeApi {
       sink: this.sink,
       network: {
         send: (packet, payload, now) => this.send(packet, payload, now),
+        isFull: (packet, now) =>
+          packet.destination !== this.address &&
+          this.outlet.isFull(this.address, packet, packet.service.recovery, now),
         pinnedRoute: (address) => this.routing.path(address),
         defaultRoute: (address, lane) => this.defaultRoute(address, lane),
         chooseRoute: (spec) => {
@@ -518,7 +531,7 @@ export class OverlayNode implements OverlayNodeApi {
 
   /** Bits per second as configured; 0: not throttled. */
   private capacityOf(neighbour: NodeAddress): number {
-    const name = this.nameOf(neighbour) ?? this.links.nameOf(neighbour);
+    const name = this.nameOf(neighbour) ?? this.links.facts.nameOf(neighbour);
     const stated = this.neighbours.find((n) => n.name !== undefined && n.name === name);
     return stated?.capacity ?? this.options.linkCapacity ?? 0;
   }
@@ -526,7 +539,7 @@ export class OverlayNode implements OverlayNodeApi {
   private linkDown(neighbour: NodeAddress, reason: string, silence: Duration, now: Instant): void {
     const name = this.nameOf(neighbour) ?? formatNodeAddress(neighbour);
     this.sink.event({ kind: 'link-down', neighbour, name, reason, silence });
-    this.outlet.linkDown(neighbour);
+    this.outlet.linkDown(neighbour, now);
     this.relays.linkMetrics(neighbour, undefined, reason, now);
   }
 

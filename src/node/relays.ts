@@ -64,7 +64,7 @@ export class NodeRelays {
     const links = this.options.links();
     for (const neighbour of links.neighbours()) {
       if (this.told.has(neighbour) === this.isWorthTelling(neighbour)) continue;
-      this.linkMetrics(neighbour, links.metrics(neighbour), 'left to relays', now);
+      this.linkMetrics(neighbour, links.facts.metrics(neighbour), 'left to relays', now);
     }
   }
 

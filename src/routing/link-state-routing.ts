@@ -220,6 +220,11 @@ export class LinkStateRouting {
     return this.table.nextHop(destination);
   }
 
+  /** The epoch of the link state that a node has signed last; undefined: none is known. */
+  signedEpoch(source: NodeAddress): number | undefined {
+    return this.store.get(recordKey({ type: RECORD_LINK_STATE, part: 0, origin: source }))?.epoch;
+  }
+
   /** The nodes after this one, destination last. */
   path(destination: NodeAddress): readonly NodeAddress[] | undefined {
     return this.table.path(destination);

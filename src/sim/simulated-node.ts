@@ -345,9 +345,19 @@ export class SimulatedNode {
     return {
       packetSent: (header) => note('packet-sent', header),
       packetDelivered: (header) => note('packet-delivered', header),
-      packetForwarded: ({ source, destination, epoch, flow, sequence }, from, to) => {
+      packetForwarded: ({ source, destination, epoch, flow, sequence, lap }, from, to) => {
         const at = queue.now;
-        const packet = { source, destination, epoch, flow, sequence, from, to, life };
+        const packet = {
+          source,
+          destination,
+          epoch,
+          flow,
+          sequence,
+          from,
+          to,
+          life,
+          lap: lap ?? 0,
+        };
         trace.record({ at, node, kind: 'packet-forwarded', ...packet });
       },
       packetDropped: (header, reason) => {

@@ -27,6 +27,7 @@ import {
   DATAGRAM_HEADER_BYTES,
   encodePortUnreachable,
   encodeReceipt,
+  isReliable,
   RECEIPT_BYTES,
   ROUTE_NONE,
   SERVICE_DEFAULT,
@@ -212,6 +213,7 @@ export class DatagramSockets {
     }
     const { lane, service } = socket;
     const path: FlowPath = { destination: to, lane, service, route };
+    if (this.isHeldBack(socket, to, now)) return 'full';
     if (outlet.messageBytesMax(path, now) > 0) return this.emit(socket, path, toPort, payload, now);
     return this.hold(socket, { path, toPort, payload: payload.slice() });
   }
@@ -270,6 +272,15 @@ export class DatagramSockets {
         return { kind: 'datagrams', id, port, destination, lane, scheme, deadline, graph };
       });
     });
+  }
+
+  /** A flow that was held back has room again; `flow` 0: all to the destination. */
+  drained(flow: number): void {
+    for (const socket of this.sockets.values()) {
+      if (!socket.wantsDrain || (flow !== 0 && socket.flow !== flow)) continue;
+      socket.wantsDrain = false;
+      this.options.sink.datagramDrain(socket.id);
+    }
   }
 
   /** A session with the peer stands: what waited for it goes, in the order it was sent. */
@@ -442,9 +453,21 @@ export class DatagramSockets {
     outlet.sendMessage(path, outlet.commonFlow, RECEIPT_BYTES, now);
   }
 
+  /** State: a socket that is told so hears of it when there is room again. */
+  private isHeldBack(socket: DatagramSocket, destination: NodeAddress, now: Instant): boolean {
+    const { flow, service } = socket;
+    if (!isReliable(service.recovery)) return false;
+    if (this.options.network.isFull?.({ destination, flow, service }, now) !== true) return false;
+    this.options.counters.add('datagram.held-back');
+    socket.wantsDrain = true;
+    return true;
+  }
+
   private hold(socket: DatagramSocket, waiting: Waiting): SendOutcome {
     const { counters, limits } = this.options;
-    if (this.pendingBytes + waiting.payload.length > limits.pendingBytesMax) {
+    // What must not be lost does not give way to what comes after it.
+    const isUnlosable = isReliable(socket.service.recovery) && socket.pending.isFull;
+    if (isUnlosable || this.pendingBytes + waiting.payload.length > limits.pendingBytesMax) {
       counters.add('datagram.pending-refused');
       socket.wantsDrain = true;
       return 'full';

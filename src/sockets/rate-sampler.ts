@@ -5,17 +5,9 @@
  * the time it took to be acknowledged is a sample. The longer one, because both acknowledgements that
  * come in a heap and sending in bursts would otherwise show a rate that the path does not have.
  */
-import type { Duration, Instant } from '../kernel/index.ts';
+import type { Duration, Instant, RateSample } from '../kernel/index.ts';
 import type { SentPackets } from './sent-packets.ts';
 import { PACKET_APP_LIMITED } from './sent-packets.ts';
-
-export interface RateSample {
-  /** Bytes per second; 0 when there is no sample. */
-  rate: number;
-  isAppLimited: boolean;
-  /** Delivered when the sampled packet left: tells round trips apart. */
-  priorDelivered: number;
-}
 
 export class RateSampler {
   /** Bytes acknowledged so far. */

@@ -17,6 +17,8 @@ import { ReplayWindow } from '../security/index.ts';
 import type { DataHeader } from '../wire/index.ts';
 
 export const REPLAY_FLOWS_MAX = 256;
+/** Of one flow: what a link must not lose may come late by all that is on the way of several links. */
+const REPLAY_WINDOW_PACKETS = 8_192;
 /** Source address, destination address, epoch. */
 export const SESSION_AAD_BYTES = 12;
 
@@ -62,7 +64,7 @@ export class ReplayFlows {
     let window = this.windows.get(flow);
     if (window === undefined) {
       if (this.windows.size >= this.flowsMax) this.evict();
-      window = new ReplayWindow();
+      window = new ReplayWindow(REPLAY_WINDOW_PACKETS);
       this.windows.set(flow, window);
     } else if (this.windows.size > this.flowsMax / 2) {
       // Order of use matters only where somebody may have to go.

@@ -301,6 +301,11 @@ export class SocketLayer {
     this.streams.routeChanged(destination, now);
   }
 
+  /** A flow whose packets must not be lost, and were held back, has room again. */
+  drained(flow: number): void {
+    this.datagrams.drained(flow);
+  }
+
   /** A member's certificate is new, or gone: sessions under another key end. */
   memberChanged(address: NodeAddress, _now: Instant): void {
     this.sessions.memberChanged(address);

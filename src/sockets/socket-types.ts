@@ -181,6 +181,8 @@ export type PacketOutcome = 'sent' | 'unreachable' | 'too-big';
 export interface PacketOutlet {
   /** `payload` is copied before the call returns. */
   send(packet: SocketPacket, payload: Uint8Array, now: Instant): PacketOutcome;
+  /** Whether a flow that must not be lost is held back: its socket waits until it is `drained`. */
+  isFull?(packet: Pick<SocketPacket, 'destination' | 'flow' | 'service'>, now: Instant): boolean;
   /** The best route at the moment, every node after this one; undefined: unreachable. */
   pinnedRoute(destination: NodeAddress): readonly NodeAddress[] | undefined;
   /** What a flow that asks for nothing carries: no route, or one that policy has stamped. */

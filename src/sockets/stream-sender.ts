@@ -6,13 +6,11 @@
  * Cost: a packet sent, acknowledged or lost costs constant time however many are in flight; an
  * acknowledgement costs its number of ranges.
  */
-import type { Instant, Random } from '../kernel/index.ts';
-import { microseconds } from '../kernel/index.ts';
+import type { AckSummary, Instant, Random } from '../kernel/index.ts';
+import { CongestionControl, microseconds } from '../kernel/index.ts';
 import type { StreamSegment } from '../wire/index.ts';
 import type { ByteBudget } from './byte-ring.ts';
 import { ByteRing } from './byte-ring.ts';
-import type { AckSummary } from './congestion-control.ts';
-import { CongestionControl } from './congestion-control.ts';
 import { LossDetection } from './loss-detection.ts';
 import { RangeSet } from './range-set.ts';
 import { RateSampler } from './rate-sampler.ts';

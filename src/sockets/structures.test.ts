@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type Instant, microseconds, Random } from '../kernel/index.ts';
+import { type Instant, microseconds, Random, WindowedMax } from '../kernel/index.ts';
 import { ByteBudget, ByteRing } from './byte-ring.ts';
 import { DeadlineHeap } from './deadline-heap.ts';
 import { FlowLabels } from './flow-labels.ts';
@@ -9,7 +9,6 @@ import { LossDetection } from './loss-detection.ts';
 import { PortTable } from './port-table.ts';
 import { RangeSet } from './range-set.ts';
 import { ReplayFlows } from './session.ts';
-import { WindowedMax } from './windowed-max.ts';
 
 const at = (n: number): Instant => n as Instant;
 

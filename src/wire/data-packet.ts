@@ -19,7 +19,7 @@
  *   +-------+-------+-------+-------+-------------------------------+
  *   | recov.| prio. | req.  | retr. |     deadline, 100 us          | 24
  *   +-------+-------+-------+-------+-------------------------------+
- *   |          age, 100 us          |               0               | 28
+ *   |          age, 100 us          | lap           | 0             | 28
  *   +---------------------------------------------------------------+
  *   |   route: `route words` of 4 bytes, see route-block.ts         | 32
  *   +---------------------------------------------------------------+
@@ -28,7 +28,8 @@
  * (source, epoch, flow, sequence) names a packet for the life of the network: de-duplication and the
  * end-to-end nonce rest on it. `form` is the route's, see route-block.ts. The 4-bit fields of byte 24
  * are the packet's service, see service.ts. `age` is how long the packet has been on its way, as the
- * nodes on it have added up: half a round trip for each link, and what it waited.
+ * nodes on it have added up: half a round trip for each link, and what it waited. `lap` counts how often a
+ * node took the packet back from a link that died: a node forwards a packet once in each lap.
  */
 import type { Duration, NodeAddress } from '../kernel/index.ts';
 import { readU16, readU32, writeU16, writeU32 } from '../kernel/index.ts';
@@ -38,6 +39,9 @@ import { routeFault } from './route-block.ts';
 import type { PacketService } from './service.ts';
 
 export const DATA_HEADER_BYTES = 32;
+/** Where in a data frame the byte stands whose upper half is the recovery. */
+export const DATA_RECOVERY_AT = 24;
+export const DATA_LAP_AT = 30;
 export const HOP_LIMIT_DEFAULT = 64;
 /** Step of `deadline` and `age`, in microseconds. */
 export const DATA_TIME_STEP = 100;
@@ -64,6 +68,8 @@ export interface DataHeader extends PacketService {
   routeIndex: number;
   /** At most 6.5 s are told. */
   age: Duration;
+  /** 0 but for packets that must not be lost. */
+  lap: number;
 }
 
 /** A header to decode into, so that the packet path allocates none. */
@@ -86,6 +92,7 @@ export function blankDataHeader(): DataHeader {
     retransmissions: 0,
     deadline: 0 as Duration,
     age: 0 as Duration,
+    lap: 0,
   };
 }
 
@@ -117,6 +124,7 @@ export function decodeDataHeader(
   into.retransmissions = bytes[at + 25]! & 15;
   into.deadline = (readU16(bytes, at + 26) * DATA_TIME_STEP) as Duration;
   into.age = (readU16(bytes, at + 28) * DATA_TIME_STEP) as Duration;
+  into.lap = bytes[at + DATA_LAP_AT]!;
   if (into.source === 0 || into.destination === 0) return 'bad-address';
   if (into.routeForm === 0 && into.routeWords === 0)
     return into.routeIndex === 0 ? undefined : 'bad-route';
@@ -155,7 +163,8 @@ export function encodeDataHeader(
   bytes[at + 25] = (header.requests << 4) | header.retransmissions;
   writeU16(bytes, at + 26, steps(header.deadline));
   writeU16(bytes, at + 28, steps(header.age));
-  writeU16(bytes, at + 30, 0);
+  bytes[at + DATA_LAP_AT] = header.lap;
+  bytes[at + 31] = 0;
   if (route.bytes.length > 0) bytes.set(route.bytes, at + DATA_HEADER_BYTES);
 }
 

@@ -15,6 +15,7 @@ export * from './packet-types.ts';
 export * from './policy.ts';
 export * from './recovery-frames.ts';
 export * from './relay-exchange.ts';
+export * from './reliable-ack.ts';
 export * from './route-block.ts';
 export * from './sealed-packet.ts';
 export * from './service.ts';

@@ -35,6 +35,8 @@ export const FRAME_DATA = 0x10;
 export const FRAME_REPAIR_REQUEST = 0x20;
 export const FRAME_REPAIR_DECLINE = 0x21;
 export const FRAME_REPAIR = 0x22;
+/** Acknowledges packets with frames that must not be lost (`link/reliable/`). */
+export const FRAME_RELIABLE_ACK = 0x28;
 
 /** Bytes of type and length in front of a control frame's body. */
 export const CONTROL_FRAME_HEADER_BYTES = 3;

@@ -16,6 +16,10 @@ export const RECOVERY_PRIORITY = 4;
 /** No loss, fair between source-destination pairs, back-pressure (intrusion-tolerant). */
 export const RECOVERY_FAIR_RELIABLE = 5;
 
+/** Whether a packet with this recovery is kept until the next node has it. */
+export const isReliable = (recovery: number): boolean =>
+  recovery === RECOVERY_RELIABLE || recovery === RECOVERY_FAIR_RELIABLE;
+
 export interface PacketService {
   /** One of the numbers above, 0 .. 15. */
   recovery: number;

@@ -1,7 +1,15 @@
 /** docs/limits.md: every bound, its default as the code has it, and what happens at it. */
 import { PROCESSOR_BOUNDS } from '../../daemon/index.ts';
-import { ACCOUNTS_MAX, FLOWS_MAX_DEFAULT, LINK_QUEUE_BYTES_MAX } from '../../forwarding/index.ts';
-import { LINK_LIMITS } from '../../link/index.ts';
+import {
+  ACCOUNTS_MAX,
+  FLOW_BYTES_MARK,
+  FLOWS_MAX_DEFAULT,
+  LAPS_REMEMBERED,
+  LINK_QUEUE_BYTES_MAX,
+  RELIABLE_BYTES_MAX,
+  STRANDED_BYTES_MAX,
+} from '../../forwarding/index.ts';
+import { LINK_LIMITS, RELIABLE_IN_FLIGHT_MAX } from '../../link/index.ts';
 import { ROUTING_LIMITS } from '../../routing/index.ts';
 import { VERIFIED_CHAINS_MAX } from '../../security/index.ts';
 import { SOCKET_LIMITS_DEFAULT } from '../../sockets/index.ts';
@@ -76,6 +84,31 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     `100 ms of it, 32 KiB to ${LINK_QUEUE_BYTES_MAX / 2 ** 20} MiB`,
     'the most backlogged source loses its lowest priority, newest first (priority lane: oldest)',
     'forwarding.dropped.overload',
+  ],
+  [
+    'one reliable flow waiting at one link',
+    `${FLOW_BYTES_MARK / 1024} KiB`,
+    'hold the flow back at whoever brings it, down to its socket',
+    'sockets.datagram.held-back',
+  ],
+  [
+    'reliable packets waiting at a node',
+    `${RELIABLE_BYTES_MAX / 2 ** 20} MiB`,
+    'from half on hold flows back at 16 KiB each; then drop the newest',
+    'forwarding.dropped.overload',
+  ],
+  ['reliable packets of a link not yet acknowledged', String(RELIABLE_IN_FLIGHT_MAX), 'wait', '-'],
+  [
+    'reliable packets without a way',
+    `${STRANDED_BYTES_MAX / 2 ** 20} MiB, 60 s`,
+    'drop the newest, the oldest',
+    'forwarding.dropped.stranded-full, forwarding.dropped.stranded-too-long',
+  ],
+  [
+    'reliable packets remembered that were taken back from a link',
+    String(LAPS_REMEMBERED),
+    'forget the oldest; it may pass again',
+    '-',
   ],
   [
     'pairs of member and lane in the accounts',

@@ -1,7 +1,8 @@
 /**
  * No forwarding loop: in one life a node forwards a packet once. It may send copies to several
  * neighbours, as a dissemination graph has it, but all in the same instant and never two to one. A
- * source does not forward what it sent itself.
+ * source does not forward what it sent itself. A packet that a node took back from a dead link begins a
+ * new lap, which its hops end: it is not looked at here.
  */
 import type { Checker, TraceEvent } from '../trace.ts';
 import { PacketTable } from './packet-table.ts';
@@ -26,6 +27,7 @@ export class ForwardOnce implements Checker {
 
   private check(event: Forwarded): string | undefined {
     const { source, epoch, flow, sequence } = event;
+    if ((event.lap ?? 0) > 0) return undefined;
     if (source === this.addressOf.get(event.node)) return `forwarded its own packet ${sequence}`;
     const packets = this.forwarded.get(event.node);
     if (packets === undefined) return 'forwarded before it started';

@@ -1,5 +1,5 @@
 /**
- * How much of a stream may be in the network, and how fast it enters: a model of the path, after BBR
+ * How much of a stream, or of a link's reliable packets, may be in the network, and how fast it enters: a model of the path, after BBR
  * (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14(5), 2016, and
  * draft-ietf-ccwg-bbr). The path is described by the largest delivery rate of the last round trips and
  * the least round-trip time; sending at that rate with that product in flight fills the bottleneck and
@@ -17,9 +17,18 @@
  * gets lost, so that the bottleneck stays full. (3) The overlay knows when its route changed and says
  * so; the least round-trip time then starts afresh instead of being believed for ten seconds.
  */
-import type { Duration, Instant, Random } from '../kernel/index.ts';
-import type { RateSample } from './rate-sampler.ts';
+import type { Random } from './random.ts';
+import type { Duration, Instant } from './time.ts';
 import { WindowedMax } from './windowed-max.ts';
+
+/** How fast the path took what was acknowledged last. */
+export interface RateSample {
+  /** Bytes per second; 0 when there is no sample. */
+  rate: number;
+  isAppLimited: boolean;
+  /** Delivered when the sampled packet left: tells round trips apart. */
+  priorDelivered: number;
+}
 
 export type CongestionMode = 'startup' | 'drain' | 'probe-bandwidth' | 'probe-rtt';
 

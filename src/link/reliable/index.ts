@@ -1,0 +1,3 @@
+export * from './reliable-links.ts';
+export * from './reliable-receiver.ts';
+export * from './reliable-sender.ts';
