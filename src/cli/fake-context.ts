@@ -4,7 +4,7 @@
  */
 import { PassThrough, Readable } from 'node:stream';
 import type { DaemonConnection } from '../client/index.ts';
-import type { FlowReport, NodeStatus, RouteExplanation } from '../host/index.ts';
+import type { FlowTraffic, NodeStatus, RouteExplanation } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
 import { runCommandLine } from './application.ts';
 import type { CliContext } from './context.ts';
@@ -217,7 +217,7 @@ export const FAKE_EXPLANATION: RouteExplanation = {
   ],
 };
 
-export const FAKE_FLOWS: readonly FlowReport[] = [
+export const FAKE_FLOWS: readonly FlowTraffic[] = [
   {
     source: 'ATL',
     destination: 'LAX',

@@ -22,7 +22,7 @@ export interface NodeStatus {
   /** Use of the network by member and lane, as this node saw it pass since it started. */
   readonly accounting?: readonly AccountStatus[];
   /** Flows that this node sends, passes on or receives, those used last first. */
-  readonly flows?: readonly FlowReport[];
+  readonly flows?: readonly FlowTraffic[];
   /** Links with a configured capacity, and what waits for them. */
   readonly queues?: readonly LinkQueueStatus[];
 }
@@ -37,7 +37,20 @@ export interface AccountStatus {
   readonly bytes: number;
 }
 
-export interface FlowReport {
+/** The dissemination graph that a flow of this node sends along now. */
+export interface FlowGraph {
+  readonly kind: string;
+  /** Directed links, `ATL-DFW`. */
+  readonly links: readonly string[];
+  /** Whether its best way keeps the flow's deadline. */
+  readonly isInTime: boolean;
+  /** Graphs before it. */
+  readonly switches: number;
+  /** Why this one, in words. */
+  readonly cause: string;
+}
+
+export interface FlowTraffic {
   readonly source: string;
   /** Of the last packet. */
   readonly destination: string;
@@ -47,6 +60,8 @@ export interface FlowReport {
   readonly lane: string;
   /** How its last packet was led: by each node, or by what its source stamped on it. */
   readonly route: 'each node' | 'path' | 'graph' | 'flood';
+  /** At the source of a flow along a graph. */
+  readonly graph?: FlowGraph;
   /** Data frames here, and their bytes, since the lane of the label last changed. */
   readonly packets: number;
   readonly bytes: number;

@@ -46,7 +46,7 @@ const OF_REFUSAL: Record<NodeRefusal, ApiErrorCode> = {
   closed: 'CLOSED',
   'bad-argument': 'BAD_ARGUMENT',
   'deadline-missing': 'BAD_ARGUMENT',
-  'deadline-too-short': 'BAD_ARGUMENT',
+  'deadline-too-short': 'LANE_CANNOT_HOLD',
 };
 
 const OF_FAULT: Record<StreamFault, ApiErrorCode> = {

@@ -131,7 +131,7 @@ export function presentStatus(
         }),
     ...(status.traffic === undefined
       ? {}
-      : { flows: status.traffic.map((row) => presentFlow(row, nameOf, laneName)) }),
+      : { flows: status.traffic.map((row) => presentFlow(row, status, nameOf, laneName)) }),
     ...(status.queues === undefined
       ? {}
       : {
@@ -144,19 +144,33 @@ export function presentStatus(
   };
 }
 
+const presentGraph = (graph: core.GraphStatus, nameOf: NameOf): api.FlowGraph => ({
+  kind: graph.kind,
+  links: graph.edges.map(({ from, to }) => `${nameOf(from)}-${nameOf(to)}`),
+  isInTime: graph.isInTime,
+  switches: graph.switches,
+  cause: graph.cause,
+});
+
 const ROUTES = ['each node', 'path', 'graph', 'flood'] as const;
 
 function presentFlow(
   row: core.FlowUse,
+  { address, flows = [] }: core.NodeStatus,
   nameOf: NameOf,
   laneName: (number: number) => string,
-): api.FlowReport {
+): api.FlowTraffic {
   const { source, destination, lane, routeForm, idle, ...counts } = row;
+  const isOurs = source === address;
+  const graph = isOurs
+    ? flows.find((f) => f.destination === destination && f.lane === lane)?.graph
+    : undefined;
   return {
     source: nameOf(source),
     destination: nameOf(destination),
     lane: laneName(lane),
     route: ROUTES[routeForm] ?? 'each node',
+    ...(graph === undefined ? {} : { graph: presentGraph(graph, nameOf) }),
     ...counts,
     idleMs: presentMs(idle),
   };

@@ -233,6 +233,8 @@ export class SocketTable {
 
   /** One way, by the fastest route that is known; undefined where none is. */
   private latencyTo(address: NodeAddress): Duration | undefined {
+    const least = this.driver.read((node) => node.leastLatency?.(address));
+    if (least !== undefined) return least;
     const explained = this.driver.read((node, now) => node.explainRoute(address, now));
     const known = [explained?.route, ...(explained?.candidates ?? [])].flatMap((way) =>
       way !== undefined && way.path.length > 0 && Number.isFinite(way.latency) ? [way.latency] : [],

@@ -23,7 +23,7 @@ export const traceCommand: DefinedCommand = defineCommand<Flags, [node: string]>
   fields: {
     from: 'name of this node',
     lane: 'LaneReport of the SDK: what the probes asked for',
-    flows: 'FlowReport of the SDK, those of this node to the destination',
+    flows: 'FlowTraffic of the SDK, those of this node to the destination',
     result: 'TraceResult of the SDK: hops, isReached, explanation with candidates and verdicts',
   },
   exits: [[EXIT.negative, 'the destination did not answer']],

@@ -1,4 +1,4 @@
-import type { FlowReport, NodeEvent, OverlayNodeHandle } from '../../host/index.ts';
+import type { FlowTraffic, NodeEvent, OverlayNodeHandle } from '../../host/index.ts';
 import { type CommonFlags, type DefinedCommand, defineCommand } from '../command.ts';
 import { type CliContext, print } from '../context.ts';
 import { durationMs } from '../parameters.ts';
@@ -21,7 +21,7 @@ export const watchCommand: DefinedCommand = defineCommand<Flags>({
   ],
   fields: {
     event: 'NodeEvent of the SDK; one document for each event',
-    flow: 'with --flows: FlowReport of the SDK, for each flow that moved',
+    flow: 'with --flows: FlowTraffic of the SDK, for each flow that moved',
     events: 'in the last document: how many there were',
   },
   flags: {
@@ -57,7 +57,7 @@ async function watchFlows(
   flags: Flags & CommonFlags,
 ): Promise<void> {
   const { signal, paint } = context;
-  const before = new Map<string, FlowReport>();
+  const before = new Map<string, FlowTraffic>();
   while (!signal.aborted) {
     const { flows = [] } = await daemon.status({ signal }).catch(() => ({ flows: [] }));
     for (const flow of flows) {

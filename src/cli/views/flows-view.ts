@@ -1,5 +1,5 @@
 /** Flows: lane, how they are led, and what they paid and lost here. */
-import type { FlowReport } from '../../host/index.ts';
+import type { FlowTraffic } from '../../host/index.ts';
 import type { Paint } from './paint.ts';
 import { showBytes, showSpan } from './quantities.ts';
 import { type Cell, table } from './table.ts';
@@ -7,7 +7,7 @@ import { type Cell, table } from './table.ts';
 /** Rows on one screen; --json has all. */
 const ROWS_MAX = 16;
 
-export function flowsView(flows: readonly FlowReport[], paint: Paint): string {
+export function flowsView(flows: readonly FlowTraffic[], paint: Paint): string {
   const title = `${paint('bold', 'FLOWS')}  ${flows.length}`;
   if (flows.length === 0) return `${title}\n  none lately`;
   const rows = flows
@@ -16,7 +16,7 @@ export function flowsView(flows: readonly FlowReport[], paint: Paint): string {
       f.source,
       f.destination,
       f.lane,
-      f.route,
+      ledBy(f),
       String(f.packets),
       showBytes(f.bytes),
       showCost(f),
@@ -32,15 +32,19 @@ export function flowsView(flows: readonly FlowReport[], paint: Paint): string {
   return `${title}\n${table({ paint, columns: [...columns, ...more], rows })}${rest}`;
 }
 
+/** `two paths, 5 links`: the graph at its source, how packets are stamped elsewhere. */
+export const ledBy = ({ route, graph }: FlowTraffic): string =>
+  graph === undefined ? route : `${graph.kind}, ${graph.links.length} links`;
+
 /** Copies sent on from here for each packet: 1 at a node between, more where redundancy is paid. */
-export const showCost = ({ copies, packets }: FlowReport): string =>
+export const showCost = ({ copies, packets }: FlowTraffic): string =>
   copies === 0 || packets === 0 ? '-' : `${(copies / packets).toFixed(2)} x`;
 
 const trouble = (count: number): Cell =>
   count === 0 ? '0' : { text: String(count), style: 'yellow' };
 
 /** What a flow did since it was last looked at, on one line; empty: nothing. */
-export function flowLine(flow: FlowReport, before: FlowReport | undefined, paint: Paint): string {
+export function flowLine(flow: FlowTraffic, before: FlowTraffic | undefined, paint: Paint): string {
   const since = (key: 'packets' | 'recovered' | 'duplicates' | 'late' | 'dropped'): number => {
     const count = flow[key] - (before?.[key] ?? 0);
     return count < 0 ? flow[key] : count;
@@ -63,5 +67,5 @@ export function flowLine(flow: FlowReport, before: FlowReport | undefined, paint
     showCost(flow) === '-' ? '' : `${showCost(flow)} copies`,
   ].filter((part) => part !== '');
   const way = `${flow.source} > ${flow.destination}`;
-  return `${paint('cyan', 'flow')}       ${way}  ${paint('bold', flow.lane)} by ${flow.route}: ${said.join(', ')}`;
+  return `${paint('cyan', 'flow')}       ${way}  ${paint('bold', flow.lane)} by ${ledBy(flow)}: ${said.join(', ')}`;
 }
