@@ -75,6 +75,11 @@ const READERS = {
   sealedReceiver: (b, at, end) => (end - at < 16 ? undefined : wire.sealedReceiver(b, at)),
   sealedCounter: (b, at, end) => (end - at < 16 ? undefined : wire.sealedCounter(b, at)),
   decodeLossReport: into(wire.decodeLossReport, wire.blankLossReport, true),
+  decodeParityHead: (b, at, end) => {
+    const head = wire.blankParityHead();
+    const parity = wire.decodeParityHead(head, b, at, end);
+    return parity < 0 ? undefined : { ...head, parity: parity - at };
+  },
   decodeRepair: (b, at, end) => {
     const repair = wire.blankRepair();
     if (!wire.decodeRepair(repair, b, at, end)) return undefined;
@@ -173,6 +178,7 @@ function encodedSeeds() {
         paused: ADDRESSES.map((source) => ({ source, destination: ADDRESSES[0], flow: 7 })),
       }),
     ],
+    decodeParityHead: [parityBody()],
     decodeFlood: [wire.encodeFlood({ ...version, age: 12_300_000, body: linkStateBody() })],
     decodeFloodAck: [wire.encodeFloodAck(versions), wire.encodeFloodAck([version])],
     decodeSync: [
@@ -215,6 +221,19 @@ function lossReportBody() {
   const body = new Uint8Array(wire.lossReportBytes(report));
   wire.encodeLossReport(body, 0, report);
   return body;
+}
+
+function parityBody() {
+  const head = {
+    session: 7,
+    index: 1,
+    counters: [100, 101, 104],
+    sinceFirst: 5_000,
+    sinceLast: 1_000,
+  };
+  const frame = new Uint8Array(wire.parityOverhead(3) + 40);
+  wire.encodeParity(frame, 0, head, bytes(40));
+  return frame.subarray(wire.CONTROL_FRAME_HEADER_BYTES);
 }
 
 function helloBody() {

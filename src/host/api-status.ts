@@ -144,6 +144,8 @@ export interface RecoveryTally {
 export interface RecoveryStatus {
   readonly realtime: RecoveryTally;
   readonly deadline: RecoveryTally;
+  /** Forward error correction, where there is no time to ask; `recovered` is counted above too. */
+  readonly parity: { readonly sent: number; readonly bytes: number; readonly recovered: number };
   readonly requests: number;
   /** Bytes of requests and what else recovery sends besides repairs. */
   readonly requestBytes: number;

@@ -30,10 +30,10 @@ import {
   FRAME_MTU_ACK,
   FRAME_MTU_PROBE,
   FRAME_PADDING,
+  FRAME_PARITY,
   FRAME_RELAY_ADVICE,
   FRAME_RELAY_FIGURES,
   FRAME_RELIABLE_ACK,
-  FRAME_REPAIR,
   FRAME_REPAIR_REQUEST,
   FRAME_SYNC,
   HELLO_ANSWER_AT_ONCE,
@@ -90,11 +90,11 @@ export class FrameReader {
   private readonly hello = blankHello();
   /** Links whose neighbour wants an answer at once. */
   private readonly owing: Link[] = [];
-  /** Of the packet whose frames are being read. */
-  private session: Session | undefined;
   private gap = 0;
-  /** Where the packet being read came from. */
+  /** Of the packet being read: where it came from, its keys, and where its datagram begins. */
   private remote: UnderlayAddress | undefined;
+  private session: Session | undefined;
+  private start = 0;
 
   constructor(options: FrameReaderOptions) {
     this.options = options;
@@ -128,6 +128,7 @@ export class FrameReader {
     this.remote = remote;
     this.session = session;
     this.gap = gap;
+    this.start = start;
     this.frames(link, slab, at, end, datagramBytes, now);
   }
 
@@ -139,6 +140,16 @@ export class FrameReader {
       if (link.mayAnswer(now) && link.state !== 'closed') this.options.writer.hello(link, now);
     this.owing.length = 0;
     this.options.hastened();
+  }
+
+  /** Asks again at an address that the neighbour was heard from, or forgets it, when that is due. */
+  checkAddress(link: Link, now: Instant): void {
+    const { check } = link.path;
+    if (check === undefined || check.nextAt > now) return;
+    if (check.isHopeless) {
+      link.path.check = undefined;
+      this.options.counters.add('link.address-checks-unanswered');
+    } else this.options.writer.addressCheck(link, now);
   }
 
   private count(link: Link, gap: number, now: Instant): void {
@@ -197,8 +208,10 @@ export class FrameReader {
       if (type === FRAME_PADDING) return;
       if (type === FRAME_DATA) {
         const asks = slab[at + DATA_RECOVERY_AT]! >>> 4;
-        if (Recovery.keeps(asks)) recovery.arrived(link, slab, at, end, now);
-        else if (isReliable(asks))
+        if (Recovery.keeps(asks)) {
+          const { session, start } = this;
+          recovery.arrived(link, { session: session!, slab, start, at, end }, now);
+        } else if (isReliable(asks))
           this.options.reliable.received(link, this.session!, this.gap, now);
         return sink.data(link, slab, at, end, now);
       }
@@ -207,7 +220,7 @@ export class FrameReader {
       const body = at + CONTROL_FRAME_HEADER_BYTES;
       if (type === FRAME_HELLO) this.receiveHello(link, slab, body, stop, now);
       else if (CONTROL_FRAMES.has(type)) sink.control(link, type, slab, body, stop, now);
-      else if (type >= FRAME_REPAIR_REQUEST && type <= FRAME_REPAIR) {
+      else if (type >= FRAME_REPAIR_REQUEST && type <= FRAME_PARITY) {
         if (!recovery.frame(link, type, slab, body, stop, now))
           this.refuse('repair-malformed', link.path.remote.key, now);
       } else this.control(link, type, { slab, at: body, end: stop, datagramBytes }, now);

@@ -48,7 +48,7 @@ import { Incoming } from './incoming.ts';
 import { Link } from './link.ts';
 import { LinkFacts } from './link-facts.ts';
 import type { LinkStatus } from './link-status.ts';
-import { linkStatus, slotStatus } from './link-status.ts';
+import { byName, linkStatus, slotStatus } from './link-status.ts';
 import type { LinkLimits, LinkTimers } from './options.ts';
 import { LINK_LIMITS, LINK_TIMERS } from './options.ts';
 import { Outgoing } from './outgoing.ts';
@@ -330,13 +330,11 @@ export class LinkLayer {
   }
 
   status(now: Instant): LinkStatus[] {
-    const rows: LinkStatus[] = [];
-    for (const link of this.links.values()) rows.push(linkStatus(link, this.slotOf(link), now));
+    const rows = [...this.links.values()].map((link) => linkStatus(link, this.slotOf(link), now));
     for (const slot of this.dialer.slots)
       if (slot.address === undefined || !this.links.has(slot.address))
         rows.push(slotStatus(slot, now));
-    const named = (row: LinkStatus): string => `${row.name ?? ''} ${row.remote.key}`;
-    return rows.sort((a, b) => (named(a) < named(b) ? -1 : 1));
+    return rows.sort(byName);
   }
 
   // ---------------------------------------------------------------- receiving
@@ -357,13 +355,14 @@ export class LinkLayer {
   }
 
   private createRecovery(): Recovery {
+    const { limits, counters, writer, outgoing, options } = this;
     return new Recovery({
-      limits: this.limits,
-      counters: this.counters,
-      self: this.options.self.address,
-      writer: this.writer,
-      slab: () => this.outgoing.slab,
-      latencyTo: (destination) => this.options.latencyTo?.(destination),
+      limits,
+      counters,
+      self: options.self.address,
+      writer,
+      slab: outgoing.slab,
+      latencyTo: (destination) => options.latencyTo?.(destination),
       data: (link, slab, at, end, now) => this.sink.data(link, slab, at, end, now, true),
       hastened: () => {
         this.isWakeStale = true;
@@ -516,20 +515,11 @@ export class LinkLayer {
       this.handshakes.initiate(link.path, link, now);
     }
     if (link.path.mtu.nextAt <= now) this.writer.mtuProbe(link, now);
-    this.checkAddress(link, now);
+    this.reader.checkAddress(link, now);
     this.recovery.timeout(link, now);
     if (link.helloAt <= now || (isHelloTime && link.isHelloInStep(now)))
       this.writer.hello(link, now);
     this.tellNews(link, now);
-  }
-
-  private checkAddress(link: Link, now: Instant): void {
-    const { check } = link.path;
-    if (check === undefined || check.nextAt > now) return;
-    if (check.isHopeless) {
-      link.path.check = undefined;
-      this.counters.add('link.address-checks-unanswered');
-    } else this.writer.addressCheck(link, now);
   }
 
   private tellNews(link: Link, now: Instant): void {

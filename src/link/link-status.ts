@@ -80,3 +80,9 @@ export function slotStatus(slot: Slot, now: Instant): LinkStatus {
     reason: slot.reason,
   };
 }
+
+/** Order of rows: by name, then by address. */
+export function byName(a: LinkStatus, b: LinkStatus): number {
+  const named = (row: LinkStatus): string => `${row.name ?? ''} ${row.remote.key}`;
+  return named(a) < named(b) ? -1 : 1;
+}

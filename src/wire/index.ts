@@ -12,6 +12,7 @@ export * from './link-state.ts';
 export * from './manifest.ts';
 export * from './node-control.ts';
 export * from './packet-types.ts';
+export * from './parity-frame.ts';
 export * from './policy.ts';
 export * from './recovery-frames.ts';
 export * from './relay-exchange.ts';

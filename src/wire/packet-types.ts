@@ -37,6 +37,7 @@ export const FRAME_REPAIR_DECLINE = 0x21;
 export const FRAME_REPAIR = 0x22;
 /** Acknowledges packets with frames that must not be lost (`link/reliable/`). */
 export const FRAME_RELIABLE_ACK = 0x28;
+export const FRAME_PARITY = 0x23;
 
 /** Bytes of type and length in front of a control frame's body. */
 export const CONTROL_FRAME_HEADER_BYTES = 3;

@@ -132,8 +132,8 @@ export function decodeLossReport(
 
 /** In front of the data frame: frame header, session, counter. */
 export const REPAIR_OVERHEAD_BYTES: number = CONTROL_FRAME_HEADER_BYTES + 8;
-/** What a source leaves free in packets that may be sent again, so that the repair fits too. */
-export const REPAIR_ROOM_BYTES = 16;
+/** What a source leaves free in packets that ask for recovery, so that repair and parity fit too. */
+export const REPAIR_ROOM_BYTES = 40;
 
 export interface Repair {
   session: number;

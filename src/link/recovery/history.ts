@@ -101,6 +101,12 @@ export class History {
     return -1;
   }
 
+  /** Whether a packet was sent after all that are kept. */
+  isAfter(session: number, counter: number): boolean {
+    const current = this.runs[0];
+    return current?.session !== session || current.base + counter > this.lastKey;
+  }
+
   /** Whether a record that was found is still here. */
   has(record: number): boolean {
     return record >= this.first && record < this.next;

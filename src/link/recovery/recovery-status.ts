@@ -12,9 +12,19 @@ export interface ProtocolTally {
   recovered: number;
 }
 
+export interface ParityTally {
+  sent: number;
+  /** Datagram bytes of the parities. */
+  bytes: number;
+  /** Packets that came by parities only; counted under their protocol too. */
+  recovered: number;
+}
+
 export interface RecoveryTally {
   readonly realtime: ProtocolTally;
   readonly deadline: ProtocolTally;
+  /** Sent where there is no time to ask. */
+  readonly parity: ParityTally;
   /** Packets asked for, each time counted. */
   requests: number;
   /** Bytes of request and decline frames, and of fillers. */
@@ -59,6 +69,7 @@ const blankProtocol = (): ProtocolTally => ({
 export const blankTally = (): RecoveryTally => ({
   realtime: blankProtocol(),
   deadline: blankProtocol(),
+  parity: { sent: 0, bytes: 0, recovered: 0 },
   requests: 0,
   requestBytes: 0,
   missing: 0,

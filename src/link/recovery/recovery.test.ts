@@ -29,9 +29,11 @@ function flow(options: {
   effect: LinkEffect;
   packets?: number;
   interval?: Duration;
+  /** Of each link. */
+  delay?: Duration;
 }): Outcome {
   const { packets = 1000, interval = milliseconds(5) } = options;
-  const topology = lineTopology(3);
+  const topology = lineTopology(3, { delay: options.delay ?? milliseconds(10) });
   const testbed = new Testbed({ seed: options.seed, topology });
   const [a, , c] = topology.nodes;
   testbed.start();
@@ -87,6 +89,21 @@ test('deadline: what realtime leaves is repaired too, within the deadline', () =
   const out = flow({ seed: 2, service: deadline(200), effect: { loss: 0.1, burst: 0.5 } });
   assert.ok(out.delivered >= 998, `${out.delivered}`);
   assert.ok(out.latency.every((time) => (time ?? 0) < milliseconds(200)));
+});
+
+test('parities repair where there is no time to ask', () => {
+  const way = { effect: { loss: 0.05 }, delay: milliseconds(40) };
+  const service = deadline(110);
+  const inTime = (out: Outcome): number =>
+    out.latency.filter((time) => time !== undefined && time <= milliseconds(110)).length;
+  for (const interval of [milliseconds(2), milliseconds(20)]) {
+    const plain = flow({ seed: 4, service: {}, interval, packets: 2000, ...way });
+    const out = flow({ seed: 4, service, interval, packets: 2000, ...way });
+    const saved = 1 - (2000 - inTime(out)) / (2000 - inTime(plain));
+    assert.ok(saved > 0.5, `${interval}: ${inTime(plain)} without, ${inTime(out)} with parities`);
+    const parity = out.links.reduce((sum, link) => sum + (link?.parity.recovered ?? 0), 0);
+    assert.ok(parity > 30, `${parity}`);
+  }
 });
 
 test('nothing is delivered twice, whatever the way does, and no invariant breaks', () => {

@@ -10,25 +10,31 @@
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../../kernel/index.ts';
 import { readU16, readU32, writeU16 } from '../../kernel/index.ts';
-import type { LossReport } from '../../wire/index.ts';
+import type { LossReport, ParityHead } from '../../wire/index.ts';
 import {
   blankLossReport,
+  blankParityHead,
   blankRepair,
   DATA_HEADER_BYTES,
   DATA_TIME_STEP,
   decodeLossReport,
+  decodeParityHead,
   decodeRepair,
   encodeLossReport,
+  encodeParity,
   encodeRepair,
   FRAME_DATA,
+  FRAME_PARITY,
   FRAME_REPAIR,
   FRAME_REPAIR_DECLINE,
   FRAME_REPAIR_REQUEST,
   lossReportBytes,
+  parityOverhead,
   RECOVERY_DEADLINE,
   RECOVERY_REALTIME,
   REPAIR_OVERHEAD_BYTES,
   SEALED_OVERHEAD_BYTES,
+  sealedCounter,
 } from '../../wire/index.ts';
 import type { FrameWriter } from '../frame-writer.ts';
 import type { Link } from '../link.ts';
@@ -43,6 +49,10 @@ const AT_RECOVERY = 24;
 const AT_REQUESTS = 25;
 const AT_DEADLINE = 26;
 const AT_AGE = 28;
+/** Parities are not worth their bytes on a link that loses less. */
+const PARITY_LOSS_MIN_PPM = 2_000;
+/** Less time than this no parity can use. */
+const PARITY_WANTED_MIN = 3_000;
 /** How long a realtime packet without a deadline may be wanted. */
 const REALTIME_WANTED: Duration = 500_000 as Duration;
 
@@ -52,13 +62,22 @@ export interface RecoveryOptions {
   readonly self: NodeAddress;
   readonly writer: FrameWriter;
   /** The slab that `writer` gives places in. */
-  readonly slab: () => Uint8Array;
+  readonly slab: Uint8Array;
   /** Expected one-way latency of the route to a destination; undefined when not known. */
   readonly latencyTo: (destination: NodeAddress) => Duration | undefined;
   /** A data frame that came by a repair. */
   readonly data: (link: Link, slab: Uint8Array, at: number, end: number, now: Instant) => void;
   /** A deadline may have moved to an earlier time. */
   readonly hastened: () => void;
+}
+
+export interface ArrivedFrame {
+  readonly session: Session;
+  readonly slab: Uint8Array;
+  /** Where its datagram begins. */
+  readonly start: number;
+  readonly at: number;
+  readonly end: number;
 }
 
 interface Note {
@@ -77,6 +96,7 @@ export class Recovery {
   private noted = 0;
   private readonly report = blankLossReport();
   private readonly repair = blankRepair();
+  private readonly parity = blankParityHead();
   /** Links on which something may have to be asked for, after the packets being read. */
   private readonly losing: Link[] = [];
 
@@ -110,7 +130,7 @@ export class Recovery {
   /** All frames noted are written and not yet sealed: copies them. */
   keep(): void {
     if (this.noted === 0) return;
-    const slab = this.options.slab();
+    const slab = this.options.slab;
     for (let i = 0; i < this.noted; i++) this.keepOne(this.notes[i]!, slab);
     this.noted = 0;
   }
@@ -130,17 +150,24 @@ export class Recovery {
   }
 
   /** A data frame that asks for recovery begins at `at`: what it wants is wanted of this link. */
-  arrived(link: Link, slab: Uint8Array, at: number, end: number, now: Instant): void {
+  arrived(link: Link, packet: ArrivedFrame, now: Instant): void {
+    const { slab, at, end } = packet;
     if (end - at < DATA_HEADER_BYTES) return;
-    const { profile } = this.of(link).receiver;
+    const recovery = this.of(link);
+    if (recovery.isRegaining(now)) {
+      const session = packet.session.localIndex;
+      const counter = sealedCounter(slab, packet.start);
+      recovery.regaining.keep({ session, counter, bytes: slab, at, length: end - at }, now);
+    }
+    const { profile } = recovery.receiver;
     if (slab[at + AT_RECOVERY]! >>> 4 === RECOVERY_REALTIME) return profile.realtime(now);
     const destination = readU32(slab, at + AT_DESTINATION) as NodeAddress;
     const rest = destination === this.options.self ? 0 : (this.options.latencyTo(destination) ?? 0);
     const age = readU16(slab, at + AT_AGE) * DATA_TIME_STEP + (link.path.rtt.rtt >>> 1);
     const deadline = readU16(slab, at + AT_DEADLINE) * DATA_TIME_STEP || DEADLINE_DEFAULT;
     const asks = slab[at + AT_REQUESTS]!;
-    const packet = { requests: asks >>> 4, retransmissions: asks & 15 };
-    profile.deadline((deadline - age - rest) as Duration, packet, now);
+    const wishes = { requests: asks >>> 4, retransmissions: asks & 15 };
+    profile.deadline((deadline - age - rest) as Duration, wishes, now);
   }
 
   /** A frame of this protocol, body at [at, end). False: it is malformed. */
@@ -153,12 +180,14 @@ export class Recovery {
     now: Instant,
   ): boolean {
     if (type === FRAME_REPAIR) return this.receiveRepair(link, slab, at, end, now);
+    if (type === FRAME_PARITY) return this.receiveParity(link, slab, at, end, now);
     const { report } = this;
     if (!decodeLossReport(report, slab, at, end)) return false;
     const { sender, receiver } = this.of(link);
     if (type === FRAME_REPAIR_DECLINE) receiver.declined(report);
     else {
       this.keep();
+      this.of(link).tellBurst(report.burst);
       const loss = { out: link.path.lossOutNowPpm / 1e6, burst: report.burst };
       sender.requested(report, { rtt: link.path.rtt.rtt, loss }, now);
       this.options.hastened();
@@ -179,8 +208,7 @@ export class Recovery {
     const { recovery } = link;
     if (recovery === undefined || recovery.nextTimeout() > now) return;
     this.keep();
-    recovery.sender.timeout(now);
-    recovery.receiver.timeout(link.path.rtt.rtt, now);
+    recovery.timeout(link.path.rtt.rtt, now);
   }
 
   private keepOne(note: Note, slab: Uint8Array): void {
@@ -191,13 +219,18 @@ export class Recovery {
     tally.packetsProtected++;
     tally.bytesProtected += bytes;
     const next = recovery.nextTimeout();
-    const until = (now + this.wantedFor(link, slab, at, protocol)) as Instant;
+    const wanted = this.wantedFor(link, slab, at, protocol);
+    const until = (now + wanted) as Instant;
     const index = session.remoteIndex;
     recovery.sender.keep(
       { session: index, counter, bytes: slab, at, length: bytes, until, protocol },
       session,
       now,
     );
+    if (this.isParityWanted(link, recovery, wanted) && readU16(slab, at + AT_DEADLINE) > 0) {
+      const frame = slab.subarray(at, at + bytes);
+      recovery.parities.add({ session: index, counter, frame, wanted: wanted as Duration }, now);
+    }
     if (recovery.nextTimeout() < next) this.options.hastened();
   }
 
@@ -212,6 +245,47 @@ export class Recovery {
     const rest = Math.max(latencyTo(destination) ?? 0, link.path.rtt.rtt >>> 1);
     const age = readU16(slab, at + AT_AGE) * DATA_TIME_STEP;
     return Math.min(limits.historyTime, deadline - age - rest);
+  }
+
+  /** Whether a loss would be noticed and asked for too late, on a link that does lose. */
+  private isParityWanted(link: Link, recovery: LinkRecovery, wanted: number): boolean {
+    if (wanted < PARITY_WANTED_MIN || link.path.lossOutNowPpm < PARITY_LOSS_MIN_PPM) return false;
+    return wanted < link.path.rtt.rtt + recovery.sender.keptInterval;
+  }
+
+  private receiveParity(
+    link: Link,
+    slab: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+  ): boolean {
+    const { parity: head } = this;
+    const parity = decodeParityHead(head, slab, at, end);
+    if (parity < 0) return false;
+    const recovery = this.of(link);
+    for (const regained of recovery.regaining.parity(head, slab.subarray(parity, end), now)) {
+      const { counter, frame, held } = regained;
+      if (frame[0] !== FRAME_DATA || frame.length < DATA_HEADER_BYTES) return false;
+      if (!recovery.receiver.repaired(head.session, counter)) continue;
+      advanceAge(frame, 0, held);
+      recovery.tallyOf(frame[AT_RECOVERY]! >>> 4).recovered++;
+      recovery.tally.parity.recovered++;
+      this.options.data(link, frame, 0, frame.length, now);
+    }
+    return true;
+  }
+
+  private sendParity(link: Link, head: ParityHead, parity: Uint8Array, now: Instant): void {
+    const recovery = this.of(link);
+    const size = parityOverhead(head.counters.length) + parity.length;
+    if (size + SEALED_OVERHEAD_BYTES > link.mtu)
+      return this.options.counters.add('link.recovery.too-big');
+    if (!recovery.sender.spend(RECOVERY_DEADLINE, parity.length)) return;
+    const at = this.options.writer.packet(link, size, now);
+    encodeParity(this.options.slab, at, head, parity);
+    recovery.tally.parity.sent++;
+    recovery.tally.parity.bytes += size + SEALED_OVERHEAD_BYTES;
   }
 
   private receiveRepair(
@@ -241,6 +315,7 @@ export class Recovery {
       ask: (report) => this.sendReport(link, FRAME_REPAIR_REQUEST, report),
       decline: (report) => this.sendReport(link, FRAME_REPAIR_DECLINE, report),
       repair: (packet, frame, held, now) => this.sendRepair(link, packet, { frame, held }, now),
+      parity: (head, parity, now) => this.sendParity(link, head, parity, now),
       filler: (session, now) => {
         this.of(link).tally.requestBytes += this.options.writer.filler(link, session, now);
       },
@@ -264,15 +339,19 @@ export class Recovery {
     const { frame, held } = copy;
     const size = REPAIR_OVERHEAD_BYTES + frame.length;
     const at = this.options.writer.packet(link, size, now);
-    const slab = this.options.slab();
+    const slab = this.options.slab;
     encodeRepair(slab, at, packet, frame);
     const data = at + REPAIR_OVERHEAD_BYTES;
-    if (readU16(slab, data + AT_DEADLINE) > 0) {
-      const age = readU16(slab, data + AT_AGE) + Math.round(held / DATA_TIME_STEP);
-      writeU16(slab, data + AT_AGE, Math.min(0xffff, age));
-    }
+    advanceAge(slab, data, held);
     const tally = this.of(link).tallyOf(packet.protocol);
     tally.repairsSent++;
     tally.repairBytes += size + SEALED_OVERHEAD_BYTES;
   }
+}
+
+/** A packet with a deadline was not under way, but held. */
+function advanceAge(slab: Uint8Array, at: number, held: Duration): void {
+  if (readU16(slab, at + AT_DEADLINE) === 0) return;
+  const age = readU16(slab, at + AT_AGE) + Math.round(held / DATA_TIME_STEP);
+  writeU16(slab, at + AT_AGE, Math.min(0xffff, age));
 }

@@ -94,6 +94,18 @@ export class RepairSender {
     return this.history.evicted;
   }
 
+  /** Usual time between kept packets, 60 ms at most. */
+  get keptInterval(): Duration {
+    return Math.round(this.interval) as Duration;
+  }
+
+  /** Takes bytes from the budget of a protocol; false when it has not so many. */
+  spend(protocol: number, bytes: number): boolean {
+    if (this.budgetOf(protocol).spend(bytes)) return true;
+    this.options.tally.overBudget++;
+    return false;
+  }
+
   get bytesHeld(): number {
     return this.history.bytesHeld;
   }
@@ -205,10 +217,7 @@ export class RepairSender {
       return;
     }
     const frame = history.frame(record);
-    if (!this.budgetOf(repairing.protocol).spend(frame.length)) {
-      options.tally.overBudget++;
-      return;
-    }
+    if (!this.spend(repairing.protocol, frame.length)) return;
     options.repair(repairing, frame, history.heldFor(record, now), now);
   }
 
