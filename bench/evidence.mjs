@@ -38,6 +38,8 @@ const LOADERS = {
   'realtime-link': () => import('./evidence/realtime-link.mjs'),
   'deadline-link': () => import('./evidence/deadline-link.mjs'),
   voice: () => import('./evidence/voice.mjs'),
+  'graph-sizes': () => import('./evidence/graph-sizes.mjs'),
+  'targeted-redundancy': () => import('./evidence/targeted-redundancy.mjs'),
   fuzz: () => import('./evidence/fuzz.mjs'),
 };
 
