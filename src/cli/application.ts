@@ -28,6 +28,7 @@ import { pingCommand } from './commands/ping.ts';
 import { pipeCommand } from './commands/pipe.ts';
 import { policyCheckCommand, policySetCommand, policyShowCommand } from './commands/policy.ts';
 import { processorsCommand } from './commands/processors.ts';
+import { profileCommand } from './commands/profile.ts';
 import { reloadCommand } from './commands/reload.ts';
 import { revokeCommand } from './commands/revoke.ts';
 import { simCommand } from './commands/sim.ts';
@@ -78,6 +79,7 @@ export const COMMANDS: readonly DefinedCommand[] = [
   explainCommand,
   simCommand,
   benchCommand,
+  profileCommand,
   completionCommand,
   versionCommand,
 ];

@@ -79,6 +79,12 @@ export const ERROR_CATALOGUE = {
     meaning: 'Another socket of this node has the overlay port.',
     remedy: 'Choose another port or leave it out; overlane status --sockets lists those in use.',
   },
+  PROFILE_RUNNING: {
+    area: 'operation',
+    meaning: 'A processor profile of the daemon is being taken already; there is one at a time.',
+    remedy: 'Wait until it has ended.',
+    isRetryable: true,
+  },
   REFUSED: {
     area: 'operation',
     meaning: 'The other node has no listener on this port, or turned the stream away.',

@@ -19,6 +19,7 @@ import type {
   PolicySetReport,
   PolicyText,
   ProcessorReport,
+  ProfileReport,
   ReloadReport,
   RevokeReport,
 } from '../daemon/index.ts';
@@ -76,6 +77,11 @@ export interface DaemonConnection extends OverlayNodeHandle {
   setPolicy(policy: PolicyText, options?: SignalOption): Promise<PolicySetReport>;
   logLevels(options?: SignalOption): Promise<LogLevels>;
   setLogLevel(change: LogLevelOptions, options?: SignalOption): Promise<LogLevels>;
+  /**
+   * Where the daemon spends its processor time, looked at for `durationMs` (default 10,000, at most
+   * 600,000). The profile itself is a file on the daemon's host. Fails with PROFILE_RUNNING.
+   */
+  profile(options?: { readonly durationMs?: number } & SignalOption): Promise<ProfileReport>;
   impairments(options?: SignalOption): Promise<readonly LinkImpairment[]>;
   /** Fails with NOT_A_LAB, UNKNOWN_DESTINATION. */
   impair(
@@ -314,6 +320,11 @@ class RemoteNode implements DaemonConnection {
 
   setLogLevel(change: LogLevelOptions, options: SignalOption = {}): Promise<LogLevels> {
     return this.post('/v1/log', change, options);
+  }
+
+  profile(options: { durationMs?: number } & SignalOption = {}): Promise<ProfileReport> {
+    const { durationMs } = options;
+    return this.post('/v1/profile', durationMs === undefined ? {} : { durationMs }, options);
   }
 
   async impairments(options: SignalOption = {}): Promise<readonly LinkImpairment[]> {

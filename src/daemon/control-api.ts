@@ -3,10 +3,12 @@
  * of requests and answers, shared by the server and by `client/`. Times in milliseconds, shares from
  * 0 to 1, rates in bits a second, points in time as ISO 8601. Documented in docs/api.md.
  */
+
 import type { FlowChoice } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
 import type { Impairments, LogLevel, LogSubsystem } from './config.ts';
 import type { ConfigChange } from './config-diff.ts';
+import type { ProfileReport } from './cpu-profile.ts';
 
 /** Raised when an answer changes its meaning; fields may be added without. */
 export const CONTROL_API_VERSION = 1;
@@ -184,6 +186,8 @@ export interface DaemonControls {
   reload(): Promise<ReloadReport>;
   logLevels(): LogLevels;
   setLogLevel(options: LogLevelOptions): LogLevels;
+  /** Where the processor time goes, for so long. Fails with PROFILE_RUNNING. */
+  profile(durationMs: number, signal: AbortSignal): Promise<ProfileReport>;
   invite(options: InviteOptions): InviteReport;
   invites(): readonly InviteStatus[];
   revoke(name: string): RevokeReport;

@@ -39,6 +39,8 @@ export interface RouteRequest {
 }
 
 const HOUR_MS = 3_600_000;
+const PROFILE_MS = 10_000;
+const PROFILE_MS_MAX = 600_000;
 const YEAR_MS = 366 * 24 * HOUR_MS;
 
 export const CONTROL_ROUTES: readonly Route[] = [
@@ -91,6 +93,7 @@ export const CONTROL_ROUTES: readonly Route[] = [
   { method: 'POST', path: '/v1/reload', run: ({ controls }) => controls.reload() },
   { method: 'GET', path: '/v1/log', run: ({ controls }) => controls.logLevels() },
   { method: 'POST', path: '/v1/log', run: setLogLevel },
+  { method: 'POST', path: '/v1/profile', run: profile },
   { method: 'POST', path: '/v1/ping', run: ping },
   { method: 'POST', path: '/v1/trace', run: trace },
   {
@@ -148,6 +151,12 @@ function setLogLevel({ controls, body }: RouteRequest): unknown {
     subsystem: fields.has('subsystem') ? fields.choice('subsystem', LOG_SUBSYSTEMS) : undefined,
     forMs: fields.optionalNumber('forMs', { min: 1, max: 24 * HOUR_MS }),
   });
+}
+
+function profile({ controls, body, signal }: RouteRequest): unknown {
+  const fields = new Fields(body, ['durationMs']);
+  const limits = { min: 10, max: PROFILE_MS_MAX };
+  return controls.profile(fields.optionalNumber('durationMs', limits) ?? PROFILE_MS, signal);
 }
 
 function ping({ node, body, signal }: RouteRequest): unknown {

@@ -7,6 +7,7 @@
  * What fails on the way is undone in reverse order. Stop: forwards drain, the node finishes its
  * streams and withdraws, the control socket goes last, so that whoever asked sees the end.
  */
+import { join } from 'node:path';
 import type { OverlayHost } from '../host/index.ts';
 import { OverlayError, type Result } from '../kernel/index.ts';
 import type { NodeEvent } from '../node/index.ts';
@@ -18,6 +19,7 @@ import type { Config } from './config.ts';
 import { type ConfigChange, diffConfig, withRestartKeysOf } from './config-diff.ts';
 import type { DaemonControls, DaemonInfo, LogLevels, PolicySetReport } from './control-api.ts';
 import { ControlServer } from './control-server.ts';
+import { takeCpuProfile } from './cpu-profile.ts';
 import {
   type DaemonOptions,
   neighboursOf,
@@ -156,6 +158,9 @@ export class Daemon implements DaemonControls {
     this.logs.change(change);
     return this.logLevels();
   }
+
+  profile: DaemonControls['profile'] = (durationMs, signal) =>
+    takeCpuProfile({ durationMs, signal, directory: join(this.state.path, 'profiles') });
 
   invite: DaemonControls['invite'] = (options) => this.issuing.invite(options);
   invites: DaemonControls['invites'] = () => this.issuing.invites();

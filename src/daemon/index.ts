@@ -3,6 +3,7 @@ export * from './config-diff.ts';
 export * from './control-api.ts';
 export * from './control-channel.ts';
 export * from './control-server.ts';
+export type { ProfileReport, ProfileShare } from './cpu-profile.ts';
 export * from './load-config.ts';
 export { policyText } from './policy-text.ts';
 export { PROCESSOR_BOUNDS, type ProcessorBounds } from './processors/processor.ts';

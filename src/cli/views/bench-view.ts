@@ -1,7 +1,8 @@
-/** `overlane bench`: a row for each lane and size. */
+/** `overlane bench`: a row for each lane and size. `overlane profile`: where time goes. */
+import type { ProfileReport } from '../../daemon/index.ts';
 import type { PacketBenchReport, PacketBenchRow } from '../../lab/index.ts';
 import type { Paint } from './paint.ts';
-import { showMs, showShare } from './quantities.ts';
+import { showMs, showShare, showSpan } from './quantities.ts';
 import { table } from './table.ts';
 
 export function benchView(report: PacketBenchReport, machine: string, paint: Paint): string {
@@ -41,3 +42,22 @@ const benchRow = (row: PacketBenchRow): string[] => [
   showMs(row.latency.p99Ms),
   showMs(row.latency.maxMs),
 ];
+
+const FUNCTIONS_SHOWN = 12;
+
+export function profileView(report: ProfileReport, paint: Paint): string {
+  const { file, durationMs, rooms, functions } = report;
+  const rows = (of: ProfileReport['rooms']): string[][] =>
+    of.map(({ name, share }) => [showShare(share), name]);
+  return [
+    table({ paint, columns: ['>time', 'room'], rows: rows(rooms) }),
+    '',
+    table({
+      paint,
+      columns: ['>time', 'function'],
+      rows: rows(functions.slice(0, FUNCTIONS_SHOWN)),
+    }),
+    '',
+    `${showSpan(durationMs)}; the whole profile: ${file}`,
+  ].join('\n');
+}
