@@ -146,6 +146,31 @@ describe('every command says what it documents', { timeout: 180_000 }, () => {
     assert.match(mistaken.stderr, /did you mean "voice"/);
   });
 
+  test('why, policy set, policy show, policy check, bench', async () => {
+    const { from, flows } = await json('why', ['LAX'], { missing: ['history'] });
+    assert.deepEqual([from, flows[0].path.at(-1)], ['ATL', 'LAX']);
+    const { history } = await json('why', ['--history'], { missing: ['flows'] });
+    assert.ok(history.length > 0);
+    const file = join(folder, 'policy.yaml');
+    const rule = { name: 'no-bulk', lanes: ['bulk'], deny: { links: [['ATL', 'LAX']] } };
+    writeFileSync(file, stringify({ rules: [rule] }));
+    const { rules } = await json('policy set', [file]);
+    assert.equal(rules, 1);
+    const { policy } = await json('policy show');
+    assert.equal(policy.rules[0].name, 'no-bulk');
+    const free = await json('policy check', ['ATL', 'LAX']);
+    assert.deepEqual(free.path, ['LAX']);
+    const denied = await json('policy check', ['ATL', 'LAX', '--lane', 'bulk'], {
+      exit: 1,
+      missing: ['path', 'latencyMs'],
+    });
+    assert.match(denied.links[0].denial, /no-bulk/);
+    await json('policy set', ['/dev/null']);
+    const words = ['--lane', 'default', '--size', '100', '--hops', '1', '--seconds', '1'];
+    const { rows } = await json('bench', words, { timeoutMs: 60_000 });
+    assert.ok(rows[0].packetsPerSecond > 0);
+  });
+
   test('link show, link set, log level, reload', async () => {
     const shown = await json('link show');
     assert.equal(shown.links[0].neighbour, 'LAX');
@@ -332,7 +357,7 @@ async function watch() {
     .split('\n')
     .map((line) => JSON.parse(line));
   for (const document of documents)
-    checkDocument(described('watch'), document, ['event', 'events']);
+    checkDocument(described('watch'), document, ['event', 'events', 'flow']);
   seen.add('watch');
   await until('LAX is back', async () => {
     const { outcome } = await network.founder.handle.ping('LAX', { timeoutMs: 500 });
