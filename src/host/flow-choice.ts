@@ -15,7 +15,7 @@ import {
   resolveLane,
 } from '../forwarding/index.ts';
 import type { Duration } from '../kernel/index.ts';
-import { nearestSpelling, type OverlayError, parseDuration } from '../kernel/index.ts';
+import { nearestSpelling, OverlayError, parseDuration } from '../kernel/index.ts';
 import type { FlowOptions, FlowRouting } from '../node/index.ts';
 import type { ApiErrorCode, FlowChoice, LaneReport } from './api.ts';
 import { failure } from './failure.ts';
@@ -150,7 +150,8 @@ function refused(
 ): OverlayError {
   const hint =
     reason === 'unknown-lane' && nearest !== undefined ? `; did you mean "${nearest}"?` : '';
-  return failure(CODES[reason], `${message}${hint}`, {
+  // The message says all: the code's own text would only repeat it.
+  return new OverlayError(CODES[reason], `${message}${hint}`, {
     details: { reason, lane: choice.lane ?? 'default', nearest, ...more },
   });
 }

@@ -100,6 +100,7 @@ export class LabShow implements Stage {
     const cluster = await LabCluster.start(continentPlan(), options);
     try {
       await cluster.routed(SOURCE, DESTINATION);
+      await untilHolds(cluster, lane);
       const flows = {
         overlay: await openFlow(cluster, PORT.overlay, { lane, to: DESTINATION }),
         twin: await openFlow(cluster, PORT.twin, { routing: 'pinned' }),
@@ -340,7 +341,7 @@ export class LabShow implements Stage {
       lane: this.lane.lane,
       route: flow.route,
       transmissions: (sum('copies') + sum('recovered')) / Math.max(1, flow.packets),
-      links: this.explanation?.route?.path.length ?? 0,
+      links: this.explanation?.route?.path.length ?? this.lane.links,
       recovered: sum('recovered'),
       late: sum('late'),
       dropped: sum('dropped'),
@@ -395,6 +396,24 @@ export class LabShow implements Stage {
   }
 }
 
+/**
+ * Links measure themselves while twelve daemons start at once: at first the way seems longer than it
+ * is. A lane that cannot hold by the end of this is refused when its flow is opened.
+ */
+async function untilHolds(cluster: LabCluster, lane: string): Promise<void> {
+  const limit = performance.now() + HOLDS_MS;
+  for (;;) {
+    try {
+      await cluster.node(SOURCE).handle.checkLane({ lane }, { to: DESTINATION });
+      return;
+    } catch (error) {
+      const isEarly = error instanceof OverlayError && error.code === 'LANE_CANNOT_HOLD';
+      if (!isEarly || performance.now() > limit) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
 async function openFlow(cluster: LabCluster, port: number, flow: DatagramOptions): Promise<Flow> {
   return {
     meter: new FlowMeter({ intervalMs: INTERVAL_MS }),
@@ -406,6 +425,7 @@ async function openFlow(cluster: LabCluster, port: number, flow: DatagramOptions
   };
 }
 
+const HOLDS_MS = 20_000;
 const NO_LANE_USE: Omit<LaneView, 'lane'> = {
   route: 'each node',
   transmissions: 0,

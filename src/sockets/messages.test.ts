@@ -207,7 +207,7 @@ describe('messages with playout', () => {
     });
     assert.ok(delays.length >= 90);
     const spread = Math.max(...delays) - Math.min(...delays);
-    assert.ok(spread <= 2 * MS, `the delay varies by ${spread} us`);
+    assert.ok(spread <= 5 * MS, `the delay varies by ${spread} us`);
     const [row] = b.layer.conversations(network.now);
     assert.equal(row?.late, 0);
   });

@@ -141,7 +141,7 @@ describe('a source clock', () => {
     const clock = new SourceClock();
     const out: number[] = [];
     for (let t = 0; t < options.seconds * 1_000 * MS; t += 10 * MS) {
-      const queued = ((t / 10_000) * 7) % 13 === 0 ? 0 : (t / 10_000) % 9;
+      const queued = ((t / 10_000) % 9) - 4;
       const sourceTime = options.apart + t * (1 + options.ppm / 1e6);
       const ticks = Math.floor(sourceTime / 100) >>> 0;
       const now = (t + 30 * MS + queued * MS) as Instant;
@@ -153,14 +153,14 @@ describe('a source clock', () => {
   test('finds the distance of the clocks, through the wrap of 32 bits', () => {
     for (const apart of [0, 5e9, 2 ** 32 * 100 - 500 * MS]) {
       const late = errors({ apart, ppm: 0, seconds: 5 }).slice(100);
-      for (const error of late) assert.ok(Math.abs(error) <= 200, `${apart}: off by ${error} us`);
+      for (const error of late) assert.ok(Math.abs(error) <= 500, `${apart}: off by ${error} us`);
     }
   });
 
-  test('follows a drift of 100 ppm to within 2 ms, either way', () => {
+  test('follows a drift of 100 ppm to within a millisecond, either way', () => {
     for (const ppm of [100, -100]) {
       const late = errors({ apart: 1e9, ppm, seconds: 120 }).slice(100);
-      for (const error of late) assert.ok(Math.abs(error) <= 2_200, `${ppm}: off by ${error} us`);
+      for (const error of late) assert.ok(Math.abs(error) <= 1_000, `${ppm}: off by ${error} us`);
     }
   });
 
@@ -171,7 +171,7 @@ describe('a source clock', () => {
       const age = t === 500 * MS ? 150 * MS : 30 * MS;
       sentAt = clock.heard(t / 100, age as Duration, (t + 30 * MS) as Instant) - t;
     }
-    assert.equal(sentAt, 0);
+    assert.ok(Math.abs(sentAt) < 200, `off by ${sentAt} us`);
   });
 
   test('a longer way that its packets tell of moves nothing', () => {

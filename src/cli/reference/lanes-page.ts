@@ -112,10 +112,10 @@ the lane serves its packets all the same and shows it as \`lane-${OWN_LANE_FIRST
 ## Playout without a common clock
 
 A message in a lane with playout carries its number and the time its source sent it, by the source's
-own clock. The destination takes, of the messages of the last ten to twenty seconds, the least
-difference between arrival and sending time, less the least age that a packet's header told (half a
-round trip for each link, and what the packet waited). That is how far the two clocks are apart, as well
-as the fastest message knows; drift is followed because old messages leave the window.
+own clock. Arrival less sending time less the age that the packet's header told (half a round trip for
+each link, and what the packet waited) is how far the two clocks are apart, give or take what one packet
+differs from the usual. The destination follows its centre over some seconds, in which outliers count
+little; drift of the clocks is followed with it, and a reroute to a longer way moves nothing.
 A message is late when more than its deadline has passed since it was sent, by that measure; \`smooth\`
 hands it out at exactly that time. A way that is slower in one direction than in the other is off by
 half of the difference, which no method without a common clock can see.
