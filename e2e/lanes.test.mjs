@@ -14,6 +14,37 @@ import { overlane, overlaneJson, startLab } from './support/overlane.mjs';
 
 const bounded = { timeout: 120_000 };
 
+/** A flow in two disjoint paths is shown with its graph, its copies and the duplicates it cost. */
+async function redundant(cluster) {
+  const atl = cluster.node('ATL').handle;
+  const lax = cluster.node('LAX').handle;
+  const inbox = await lax.datagram({ port: 8 });
+  const sender = await atl.datagram({ lane: 'monitoring', to: 'LAX' });
+  let heard = 0;
+  inbox.on('message', ({ lane }) => {
+    assert.equal(lane, 'monitoring');
+    heard++;
+  });
+  const row = async (node, from) => {
+    const { flows } = await node.status();
+    return flows.find(({ source, lane }) => source === from && lane === 'monitoring');
+  };
+  await until('both paths are used', async () => {
+    sender.send('a reading', { to: 'LAX:8' });
+    const own = await row(atl, 'ATL');
+    return own?.graph?.links.length === 4 && own.packets > 20 && own.copies > 1.5 * own.packets;
+  });
+  const own = await row(atl, 'ATL');
+  assert.equal(own.route, 'graph');
+  assert.deepEqual([...own.graph.links].sort(), ['ATL-DEN', 'ATL-DFW', 'DEN-LAX', 'DFW-LAX']);
+  await until('they arrive once, and a copy of each', async () => {
+    const far = await row(lax, 'ATL');
+    return heard > 20 && far.duplicates > 10;
+  });
+  await sender.close();
+  await inbox.close();
+}
+
 describe('lanes on daemons', () => {
   test('pipe, forward, ping, the SDK and the config ask for one by name', bounded, async (t) => {
     const lanes = [{ name: 'telemetry', number: 20, extends: 'monitoring', routing: 'best' }];
@@ -126,6 +157,7 @@ describe('lanes on daemons', () => {
       const n = Buffer.from(payload).readUInt32BE();
       heard.set(n, (heard.get(n) ?? 0) + 1);
     });
+    await redundant(cluster);
     const sender = await atl.datagram({ lane: 'bulk', to: 'LAX' });
     const COUNT = 600;
     const numbered = (n) => {

@@ -153,6 +153,7 @@ const expose = z.strictObject({
       error: 'expected "any" or a list of member names',
     })
     .describe('Members that may use it, or `any` for every member.'),
+  ...flowKeys,
   idle,
 });
 
@@ -327,6 +328,11 @@ function forwardOf(entry: Parsed['forwards'][number]): ForwardConfig {
   return { protocol, listen, to, port: overlayPort, idle: silence, flow: flowOf(flow) };
 }
 
+function exposeOf(entry: Parsed['expose'][number]): ExposeConfig {
+  const { protocol, port: overlayPort, to, from, idle: silence, ...flow } = entry;
+  return { protocol, port: overlayPort, to, from, idle: silence, flow: flowOf(flow) };
+}
+
 function processorOf(entry: Parsed['processors'][number]): ProcessorConfig {
   const { name, module, match, to, options, ...flow } = entry;
   const { port: overlayPort, lane, from } = match;
@@ -358,6 +364,7 @@ export const configSchema: z.ZodType<Config> = schema.transform(
     neighbours: parsed.neighbours?.map((n) => ({ ...n, local: n.local, capacity: n.capacity })),
     log: { ...parsed.log, file: parsed.log.file },
     forwards: parsed.forwards.map(forwardOf),
+    expose: parsed.expose.map(exposeOf),
     processors: parsed.processors.map(processorOf),
     impairments: parsed.impairments.map(impairmentOf),
   }),
@@ -433,6 +440,7 @@ function laneProblems(config: Config): Problem[] {
   });
   const flows = [
     ...config.forwards.map(({ flow }, i) => ({ flow, path: ['forwards', i] })),
+    ...config.expose.map(({ flow }, i) => ({ flow, path: ['expose', i] })),
     ...config.processors.map(({ flow }, i) => ({ flow, path: ['processors', i] })),
   ];
   const chosen = flows.flatMap(({ flow, path: at }): Problem[] => {

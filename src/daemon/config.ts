@@ -116,6 +116,8 @@ export interface ExposeConfig {
   readonly to: HostPort;
   /** Member names that may use it, or `any`. */
   readonly from: readonly string[] | 'any';
+  /** UDP: what answers ask for. */
+  readonly flow: FlowChoice;
   readonly idle: Duration;
 }
 

@@ -134,7 +134,8 @@ export interface ForwardReport {
   readonly refusals: Readonly<Record<string, number>>;
 }
 
-export interface ExposeRequest {
+/** The flow's part is what UDP answers ask for. */
+export interface ExposeRequest extends FlowChoice {
   readonly protocol: 'tcp' | 'udp';
   readonly port: number;
   /** `host:port` as seen from this host. */
@@ -142,8 +143,15 @@ export interface ExposeRequest {
   readonly from: readonly string[] | 'any';
 }
 
-export interface ExposeReport extends ExposeRequest {
+export interface ExposeReport {
   readonly id: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  /** `host:port` as seen from this host. */
+  readonly to: string;
+  readonly from: readonly string[] | 'any';
+  /** What UDP answers ask for. */
+  readonly flow: FlowChoice;
   readonly source: 'config' | 'api';
   /** False while its port cannot be opened; it is tried again. */
   readonly isOpen: boolean;

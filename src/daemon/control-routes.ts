@@ -257,12 +257,13 @@ function addForward({ controls, body }: RouteRequest): unknown {
 }
 
 function addExpose({ controls, body }: RouteRequest): unknown {
-  const fields = new Fields(body, ['protocol', 'port', 'to', 'from']);
+  const fields = new Fields(body, ['protocol', 'port', 'to', 'from', ...FLOW_FIELDS]);
   const request: ExposeRequest = {
     protocol: fields.choice('protocol', ['tcp', 'udp']),
     port: fields.port('port'),
     to: formatHostPort(fields.hostPort('to')),
     from: fields.value('from') === 'any' ? 'any' : fields.texts('from'),
+    ...flowFields(fields),
   };
   return controls.addExpose(request);
 }

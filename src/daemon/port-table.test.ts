@@ -21,6 +21,7 @@ const expose = (port: number) => ({
   port,
   to: { host: '127.0.0.1', port: 9 },
   from: ['LAX'],
+  flow: {},
   idle: 60e6 as never,
 });
 

@@ -89,11 +89,12 @@ export class PortTable {
     return forwardReport(await this.add({ kind: 'forward', config }), config);
   }
 
-  /** Fails with FORWARD_EXISTS, PORT_IN_USE, BAD_ARGUMENT. */
+  /** Fails with FORWARD_EXISTS, PORT_IN_USE, UNKNOWN_LANE, BAD_ARGUMENT. */
   async addExpose(request: ExposeRequest): Promise<ExposeReport> {
-    const { protocol, port, from } = request;
-    const to = hostPort(request.to);
-    const config = { protocol, port, to, from, idle: IDLE_DEFAULT } as ExposeConfig;
+    const { protocol, port, from, to: target, ...flow } = request;
+    const to = hostPort(target);
+    const config = { protocol, port, to, from, flow, idle: IDLE_DEFAULT } as ExposeConfig;
+    await this.node.checkLane(flow);
     return exposeReport(await this.add({ kind: 'expose', config }), config);
   }
 
@@ -241,9 +242,9 @@ function forwardReport(entry: Entry, config: ForwardConfig): ForwardReport {
 }
 
 function exposeReport(entry: Entry, config: ExposeConfig): ExposeReport {
-  const { protocol, port, from } = config;
+  const { protocol, port, from, flow } = config;
   const to = formatHostPort(config.to);
   const { id, source } = entry;
   const isOpen = entry.port !== undefined;
-  return { id, protocol, port, to, from, source, isOpen, ...countersOf(entry) };
+  return { id, protocol, port, to, from, flow, source, isOpen, ...countersOf(entry) };
 }

@@ -35,6 +35,10 @@ export interface ExposeOptions {
   readonly to: HostPort;
   /** Member names that may use it. */
   readonly from: readonly string[] | 'any';
+  /**
+   * UDP: what answers ask for. Default: the lane `default`. A TCP stream is answered as its opener asked.
+   */
+  readonly flow?: FlowChoice;
   readonly connectionsMax?: number;
   readonly clientsMax?: number;
   readonly idleMs?: number;

@@ -29,7 +29,7 @@ export async function openUdpExpose(
     max: options.clientsMax ?? CLIENTS_MAX_DEFAULT,
     idleMs: options.idleMs ?? IDLE_MS_DEFAULT,
   });
-  const overlay = await node.datagram({ port: options.port });
+  const overlay = await node.datagram({ ...options.flow, port: options.port });
   overlay.on('message', ({ payload, from }) => {
     if (!isAllowed(options.from, from.node)) {
       counters.refuse('not-allowed');

@@ -1,10 +1,11 @@
 /** `overlane expose add|list|remove`: overlay ports of this node that lead to programs near it. */
 import { OverlayError } from '../../kernel/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
+import { FLOW_FLAGS, type FlowFlags, flowOfFlags } from '../flow-flags.ts';
 import { memberNames, parsePort, parseProtocol } from '../parameters.ts';
 import { exposesView } from '../views/operation-views.ts';
 
-interface AddFlags {
+interface AddFlags extends FlowFlags {
   readonly from?: readonly string[];
 }
 
@@ -14,6 +15,7 @@ const EXPOSE_FIELDS = {
   port: 'overlay port of this node',
   to: 'where it leads, as seen from this host',
   from: 'members that may use it, or any',
+  flow: 'FlowChoice of the SDK: what answers to UDP clients ask for',
   isOpen: 'false while its port cannot be opened; it is tried again',
   source: 'config, or api when it was added while running',
   connections: 'TCP connections or UDP clients at the moment',
@@ -35,6 +37,10 @@ export const exposeAddCommand: DefinedCommand = defineCommand<
   examples: [
     { line: 'overlane expose add tcp 80 127.0.0.1:8080 --from ATL', note: 'only for ATL' },
     { line: 'overlane expose add udp 5004 10.0.0.9:5004 --from any', note: 'for every member' },
+    {
+      line: 'overlane expose add udp 9 127.0.0.1:9 --from ATL --lane remote',
+      note: 'answers in that lane',
+    },
   ],
   fields: EXPOSE_FIELDS,
   flags: {
@@ -49,6 +55,7 @@ export const exposeAddCommand: DefinedCommand = defineCommand<
         return ['any', ...(await memberNames(this))];
       },
     },
+    ...FLOW_FLAGS,
   },
   positional: {
     kind: 'tuple',
@@ -73,6 +80,7 @@ export const exposeAddCommand: DefinedCommand = defineCommand<
       port,
       to,
       from: from.includes('any') ? 'any' : from,
+      ...flowOfFlags(flags),
     });
     return { data: { ...rule }, text: exposesView([rule], context.paint) };
   },

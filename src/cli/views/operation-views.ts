@@ -95,9 +95,14 @@ export function exposesView(exposes: readonly ExposeReport[], paint: Paint): str
     String(e.port),
     e.isOpen ? e.to : { text: `${e.to} (not open)`, style: 'red' },
     e.from === 'any' ? { text: 'any', style: 'yellow' } : e.from.join(', '),
+    showFlow(e.flow),
     ...traffic(e),
   ]);
-  return table({ paint, columns: ['ID', 'PROTOCOL', '>PORT', 'TO', 'FOR', ...TRAFFIC], rows });
+  return table({
+    paint,
+    columns: ['ID', 'PROTOCOL', '>PORT', 'TO', 'FOR', 'ANSWERS IN', ...TRAFFIC],
+    rows,
+  });
 }
 
 export function invitesView(invites: readonly InviteStatus[], paint: Paint): string {

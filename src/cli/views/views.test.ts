@@ -262,9 +262,9 @@ describe('operations', () => {
       forwards,
       /127\.0\.0\.1:8080 +LAX:80 +video, deadline 130ms +1 +7 +2\.0 kB +10 B +2 not-allowed$/,
     );
-    const expose = { ...common, to: '10.0.0.9:80', from: ['ATL', 'DFW'] };
+    const expose = { ...common, to: '10.0.0.9:80', from: ['ATL', 'DFW'], flow: { lane: 'remote' } };
     const exposes = exposesView([{ ...expose, ...traffic, refusals: {} }], plainPaint);
-    assert.match(exposes, /80 +10\.0\.0\.9:80 +ATL, DFW +1 +7/);
+    assert.match(exposes, /80 +10\.0\.0\.9:80 +ATL, DFW +remote +1 +7/);
     assert.match(forwardsView([], plainPaint), /no forwards/);
     const shut = forwardsView([{ ...forward, ...traffic, isOpen: false, refusals }], plainPaint);
     assert.match(shut, /127\.0\.0\.1:8080 \(not open\)/);
