@@ -23,7 +23,7 @@ const log = (text) => {
   if (!values.json) console.log(`   ${text}`);
 };
 const report = {};
-for (const underlay of values.underlay ?? underlayKinds()) {
+for (const underlay of values.underlay ?? (await underlayKinds())) {
   log(`forwarding, ${underlay} underlay`);
   report[underlay] = await measureForwarding({ ...values, underlay, log });
   if (!values.json) console.log(table(report[underlay], underlay));

@@ -42,7 +42,10 @@ export class World {
   }
 
   /** `neighbours`: names of nodes that are there already; others may come later. */
-  add(name, { neighbours = [], crypto = this.crypto, epoch = 1, host = name, seed = 1 } = {}) {
+  add(
+    name,
+    { neighbours = [], crypto = this.crypto, epoch = 1, host = name, seed = 1, probing } = {},
+  ) {
     const random = this.random.split(`${name} ${epoch}`);
     const entropy = simEntropy(random);
     const identity = createIdentity({ crypto: this.crypto, entropy });
@@ -71,6 +74,7 @@ export class World {
       crypto,
       entropy,
       seed,
+      ...(probing === undefined ? {} : { probing }),
     };
     const started = OverlayNode.start(options, this.sink(place), instant(this.now), WALL);
     if (!started.ok) throw new Error(`the node did not start: ${started.reason}`);

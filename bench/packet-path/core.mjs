@@ -26,6 +26,9 @@ const BATCH = 64;
 /** Between two batches: half a million packets a second. */
 const BATCH_EVERY = 128;
 
+/** A star is no mesh to look for relays in. */
+const NO_RELAYS = { probing: { relays: 'off' } };
+
 export const CASES = {
   unicast: { note: 'one flow, one next hop, 100 B' },
   large: { payload: 1_200, note: 'the same, 1200 B' },
@@ -55,10 +58,10 @@ class Forwarding {
     const world = new World(1);
     world.crypto = freeCrypto();
     this.world = world;
-    this.middle = world.add('B');
-    this.source = world.add('A', { neighbours: ['B'] });
+    this.middle = world.add('B', NO_RELAYS);
+    this.source = world.add('A', { neighbours: ['B'], ...NO_RELAYS });
     const far = Array.from({ length: destinations }, (_, i) =>
-      world.add(`C${i}`, { neighbours: ['B'] }),
+      world.add(`C${i}`, { neighbours: ['B'], ...NO_RELAYS }),
     );
     const { address } = this.source.node;
     world.runUntil(
@@ -121,8 +124,12 @@ class Forwarding {
     const count = (out) => {
       sent += out.count;
       // With a hello in it, which the neighbour waits for; far between.
-      for (let i = 0; i < out.count; i++)
-        if (out.lengths[i] !== batch.lengths[0]) return transmit(out);
+      for (let i = 0; i < out.count; i++) {
+        if (out.lengths[i] === batch.lengths[0]) continue;
+        const one = new DatagramBatch({ capacity: 1, slabBytes: out.lengths[i] });
+        one.push(out.view(i), out.remotes[i], 0);
+        transmit(one);
+      }
     };
     node.sink.transmit = count;
     let spent = 0n;

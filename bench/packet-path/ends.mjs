@@ -21,7 +21,7 @@ import {
 import { processorTime } from './processor-time.mjs';
 import { openUnderlay } from './underlays.mjs';
 
-const STALLED_MS = 20;
+const STALLED_MS = 100;
 const SERVICE = { recovery: 0, priority: 0, requests: 0, retransmissions: 0, deadline: 0 };
 const clock = systemClock();
 
@@ -82,6 +82,8 @@ class Ends {
           rootKeys: member.rootKeys,
           epoch: 1,
           seed: 1,
+          // A star is no mesh to look for relays in.
+          probing: { relays: 'off' },
           crypto,
           entropy: nodeEntropy(),
           neighbours: [
@@ -189,7 +191,7 @@ class Load {
     clearInterval(watch);
     this.rate = 0;
     this.window = -1;
-    await pause(50);
+    for (let i = 0; i < 25 && this.received < this.sent * this.copies; i++) await pause(20);
     const packets = after.received - before.received;
     return {
       packets,

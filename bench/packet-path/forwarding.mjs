@@ -100,9 +100,10 @@ export async function withDaemon({ underlay, destinations = 1, daemonOptions = {
 }
 
 /** Settings that make a daemon take this underlay and no other. */
-function forUnderlay(underlay, options) {
-  return { ...options, config: { ...options.config, underlay } };
-}
+const forUnderlay = (underlay, options) => ({
+  ...options,
+  config: { underlay, probing: { relays: 'off' }, ...options.config },
+});
 
 export function startEnds() {
   const child = fork(ENDS, [], { serialization: 'advanced', stdio: 'inherit' });
