@@ -21,7 +21,7 @@ import type {
   Random,
   WallTime,
 } from '../kernel/index.ts';
-import { Counters, soonest, TokenBucket } from '../kernel/index.ts';
+import { Counters, soonest } from '../kernel/index.ts';
 import type { EnrolAnswerText, Goodbye, PacketService } from '../wire/index.ts';
 import {
   CONTROL_FRAME_HEADER_BYTES,
@@ -53,6 +53,7 @@ import type { LinkLimits, LinkTimers } from './options.ts';
 import { LINK_LIMITS, LINK_TIMERS } from './options.ts';
 import { Outgoing } from './outgoing.ts';
 import { Recovery } from './recovery/recovery.ts';
+import { RefusalReports } from './refusal-reports.ts';
 import { ReliableLinks } from './reliable/index.ts';
 import type { Session } from './session.ts';
 
@@ -63,7 +64,6 @@ const TRUST_AGAIN = 60_000_000;
 const STALL = 50_000;
 const KEY_AGES_MAX = 3;
 const KEY_AGE_GRACE = 60_000_000;
-const REFUSED_EVENTS_PER_SECOND = 5;
 const GOODBYE_COPIES = 2;
 /** A power of two. */
 const RECENT_LINKS = 64;
@@ -91,7 +91,7 @@ export class LinkLayer {
   private readonly recovery: Recovery;
   /** Frames that must not be lost, and their acknowledgements. */
   readonly reliable: ReliableLinks;
-  private readonly refusedEvents: TokenBucket;
+  private readonly reports: RefusalReports;
   private chain: Uint8Array;
   private wall: { at: Instant; time: WallTime } | undefined;
   private trustAt: Instant | undefined;
@@ -115,10 +115,7 @@ export class LinkLayer {
     this.chain = options.identity.chain;
     const { crypto } = options;
     const { counters } = this;
-    this.refusedEvents = new TokenBucket({
-      perSecond: REFUSED_EVENTS_PER_SECOND,
-      burst: 2 * REFUSED_EVENTS_PER_SECOND,
-    });
+    this.reports = new RefusalReports(this.sink);
     this.outgoing = new Outgoing({
       crypto,
       packets: this.limits.outgoingBatchPackets,
@@ -143,7 +140,7 @@ export class LinkLayer {
       enrolmentsMax: this.limits.enrolmentsMax,
       ask: (event, at) => this.sink.enrolRequest(event, at),
       send: (session, body) => this.writer.alone(session, FRAME_ENROL_ANSWER, body),
-      refused: (reason, remote, at) => this.report('enrolment', reason, remote, at),
+      refused: (reason, remote, at) => this.reports.tell('enrolment', reason, remote, at),
       drop: (session) => this.drop(session),
     });
     this.handshakes = this.createHandshakes();
@@ -301,7 +298,7 @@ export class LinkLayer {
       const verdict = this.options.trust.verifyChain(link.member.chain, wall);
       if (verdict.ok) continue;
       const reason = `certificate ${verdict.reason}`;
-      this.report('handshake', reason, link.path.remote.key, now);
+      this.reports.tell('handshake', reason, link.path.remote.key, now);
       this.takeDown(link, reason, now, { code: GOODBYE_REFUSED, detail: reason });
     }
   }
@@ -388,7 +385,7 @@ export class LinkLayer {
       hastened: () => {
         this.isWakeStale = true;
       },
-      refused: (reason, remote, now) => this.report('packet', reason, remote, now),
+      refused: (reason, remote, now) => this.reports.tell('packet', reason, remote, now),
     });
   }
 
@@ -477,7 +474,7 @@ export class LinkLayer {
   ): void {
     this.isWakeStale = true;
     this.counters.add(`link.handshake.refused.${counterName(reason)}`);
-    if (reason !== HANDSHAKE_TIMED_OUT) this.report('handshake', reason, at.remote.key, now);
+    if (reason !== HANDSHAKE_TIMED_OUT) this.reports.tell('handshake', reason, at.remote.key, now);
     if (owner instanceof Link) {
       if (reason !== HANDSHAKE_TIMED_OUT && owner.state !== 'closed')
         this.takeDown(owner, reason, now);
@@ -578,15 +575,6 @@ export class LinkLayer {
   private refuseSend(reason: SendRefusal): number {
     this.lastRefusal = reason;
     return -1;
-  }
-
-  private report(
-    what: 'handshake' | 'packet' | 'enrolment',
-    reason: string,
-    remote: string,
-    now: Instant,
-  ): void {
-    if (this.refusedEvents.take(now)) this.sink.refused(what, reason, remote, now);
   }
 
   private wallAt(now: Instant): WallTime | undefined {
