@@ -31,7 +31,7 @@ export async function run({ quick, log }) {
       'On the link: datagrams with deadline recovery (200 ms), put in order by the receiving program: a message counts as delivered when all before it are. ' +
       'End to end: our own stream (ADR 8) over best-effort links, the same messages written at the same times. ' +
       `Later than 100 ms: ${percent(ours.veryLate)} and ${percent(ends.veryLate)}. Out of order, as they come, ${percent(ours.unordered)} are later than 60 ms on the link. ` +
-      `Never came: ${ours.lost} and ${ends.lost}..`,
+      `Never came: ${ours.lost} and ${ends.lost}.`,
     values: { ours, ends },
   };
 }

@@ -30,7 +30,7 @@ export async function run({ quick, log }) {
     measured: `${percent(independent.loss)}, in bursts ${percent(bursts.loss)}`,
     holds: independent.loss >= 0.08 && bursts.loss >= 0.08,
     how:
-      `Four real nodes in virtual time, ${packets} messages of 160 bytes for each of the rates ${RATES.map((r) => 100 * r).join(', ')} %, the middle link losing both ways. ` +
+      `Four real nodes in virtual time, ${packets} messages of 160 bytes for each of the rates ${RATES.map((r) => digits(100 * r)).join(', ')} %, the middle link losing both ways. ` +
       `Bursts: P(lost | the millisecond before lost) = 0.66. ${rows.map((r) => `${r.words}: ${percent(r.loss)} with ${percent(r.missed)} missed, repairs ${percent(r.cost)} of the packets`).join('; ')}. ` +
       'The published figure is of one request and one retransmission (realtime here), which 2 p^2 limits to 7.5 %.',
     values: rows,
