@@ -126,6 +126,20 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
   ['certificate chain', '800 B', 'refuse as malformed', 'routing.certificate-malformed'],
   ['flooded record', '1152 B', 'refuse', 'routing.malformed-record'],
   ['replay window of a link session', '2048', 'refuse older packets', 'link.packet.replayed'],
+  ['parities waiting to be sent, per link', '64', 'not sent', 'links[].recovery.overflows'],
+  ['blocks of frames that parities came for, per link', '32', 'forget the oldest', '-'],
+  [
+    'frames kept for parities, per link',
+    '1024, 1 MiB',
+    'forget the oldest',
+    'links[].recovery.parity',
+  ],
+  [
+    'questions to an address that a neighbour was heard from',
+    '5',
+    'the neighbour is not followed',
+    'link.address-checks-unanswered',
+  ],
   [
     'UDP datagrams held for a full socket',
     '512 KiB',
