@@ -47,6 +47,8 @@ import type { PolicyRule } from '../wire/index.ts';
 
 import type { ProbingOptions } from './probing.ts';
 
+import type { TurncoatOptions } from './turncoat.ts';
+
 /** Shapes that belong to the rooms below this one and are part of the contract as they stand. */
 export type { Account, FlowUse, LinkQueueStatus } from '../forwarding/index.ts';
 export type { LinkStatus, RecoveryStatus } from '../link/index.ts';
@@ -77,6 +79,7 @@ export type {
   StreamFault,
   StreamId,
 } from '../sockets/index.ts';
+export type { FloodOptions, TurncoatOptions } from './turncoat.ts';
 
 export interface NodeIdentity {
   /** Ed25519 seed, 32 bytes. */
@@ -125,6 +128,8 @@ export interface NodeOptions {
   readonly limits?: Partial<NodeLimits>;
   /** What measuring may cost, and whether relays are looked for by it. */
   readonly probing?: Partial<ProbingOptions>;
+  /** Makes it a captured node, for tests. The network must be a lab. */
+  readonly turncoat?: TurncoatOptions;
   /** Sees every packet decision; for checkers and tests. */
   readonly observer?: NodeObserver;
 }

@@ -70,6 +70,8 @@ import type {
 } from './contract.ts';
 import { describeNode } from './describe.ts';
 import { NodeRelays } from './relays.ts';
+import type { TurncoatOptions, TurncoatSurroundings } from './turncoat.ts';
+import { Turncoat } from './turncoat.ts';
 
 /** A packet to this very node waits here until the call that sent it is over. */
 const LOOPBACK_PACKETS_MAX = 1024;
@@ -92,6 +94,7 @@ export class OverlayNode implements OverlayNodeApi {
   private readonly links: LinkLayer;
   private readonly routing: LinkStateRouting;
   private readonly relays: NodeRelays;
+  private readonly turncoat: Turncoat | undefined;
   private readonly outlet: FairOutlet;
   private readonly forwarder: Forwarder;
   private readonly sockets: SocketLayer;
@@ -145,6 +148,8 @@ export class OverlayNode implements OverlayNodeApi {
     this.outlet = this.createOutlet();
     if (options.policy !== undefined) this.routing.setLocalRules(options.policy, now);
     this.forwarder = this.createForwarder();
+    if (options.turncoat !== undefined)
+      this.turncoat = this.createTurncoat(options.turncoat, random.split('turncoat'));
     this.sockets = this.createSockets(random.split('sockets'));
     this.setWallClock(wall, now);
   }
@@ -189,7 +194,8 @@ export class OverlayNode implements OverlayNodeApi {
 
   nextTimeout(): Instant | undefined {
     const children = soonest(this.links.nextTimeout(), this.routing.nextTimeout());
-    const others = soonest(this.sockets.nextTimeout(), this.outlet.nextTimeout());
+    let others = soonest(this.sockets.nextTimeout(), this.outlet.nextTimeout());
+    others = soonest(others, this.turncoat?.nextTimeout());
     return soonest(soonest(children, others), this.relays.exchange.nextTimeout());
   }
 
@@ -348,8 +354,10 @@ export class OverlayNode implements OverlayNodeApi {
         latencyTo: (destination) => this.routing.latencyTo(destination),
         sink: {
           transmit: (batch) => sink.transmit(batch),
-          data: (link, slab, at, end, t, isRepair) =>
-            this.forwarder.receive(link.neighbour, slab, at, end, t, isRepair),
+          data: (link, slab, at, end, t, isRepair) => {
+            if (this.turncoat !== undefined) this.turncoat.data(link.neighbour, slab, at, end, t);
+            else this.forwarder.receive(link.neighbour, slab, at, end, t, isRepair);
+          },
           control: (link, type, slab, at, end, t) =>
             this.control(link.neighbour, type, { slab, at, end }, t),
           roundTrip: (figures, neighbour) => this.relays.linkMeasured(figures, neighbour),
@@ -517,8 +525,31 @@ export class OverlayNode implements OverlayNodeApi {
       members: () => this.routing.members().map(({ address }) => address),
       now: () => this.now,
       tell: (neighbour, metrics, reason, now) =>
-        this.routing.adjacency(neighbour, metrics, reason, now),
+        this.routing.adjacency(
+          neighbour,
+          metrics === undefined ? undefined : (this.turncoat?.claims(metrics) ?? metrics),
+          reason,
+          now,
+        ),
     });
+  }
+
+  private createTurncoat(turncoat: TurncoatOptions, random: Random): Turncoat {
+    const { address: self, options, links, routing, trust } = this;
+    const around: TurncoatSurroundings = {
+      self,
+      epoch: options.epoch,
+      isLab: trust.manifest.isLab,
+      random,
+      forward: (from, bytes, at, end, now) => this.forwarder.receive(from, bytes, at, end, now),
+      put: (neighbour, frame, header, now) => {
+        const at = links.reserveData(neighbour, frame.length, header, now);
+        if (at >= 0) links.outgoingSlab.set(frame, at);
+      },
+      neighbours: () => links.neighbours(),
+      nextHop: (destination) => routing.nextHop(destination),
+    };
+    return new Turncoat(turncoat, around, this.now);
   }
 
   private linkUp(neighbour: NodeAddress, member: Member, metrics: LinkMetrics, now: Instant): void {
@@ -604,6 +635,7 @@ export class OverlayNode implements OverlayNodeApi {
     this.relays.exchange.timeout(now);
     this.sockets.timeout(now);
     this.outlet.timeout(now);
+    this.turncoat?.timeout(now);
   }
 
   /** State: unchanged unless the new certificate is valid and this node's own. */
