@@ -34,6 +34,7 @@ const LOADERS = {
   recompute: () => import('./evidence/recompute.mjs'),
   simulator: () => import('./evidence/simulator.mjs'),
   'tcp-forward': () => import('./evidence/tcp-forward.mjs'),
+  spam: () => import('./evidence/spam.mjs'),
   'hop-by-hop': () => import('./evidence/hop-by-hop.mjs'),
   'realtime-link': () => import('./evidence/realtime-link.mjs'),
   'deadline-link': () => import('./evidence/deadline-link.mjs'),
