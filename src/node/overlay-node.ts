@@ -70,7 +70,6 @@ import type {
 } from './contract.ts';
 import { describeNode } from './describe.ts';
 import { NodeRelays } from './relays.ts';
-import type { TurncoatOptions, TurncoatSurroundings } from './turncoat.ts';
 import { Turncoat } from './turncoat.ts';
 
 /** A packet to this very node waits here until the call that sent it is over. */
@@ -149,7 +148,19 @@ export class OverlayNode implements OverlayNodeApi {
     if (options.policy !== undefined) this.routing.setLocalRules(options.policy, now);
     this.forwarder = this.createForwarder();
     if (options.turncoat !== undefined)
-      this.turncoat = this.createTurncoat(options.turncoat, random.split('turncoat'));
+      this.turncoat = new Turncoat(
+        options.turncoat,
+        {
+          self: this.address,
+          epoch: options.epoch,
+          isLab: this.trust.manifest.isLab,
+          random: random.split('turncoat'),
+          links: this.links,
+          routing: this.routing,
+          forwarder: this.forwarder,
+        },
+        now,
+      );
     this.sockets = this.createSockets(random.split('sockets'));
     this.setWallClock(wall, now);
   }
@@ -532,24 +543,6 @@ export class OverlayNode implements OverlayNodeApi {
           now,
         ),
     });
-  }
-
-  private createTurncoat(turncoat: TurncoatOptions, random: Random): Turncoat {
-    const { address: self, options, links, routing, trust } = this;
-    const around: TurncoatSurroundings = {
-      self,
-      epoch: options.epoch,
-      isLab: trust.manifest.isLab,
-      random,
-      forward: (from, bytes, at, end, now) => this.forwarder.receive(from, bytes, at, end, now),
-      put: (neighbour, frame, header, now) => {
-        const at = links.reserveData(neighbour, frame.length, header, now);
-        if (at >= 0) links.outgoingSlab.set(frame, at);
-      },
-      neighbours: () => links.neighbours(),
-      nextHop: (destination) => routing.nextHop(destination),
-    };
-    return new Turncoat(turncoat, around, this.now);
   }
 
   private linkUp(neighbour: NodeAddress, member: Member, metrics: LinkMetrics, now: Instant): void {

@@ -8,10 +8,12 @@
  * what its keys do not let it: open what is sealed end to end, sign another's link state, claim links whose
  * other end does not confirm them.
  */
+
+import type { Forwarder } from '../forwarding/index.ts';
 import type { Duration, Instant, NodeAddress, Random } from '../kernel/index.ts';
 import { assert, writeU32 } from '../kernel/index.ts';
-import type { LinkMetrics } from '../link/index.ts';
-import type { DataHeader } from '../wire/index.ts';
+import type { LinkLayer, LinkMetrics } from '../link/index.ts';
+import type { LinkStateRouting } from '../routing/index.ts';
 import {
   blankDataHeader,
   DATA_HEADER_BYTES,
@@ -51,17 +53,15 @@ export interface FloodOptions {
   readonly epoch?: number;
 }
 
-export interface TurncoatSurroundings {
+export interface TurncoatParts {
   readonly self: NodeAddress;
   readonly epoch: number;
   readonly isLab: boolean;
   readonly random: Random;
+  readonly links: LinkLayer;
+  readonly routing: LinkStateRouting;
   /** The packet path of a node that behaves. */
-  forward(from: NodeAddress, bytes: Uint8Array, at: number, end: number, now: Instant): void;
-  /** Puts a frame on a link, whatever it is. */
-  put(neighbour: NodeAddress, frame: Uint8Array, header: DataHeader, now: Instant): void;
-  neighbours(): readonly NodeAddress[];
-  nextHop(destination: NodeAddress): NodeAddress | 0;
+  readonly forwarder: Forwarder;
 }
 
 interface Held {
@@ -81,7 +81,7 @@ const FLOOD_FLOW = 0xffff;
 
 export class Turncoat {
   private readonly options: TurncoatOptions;
-  private readonly around: TurncoatSurroundings;
+  private readonly around: TurncoatParts;
   private readonly header = blankDataHeader();
   private readonly held: Held[] = [];
   private readonly since: number;
@@ -89,7 +89,8 @@ export class Turncoat {
   private floodDebt = 0;
   private sequence = 0;
 
-  constructor(options: TurncoatOptions, around: TurncoatSurroundings, now: Instant) {
+  /** Asserts that the network is a lab. */
+  constructor(options: TurncoatOptions, around: TurncoatParts, now: Instant) {
     assert(around.isLab, 'turncoats exist in networks made as labs only');
     this.options = options;
     this.around = around;
@@ -107,7 +108,7 @@ export class Turncoat {
       decodeDataHeader(header, bytes, at, end) !== undefined ||
       header.destination === around.self ||
       header.source === around.self;
-    if (isOwn) return around.forward(from, bytes, at, end, now);
+    if (isOwn) return around.forwarder.receive(from, bytes, at, end, now);
     const chance = (share: number | undefined): boolean =>
       share !== undefined && random.chance(share);
     if (chance(options.drop)) return;
@@ -121,7 +122,7 @@ export class Turncoat {
     if (chance(options.duplicate)) this.spread(bytes.slice(at, end), now);
     if (chance(options.reorder)) return hold(options.reorderBy ?? REORDER_BY, false);
     if (options.delay !== undefined) return hold(options.delay, false);
-    around.forward(from, bytes, at, end, now);
+    around.forwarder.receive(from, bytes, at, end, now);
   }
 
   /** What it tells the network of one of its links. */
@@ -147,7 +148,7 @@ export class Turncoat {
       }
       this.held.splice(i, 1);
       if (isCopy) this.spread(frame, now);
-      else this.around.forward(from, frame, 0, frame.length, now);
+      else this.around.forwarder.receive(from, frame, 0, frame.length, now);
     }
     if (this.floodAt > now) return;
     this.floodAt = now + FLOOD_INTERVAL;
@@ -156,15 +157,21 @@ export class Turncoat {
 
   private spread(frame: Uint8Array, now: Instant): void {
     if (decodeDataHeader(this.header, frame, 0, frame.length) !== undefined) return;
-    for (const neighbour of this.around.neighbours())
-      this.around.put(neighbour, frame, this.header, now);
+    for (const neighbour of this.around.links.neighbours()) this.put(neighbour, frame, now);
+  }
+
+  /** Past the own scheduler: whatever the header says. */
+  private put(neighbour: NodeAddress, frame: Uint8Array, now: Instant): void {
+    const { links } = this.around;
+    const at = links.reserveData(neighbour, frame.length, this.header, now);
+    if (at >= 0) links.outgoingSlab.set(frame, at);
   }
 
   private flood(options: FloodOptions, now: Instant): void {
     const { around, header } = this;
     this.floodDebt += (options.bitsPerSecond * FLOOD_INTERVAL) / 8_000_000;
     for (; this.floodDebt >= FLOOD_FRAME_BYTES; this.floodDebt -= FLOOD_FRAME_BYTES) {
-      const next = around.nextHop(options.to);
+      const next = around.routing.nextHop(options.to);
       if (next === 0) continue;
       Object.assign(header, blankDataHeader());
       header.hopLimit = 64;
@@ -178,7 +185,7 @@ export class Turncoat {
       const frame = new Uint8Array(FLOOD_FRAME_BYTES);
       encodeDataHeader(frame, 0, header, NO_ROUTE);
       writeU32(frame, DATA_HEADER_BYTES, header.sequence);
-      around.put(next, frame, header, now);
+      this.put(next, frame, now);
     }
   }
 }
