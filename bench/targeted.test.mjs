@@ -5,7 +5,7 @@ import { undelivered } from './evidence/targeted/delivery.mjs';
 import { drawWorkload, END_SITES, FOUR_WEEKS } from './evidence/targeted/workload.mjs';
 
 const ENDS = { source: 'a', destination: 'c', deadline: 65 };
-const link = (from, to, loss, latency = 10) => ({ from, to, loss, latency });
+const link = (from, to, loss, latency = 10) => ({ from, to, loss, back: loss, latency });
 /** A link that repairs in time loses what neither its first nor its second packet brings. */
 const left = (p) => 2 * p ** 2 - p ** 3;
 

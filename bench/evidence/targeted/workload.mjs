@@ -4,13 +4,18 @@
  * one direction or both, for seconds to minutes; loss far more often than latency.
  *
  *   where      97 % at one of the six end sites, 3 % at DEN, DFW or CHI
- *   how often  Poisson
- *   links      loss, 86 %: each link of the site with probability 0.8, two at least; else one link
+ *   how often  Poisson, 100 a site
  *   direction  in 40 %, out 25 %, both 35 %
- *   what       loss 88 %, latency 12 %
- *   how bad    loss: 2.2 to 70 %, light ones more often (log-uniform in u^4), each link 0.5 .. 1.5
- *              times that, every 8 .. 16 s anew; latency: 10 .. 80 ms more
- *   how long   log-normal, median 75 s, sigma 1, 5 s .. 20 min
+ *   links      each of the site with probability 0.8, two at least; one only: 14 % of losses, all detours
+ *   what       78 %  queues: 3 to 12 ms more
+ *              14 %  light loss: 2.2 to 6 %
+ *               5 %  heavy loss: 25 to 70 %
+ *               3 %  detour: one link 10 to 80 ms longer
+ *              each link 0.5 .. 1.5 times the episode's loss (log-uniform), drawn anew every 8 .. 16 s
+ *   how long   log-normal, median 60 s, sigma 1, 5 s .. 20 min
+ *
+ * Shares and rates are set so that the time in trouble and what the simple schemes lose are of the
+ * published size; nothing is set by what targeted redundancy does.
  */
 import { CITIES, CITY_LINKS } from '../../../dist/sim/continent.js';
 
@@ -19,12 +24,15 @@ const MIDDLE_SITES = ['DEN', 'DFW', 'CHI'];
 export const FOUR_WEEKS = 28 * 86_400;
 
 /** Per site and four weeks, on average. */
-const EPISODES = 160;
+const EPISODES = 100;
 const AT_ENDS = 0.97;
-const LOSS_LEAST = 0.022;
-const LOSS_MOST = 0.7;
-/** Log-uniform with more weight on light losses: u to this power. */
-const LIGHTNESS = 4;
+/** Shares add up to 1; loss and latency (ms) from, to. */
+const KINDS = [
+  { kind: 'queues', share: 0.78, latency: [3, 12], loss: [0, 0], oneLink: 0 },
+  { kind: 'light loss', share: 0.14, latency: [0, 0], loss: [0.022, 0.06], oneLink: 0.14 },
+  { kind: 'heavy loss', share: 0.05, latency: [0, 0], loss: [0.25, 0.7], oneLink: 0.14 },
+  { kind: 'detour', share: 0.03, latency: [10, 80], loss: [0, 0], oneLink: 1 },
+];
 const LOSS_CAP = 0.9;
 
 /** Episodes in order of start; times in seconds. */
@@ -40,19 +48,21 @@ export function drawWorkload(random, { duration = FOUR_WEEKS } = {}) {
 
 function drawEpisode(random, sites, duration) {
   const site = random.pick(sites);
-  const isLoss = random.fraction() < 0.88;
-  const links = drawLinks(random, site, isLoss);
-  const lasts = Math.min(1_200, Math.max(5, 75 * Math.exp(normal(random))));
+  const fault = drawKind(random);
+  const links = drawLinks(random, site, fault.oneLink);
+  const lasts = Math.min(1_200, Math.max(5, 60 * Math.exp(normal(random))));
   const start = random.fraction() * Math.max(1, duration - lasts);
   const which = random.fraction();
   const direction = which < 0.4 ? 'in' : which < 0.65 ? 'out' : 'both';
-  const severity = LOSS_LEAST * (LOSS_MOST / LOSS_LEAST) ** (random.fraction() ** LIGHTNESS);
+  const [least, most] = fault.loss;
+  const severity = least * (most / least || 1) ** random.fraction();
   const segments = [];
   for (let at = start; at < start + lasts; ) {
     const until = Math.min(start + lasts, at + 8 + 8 * random.fraction());
     const effects = links.flatMap(({ from, to }) => {
-      const loss = isLoss ? Math.min(LOSS_CAP, severity * (0.5 + random.fraction())) : 0;
-      const latency = isLoss ? 0 : 10 + 70 * random.fraction();
+      const loss = Math.min(LOSS_CAP, severity * (0.5 + random.fraction()));
+      const [quick, slow] = fault.latency;
+      const latency = quick + (slow - quick) * random.fraction();
       const ways = [];
       if (direction !== 'in') ways.push({ from, to, loss, latency });
       if (direction !== 'out') ways.push({ from: to, to: from, loss, latency });
@@ -61,16 +71,25 @@ function drawEpisode(random, sites, duration) {
     segments.push({ start: at, end: until, effects });
     at = until;
   }
-  return { site, start, end: start + lasts, isLoss, direction, segments };
+  return { site, start, end: start + lasts, kind: fault.kind, direction, segments };
+}
+
+function drawKind(random) {
+  let left = random.fraction();
+  for (const fault of KINDS) {
+    if (left < fault.share) return fault;
+    left -= fault.share;
+  }
+  return KINDS[0];
 }
 
 /** As seen from the site: `from` is the site. */
-function drawLinks(random, site, isLoss) {
+function drawLinks(random, site, oneLink) {
   const all = CITY_LINKS.filter(({ a, b }) => a === site || b === site).map(({ a, b }) => ({
     from: site,
     to: a === site ? b : a,
   }));
-  if (!isLoss || random.fraction() >= 0.86) return [random.pick(all)];
+  if (random.fraction() < oneLink) return [random.pick(all)];
   const chosen = all.filter(() => random.fraction() < 0.8);
   return chosen.length >= 2 ? chosen : random.shuffle([...all]).slice(0, 2);
 }
