@@ -9,7 +9,7 @@
  *   links      each of the site with probability 0.8, two at least; one only: 14 % of losses, all detours
  *   what       78 %  queues: 3 to 12 ms more
  *              14 %  light loss: 2.2 to 6 %
- *               5 %  heavy loss: 25 to 70 %
+ *               5 %  heavy loss: 25 to 50 %
  *               3 %  detour: one link 10 to 80 ms longer
  *              each link 0.5 .. 1.5 times the episode's loss (log-uniform), drawn anew every 8 .. 16 s
  *   how long   log-normal, median 60 s, sigma 1, 5 s .. 20 min
@@ -30,10 +30,11 @@ const AT_ENDS = 0.97;
 const KINDS = [
   { kind: 'queues', share: 0.78, latency: [3, 12], loss: [0, 0], oneLink: 0 },
   { kind: 'light loss', share: 0.14, latency: [0, 0], loss: [0.022, 0.06], oneLink: 0.14 },
-  { kind: 'heavy loss', share: 0.05, latency: [0, 0], loss: [0.25, 0.7], oneLink: 0.14 },
+  { kind: 'heavy loss', share: 0.05, latency: [0, 0], loss: [0.25, 0.5], oneLink: 0.14 },
   { kind: 'detour', share: 0.03, latency: [10, 80], loss: [0, 0], oneLink: 1 },
 ];
-const LOSS_CAP = 0.9;
+/** Beyond it a link is down, which is another kind of trouble. */
+const LOSS_CAP = 0.75;
 
 /** Episodes in order of start; times in seconds. */
 export function drawWorkload(random, { duration = FOUR_WEEKS } = {}) {
