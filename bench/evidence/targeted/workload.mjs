@@ -14,8 +14,9 @@
  *              each link 0.5 .. 1.5 times the episode's loss (log-uniform), drawn anew every 8 .. 16 s
  *   how long   log-normal, median 60 s, sigma 1, 5 s .. 20 min
  *
- * Shares and rates are set so that the time in trouble and what the simple schemes lose are of the
- * published size; nothing is set by what targeted redundancy does.
+ * Shares and rates are set so that what the simple schemes lose is about what was published; nothing is
+ * set by what targeted redundancy does. Flows spend 0.7 % of the time in problem graphs where they
+ * spent 1.9 % in the measured weeks, so the cost says a little less: at that share it would be 2.09.
  */
 import { CITIES, CITY_LINKS } from '../../../dist/sim/continent.js';
 
