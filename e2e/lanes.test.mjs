@@ -48,7 +48,10 @@ async function redundant(cluster) {
 describe('lanes on daemons', () => {
   test('pipe, forward, ping, the SDK and the config ask for one by name', bounded, async (t) => {
     const lanes = [{ name: 'telemetry', number: 20, extends: 'monitoring', routing: 'best' }];
-    const { founder, daemons } = await found(t, ['ATL', 'LAX'], { ATL: { lanes }, LAX: { lanes } });
+    const { founder, daemons } = await found(t, ['ATL', 'LAX'], {
+      ATL: { lanes, linkCapacity: '10Mbit' },
+      LAX: { lanes },
+    });
     await until('ATL reaches LAX', async () => {
       const { routes } = await founder.handle.status();
       return routes.some(({ destination, path }) => destination === 'LAX' && path.length > 0);
@@ -80,6 +83,21 @@ describe('lanes on daemons', () => {
     const socket = await founder.handle.datagram({ lane: 'voice', to: 'LAX' });
     await socket.deliver('a word', { to: 'LAX:7001' });
     assert.deepEqual(await next(), ['a word', 'voice']);
+
+    const reserving = { lane: 'video', to: 'LAX', rate: '8Mbit' };
+    const video = await founder.handle.datagram(reserving);
+    await assert.rejects(founder.handle.datagram(reserving), ({ code, details }) => {
+      assert.deepEqual([code, details.available], ['RATE_NOT_AVAILABLE', 2e6]);
+      return true;
+    });
+    const short = await overlane(['pipe', '--datagram', '--rate', '3Mbit', 'LAX:7001'], { env });
+    assert.match(short.stderr, /RATE_NOT_AVAILABLE.*2Mbit of 10Mbit/);
+    await video.close();
+    await until('the rate is free again', async () => {
+      const again = await founder.handle.datagram(reserving).catch(() => undefined);
+      await again?.close();
+      return again !== undefined;
+    });
 
     const { lanes: known } = await overlaneJson(['lanes', 'LAX'], { env });
     assert.ok(known.some(({ name, number }) => name === 'telemetry' && number === 20));

@@ -85,6 +85,14 @@ export const ERROR_CATALOGUE = {
     remedy: 'Wait until it has ended.',
     isRetryable: true,
   },
+  RATE_NOT_AVAILABLE: {
+    area: 'operation',
+    meaning:
+      'A flow asked for a rate, and the link it leaves this node on has less left of its stated capacity.',
+    remedy:
+      'Ask for what the message says is left, close flows that reserve what they do not use, or state a greater capacity.',
+    isRetryable: true,
+  },
   REFUSED: {
     area: 'operation',
     meaning: 'The other node has no listener on this port, or turned the stream away.',

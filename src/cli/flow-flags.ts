@@ -11,7 +11,7 @@ import {
 import type { FlowChoice } from '../host/index.ts';
 import { OverlayError, parseDuration } from '../kernel/index.ts';
 import type { CliContext } from './context.ts';
-import { durationMs, laneNames, metricFlag, wholeNumber } from './parameters.ts';
+import { durationMs, laneNames, metricFlag, rate, wholeNumber } from './parameters.ts';
 
 export interface FlowFlags {
   readonly lane?: string;
@@ -20,6 +20,7 @@ export interface FlowFlags {
   readonly deadline?: string;
   readonly priority?: number;
   readonly playout?: PlayoutWord;
+  readonly rate?: string;
   readonly pinned: boolean;
   readonly metric?: string;
   readonly spread: boolean;
@@ -68,6 +69,13 @@ export const FLOW_FLAGS: FlagParametersForType<FlowFlags, CliContext> = {
     optional: true,
     brief: "What the destination does with datagrams, in place of the lane's",
   },
+  rate: {
+    kind: 'parsed',
+    parse: rateText,
+    optional: true,
+    placeholder: 'rate',
+    brief: 'Reserve so much on the first link, such as 8Mbit',
+  },
   pinned: {
     kind: 'boolean',
     default: false,
@@ -90,19 +98,25 @@ export const FLOW_FLAGS: FlagParametersForType<FlowFlags, CliContext> = {
 };
 
 export function flowOfFlags(flags: FlowFlags): FlowChoice {
-  const { lane, routing, recovery, deadline, priority, playout, pinned, metric, spread } = flags;
+  const { lane, routing, recovery, deadline, priority, playout, rate, pinned, metric, spread } =
+    flags;
   if (pinned && routing !== undefined && routing !== 'pinned')
     throw new OverlayError('USAGE', `--pinned and --routing ${routing} contradict each other`);
   const isMeasured = metric !== undefined || spread;
   if (isMeasured && (pinned || routing !== undefined))
     throw new OverlayError('USAGE', '--metric and --spread exclude --routing and --pinned');
-  const said = { lane, recovery, deadline, priority, playout };
+  const said = { lane, recovery, deadline, priority, playout, rate };
   const measured = { metric: metric ?? 'default', ...(spread ? { spread } : {}) };
   const named = pinned ? ('pinned' as const) : routing;
   const choice = { ...said, routing: isMeasured ? measured : named };
   return Object.fromEntries(
     Object.entries(choice).filter(([, value]) => value !== undefined),
   ) as FlowChoice;
+}
+
+function rateText(text: string): string {
+  rate(text);
+  return text;
 }
 
 /** Stays a text: whoever resolves the lane reads it. */

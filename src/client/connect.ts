@@ -419,8 +419,8 @@ function isAlive(pid: number): boolean {
 
 /** A choice as the query of an upgrade; routing that names nodes or paths has keys of its own. */
 function flowQuery(choice: FlowChoice): Record<string, string | number | undefined> {
-  const { lane, recovery, deadline, priority, requests, retransmissions, playout } = choice;
-  const said = { lane, recovery, deadline, priority, requests, retransmissions, playout };
+  const { lane, recovery, deadline, priority, requests, retransmissions, playout, rate } = choice;
+  const said = { lane, recovery, deadline, priority, requests, retransmissions, playout, rate };
   const { routing } = choice;
   if (typeof routing !== 'object') return { ...said, routing };
   if ('via' in routing) return { ...said, via: routing.via.join(',') };

@@ -13,12 +13,13 @@ export const FLOW_FIELDS = [
   'requests',
   'retransmissions',
   'playout',
+  'rate',
 ] as const;
 
 /** The words themselves are judged where they are resolved, so that every entry says the same. */
 export function flowFields(fields: Fields): FlowChoice {
   const choice: Record<string, unknown> = { routing: routingField(fields) };
-  for (const name of ['lane', 'recovery', 'deadline', 'playout'] as const)
+  for (const name of ['lane', 'recovery', 'deadline', 'playout', 'rate'] as const)
     choice[name] = fields.optionalText(name);
   for (const name of ['priority', 'requests', 'retransmissions'] as const)
     choice[name] = fields.optionalNumber(name, { min: 0, max: 15, isWhole: true });

@@ -17,6 +17,7 @@ import {
   formatDuration,
   nearestSpelling,
   parseDuration,
+  RATE_PATTERN,
 } from '../kernel/index.ts';
 import { parseMetric, SIMPLE_METRICS } from '../routing/index.ts';
 
@@ -75,6 +76,11 @@ export interface FlowKeys extends Omit<FlowChoice, 'routing'> {
 export const flowKeys: { readonly [K in keyof FlowKeys]-?: z.ZodType<FlowKeys[K] | undefined> } = {
   lane: laneName.optional().describe('A named lane, or one under `lanes`. Default `default`.'),
   ...parts,
+  rate: z
+    .string('expected a rate with its unit, such as "8Mbit"')
+    .regex(new RegExp(RATE_PATTERN), 'expected a rate with its unit, such as "8Mbit"')
+    .optional()
+    .describe('Reserved for each flow on the link it leaves on, where that states a capacity.'),
   metric: z
     .string('expected a metric')
     .refine((text) => parseMetric(text) !== undefined, `expected ${METRIC_WORDS}`)

@@ -3,15 +3,13 @@
  * Durations come out in microseconds (`Duration`), rates in bits a second, sizes in bytes, shares
  * (`"1.5%"`) from 0 to 1. Undefined means: not such a value.
  */
-export { DURATION_PATTERN, formatDuration, parseDuration } from '../kernel/index.ts';
-
-/** `kbit` is 1000 bits, as everywhere in networking. */
-const RATE_UNITS: Readonly<Record<string, number>> = {
-  bit: 1,
-  kbit: 1e3,
-  Mbit: 1e6,
-  Gbit: 1e9,
-};
+export {
+  DURATION_PATTERN,
+  formatDuration,
+  parseDuration,
+  parseRate,
+  RATE_PATTERN,
+} from '../kernel/index.ts';
 
 const SIZE_UNITS: Readonly<Record<string, number>> = {
   B: 1,
@@ -21,13 +19,8 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
   MiB: 1024 * 1024,
 };
 
-export const RATE_PATTERN = '^\\d+(\\.\\d+)?(bit|kbit|Mbit|Gbit)(/s)?$';
 export const SIZE_PATTERN = '^\\d+(\\.\\d+)?(B|kB|MB|KiB|MiB)$';
 export const SHARE_PATTERN = '^\\d+(\\.\\d+)?%$';
-
-/** `"20Mbit"`, `"64kbit/s"`: bits a second. */
-export const parseRate = (text: string): number | undefined =>
-  scaled(text.endsWith('/s') ? text.slice(0, -2) : text, RATE_UNITS);
 
 /** `"256KiB"`, `"1MB"`: bytes. */
 export const parseSize = (text: string): number | undefined => scaled(text, SIZE_UNITS);

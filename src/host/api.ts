@@ -76,7 +76,9 @@ export type ApiErrorCode =
   /** No lane has this name; `details.nearest` is the one most likely meant. */
   | 'UNKNOWN_LANE'
   /** The lane's promise cannot be kept to that destination; `details.nearest` is a lane whose can. */
-  | 'LANE_CANNOT_HOLD';
+  | 'LANE_CANNOT_HOLD'
+  /** More than is left of the first link's capacity; `details.available` says how much is. */
+  | 'RATE_NOT_AVAILABLE';
 
 /** Longest datagram an overlay datagram socket takes, in bytes. */
 export const DATAGRAM_BYTES_MAX = 65_000;
@@ -128,6 +130,11 @@ export interface FlowChoice {
   readonly retransmissions?: number;
   /** What the destination does with datagrams before its program gets them. */
   readonly playout?: PlayoutWord;
+  /**
+   * What the flow will send, such as `8Mbit`: reserved on the link it leaves this node on, where that
+   * has a stated capacity (`capacity` in the configuration). Needs a destination when it is opened.
+   */
+  readonly rate?: string;
 }
 
 /** A lane, or a choice resolved to one, as it stands at a node. */

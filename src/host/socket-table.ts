@@ -38,6 +38,7 @@ import { abortFailure, failure, faultFailure, refusalFailure } from './failure.t
 import { FlowChoices, flowOptionsOf } from './flow-choice.ts';
 import type { NodeDriver } from './node-driver.ts';
 import { nameIn, resolveNode } from './present.ts';
+import { type FirstLink, RateDesk, type Reservation } from './rate-desk.ts';
 import type { MetricRouting } from './route-api.ts';
 
 interface OpenStream {
@@ -52,6 +53,7 @@ const RECEIVE_QUEUE_MAX = 256;
 
 export class SocketTable {
   readonly choices: FlowChoices = new FlowChoices();
+  private readonly rates = new RateDesk();
   private readonly driver: NodeDriver;
   private readonly datagrams = new Map<SocketId, EmbeddedDatagramSocket>();
   private readonly servers = new Map<SocketId, EmbeddedStreamServer>();
@@ -73,9 +75,11 @@ export class SocketTable {
       ...(options.port === undefined ? {} : { port: options.port }),
       ...(options.pendingMax === undefined ? {} : { pendingMax: options.pendingMax }),
     };
+    const reservation = this.reserve(options, options.to);
     const { socket: id, port } = this.bound(
       this.driver.call((node, now) => node.datagramBind(bind, now), CLOSED),
       options.port,
+      reservation,
     );
     const socket = new EmbeddedDatagramSocket({
       local: { node: this.driver.node.name, port },
@@ -102,6 +106,7 @@ export class SocketTable {
           );
         },
         released: () => {
+          reservation.release();
           this.datagrams.delete(id);
           this.driver.call((node, now) => node.socketClose(id, now), undefined);
         },
@@ -141,15 +146,20 @@ export class SocketTable {
     const about = formatEndpoint(remote);
     const address = this.resolve(remote.node);
     const flow = this.flowOptions(options, remote.node);
+    const reservation = this.reserve(options, remote.node);
     const opened = this.driver.call(
       (node, now) => node.streamConnect(address, remote.port, flow, now),
       CLOSED,
     );
-    if (!opened.ok) throw refusalFailure(opened.reason, about);
+    if (!opened.ok) {
+      reservation.release();
+      throw refusalFailure(opened.reason, about);
+    }
     const id = opened.value;
     const local = { node: this.driver.node.name, port: 0 };
     const entry: OpenStream = { stream: this.stream(id, local, remote), opening: undefined };
     this.streams.set(id, entry);
+    entry.stream.once('close', () => reservation.release());
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         entry.opening = undefined;
@@ -222,6 +232,22 @@ export class SocketTable {
     const latency = to === undefined ? undefined : this.latencyTo(this.resolve(to));
     this.choices.check(lane, latency, to ?? '');
     return this.choices.report(lane, latency);
+  }
+
+  private reserve({ rate }: FlowChoice, to: string | undefined): Reservation {
+    if (rate === undefined) return this.rates.reserve(undefined, undefined);
+    if (to === undefined)
+      throw failure('BAD_ARGUMENT', 'a rate is reserved on the way to a node: say `to`');
+    return this.rates.reserve(rate, this.firstLink(this.resolve(to)));
+  }
+
+  private firstLink(address: NodeAddress): FirstLink | undefined {
+    return this.driver.read((node, now) => {
+      const neighbour = node.explainRoute(address, now)?.route?.path[0];
+      if (neighbour === undefined) return undefined;
+      const queue = node.status(now).queues?.find((q) => q.neighbour === neighbour);
+      return { neighbour, name: this.nameOf(neighbour), capacity: queue?.capacity };
+    });
   }
 
   private explicitRouting(choice: RoutingChoice | undefined): FlowRouting | undefined {
@@ -353,8 +379,13 @@ export class SocketTable {
     });
   }
 
-  private bound(result: Result<BoundSocket, NodeRefusal>, port: number | undefined): BoundSocket {
+  private bound(
+    result: Result<BoundSocket, NodeRefusal>,
+    port: number | undefined,
+    reservation?: Reservation,
+  ): BoundSocket {
     if (result.ok) return result.value;
+    reservation?.release();
     throw refusalFailure(result.reason, port === undefined ? undefined : `port ${port}`);
   }
 

@@ -14,6 +14,7 @@ export * from './error.ts';
 export * from './heap.ts';
 export * from './nearest-spelling.ts';
 export * from './random.ts';
+export * from './rate-text.ts';
 export * from './result.ts';
 export * from './time.ts';
 export * from './token-bucket.ts';

@@ -93,6 +93,13 @@ it ended is told: delivered, \`REFUSED\` (nobody has the port), \`TIMED_OUT\` af
 \`PEER_RESTARTED\` (the other node lost its memory: it may have had it). It works in every lane; what
 a lane's recovery repairs on links is then sent again less often end to end.
 
+## Reserved rates
+
+\`rate: "8Mbit"\` reserves on the link that a flow leaves its node on, where that link states a capacity
+(\`neighbours[].capacity\`, \`linkCapacity\`). More than is left is refused when the flow is opened
+(\`RATE_NOT_AVAILABLE\`, with what is left); the reservation ends with the socket. It keeps the flows of one
+node from promising each other's room away; between sources the fair queues of every node keep the shares.
+
 ## Lanes of your own
 
 \`\`\`yaml

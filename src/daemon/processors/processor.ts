@@ -74,7 +74,10 @@ export class Processor {
     const processor = new Processor(options);
     const { config, node } = options;
     await checkLane(node, config);
-    const socket = await node.datagram({ ...config.flow, port: config.port });
+    const { flow, port, to } = config;
+    // A reserved rate is reserved on the way to somebody.
+    const target = flow.rate === undefined || to === undefined ? {} : { to: to.node };
+    const socket = await node.datagram({ ...flow, ...target, port });
     processor.socket = socket;
     socket.on('message', (datagram) => processor.take(datagram));
     socket.on('undeliverable', (_to, code) => processor.drop(code));
