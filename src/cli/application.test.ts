@@ -203,5 +203,10 @@ describe('completion', () => {
   test('without a daemon it proposes what it can', async () => {
     const run = await runFake(['__complete', 'ping', ''], {});
     assert.equal(run.exit, EXIT.ok);
+    const lanes = await runFake(['__complete', 'ping', 'LAX', '--lane', 'v'], {});
+    const proposed = lanes.out.split('\n').map((line) => line.split('\t')[0]);
+    assert.ok(proposed.includes('voice') && proposed.includes('video'), lanes.out);
+    const words = await runFake(['__complete', 'forward', 'add', '--recovery', ''], {});
+    assert.match(words.out, /^realtime\t/m);
   });
 });

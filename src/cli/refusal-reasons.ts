@@ -145,6 +145,16 @@ export const REFUSAL_REASONS = {
     meaning: 'A sealed packet whose frames end in the middle.',
     remedy: 'Only a member can send one: its version differs, or it is broken.',
   },
+  'repair-malformed': {
+    meaning: 'A repair of a lost packet, or a request for one, is not what its frame promises.',
+    remedy:
+      'Only a member can send one. Many from one member: its version differs, or it is captured.',
+  },
+  'ack-malformed': {
+    meaning: 'An acknowledgement on a link is not what its frame promises.',
+    remedy:
+      'Only a member can send one. Many from one member: its version differs, or it is captured.',
+  },
   'hello-malformed': {
     meaning: 'A hello that makes no sense.',
     remedy: 'Only a neighbour can send one: its version differs, or it is broken.',
