@@ -24,6 +24,12 @@ import { lanesCommand } from './commands/lanes.ts';
 import { linkSetCommand } from './commands/link-set.ts';
 import { linkShowCommand } from './commands/link-show.ts';
 import { logLevelCommand } from './commands/log-level.ts';
+import {
+  perfBestCommand,
+  perfQueryCommand,
+  perfReportCommand,
+  perfShowCommand,
+} from './commands/perf.ts';
 import { pingCommand } from './commands/ping.ts';
 import { pipeCommand } from './commands/pipe.ts';
 import { policyCheckCommand, policySetCommand, policyShowCommand } from './commands/policy.ts';
@@ -56,6 +62,10 @@ export const COMMANDS: readonly DefinedCommand[] = [
   whyCommand,
   watchCommand,
   lanesCommand,
+  perfShowCommand,
+  perfQueryCommand,
+  perfReportCommand,
+  perfBestCommand,
   pipeCommand,
   forwardAddCommand,
   forwardListCommand,
@@ -88,6 +98,7 @@ export const COMMANDS: readonly DefinedCommand[] = [
 const GROUPS: Readonly<Record<string, string>> = {
   forward: 'Lead ports of this host to ports behind other nodes',
   expose: 'Lead overlay ports of this node to programs near it',
+  perf: 'What paths were measured to be like, by nodes and by applications',
   link: 'Show links; in a lab, impair them',
   log: 'What the daemon logs',
   policy: 'Who may use which links and nodes',

@@ -43,6 +43,9 @@ import {
   type NodeStatus,
   type OverlayNodeHandle,
   type OverlayStream,
+  type PerformanceQuery,
+  type PerformanceReport,
+  type PerformanceRow,
   type PingOptions,
   type PingResult,
   type PolicyOptions,
@@ -196,6 +199,26 @@ class RemoteNode implements DaemonConnection {
 
   explain(node: string, options: SignalOption = {}): Promise<RouteExplanation> {
     return this.fetch(`/v1/route/${encodeURIComponent(node)}`, options);
+  }
+
+  async reportPerformance(report: PerformanceReport, options: SignalOption = {}): Promise<void> {
+    await this.post('/v1/performance', report, options);
+  }
+
+  async performance(
+    filter: PerformanceQuery & SignalOption = {},
+  ): Promise<readonly PerformanceRow[]> {
+    const { signal: _signal, ...query } = filter;
+    const path = `/v1/performance?${queryOf({ ...query })}`;
+    return (await this.fetch<{ rows: PerformanceRow[] }>(path, filter)).rows;
+  }
+
+  async bestPerformance(
+    query: PerformanceQuery & { readonly metric: string; readonly most?: boolean } & SignalOption,
+  ): Promise<PerformanceRow | undefined> {
+    const { signal: _signal, most, ...filter } = query;
+    const path = `/v1/best?${queryOf({ ...filter, most: most === true ? 'true' : undefined })}`;
+    return (await this.fetch<{ row: PerformanceRow | null }>(path, query)).row ?? undefined;
   }
 
   async lanes(

@@ -26,6 +26,9 @@ import type {
   NodeStatus,
   OverlayNodeHandle,
   OverlayStream,
+  PerformanceQuery,
+  PerformanceReport,
+  PerformanceRow,
   PingOptions,
   PingResult,
   PolicyOptions,
@@ -173,6 +176,20 @@ class EmbeddedNode implements OverlayNodeHandle {
 
   explain(node: string, options?: SignalOption): Promise<RouteExplanation> {
     return this.host.explain(node, options);
+  }
+
+  reportPerformance(report: PerformanceReport, options?: SignalOption): Promise<void> {
+    return this.host.reportPerformance(report, options);
+  }
+
+  performance(filter?: PerformanceQuery & SignalOption): Promise<readonly PerformanceRow[]> {
+    return this.host.performance(filter);
+  }
+
+  bestPerformance(
+    query: Parameters<OverlayNodeHandle['bestPerformance']>[0],
+  ): Promise<PerformanceRow | undefined> {
+    return this.host.bestPerformance(query);
   }
 
   lanes(options?: { readonly to?: string } & SignalOption): Promise<readonly LaneReport[]> {

@@ -298,6 +298,11 @@ const schema = z.strictObject({
     .describe('Shares of members on throttled links. 1 each.'),
   timers: timers.prefault({}),
   probing: probing.prefault({}),
+  sharePerformance: z
+    .array(memberName)
+    .max(32)
+    .default([])
+    .describe('Nodes of one site that keep one performance database between them.'),
   limits: limits.prefault({}),
   lanes: lanesSchema.describe("The network's own lanes beside the named ones (docs/lanes.md)."),
   drain: duration(milliseconds(0), seconds(60))

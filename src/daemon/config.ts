@@ -40,6 +40,8 @@ export interface Config {
   readonly weights: Readonly<Record<string, number>>;
   readonly timers: TimersConfig;
   readonly probing: ProbingConfig;
+  /** Names of nodes. */
+  readonly sharePerformance: readonly string[];
   readonly limits: LimitsConfig;
   /** The network's own lanes beside the named ones. */
   readonly lanes: readonly LaneDefinition[];

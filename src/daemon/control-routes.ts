@@ -5,6 +5,7 @@
 import type {
   HistoryOptions,
   OverlayNodeHandle,
+  PerformanceQuery,
   PingOptions,
   TraceOptions,
 } from '../host/index.ts';
@@ -89,6 +90,15 @@ export const CONTROL_ROUTES: readonly Route[] = [
     },
   },
   { method: 'POST', path: '/v1/lane', run: checkLane },
+  {
+    method: 'GET',
+    path: '/v1/performance',
+    run: async ({ node, url, signal }) => ({
+      rows: await node.performance({ ...performanceFilter(url), signal }),
+    }),
+  },
+  { method: 'GET', path: '/v1/best', run: bestPerformance },
+  { method: 'POST', path: '/v1/performance', run: reportPerformance },
   { method: 'GET', path: '/v1/config', run: ({ controls }) => controls.config() },
   { method: 'POST', path: '/v1/reload', run: ({ controls }) => controls.reload() },
   { method: 'GET', path: '/v1/log', run: ({ controls }) => controls.logLevels() },
@@ -143,6 +153,32 @@ export const CONTROL_ROUTES: readonly Route[] = [
     run: ({ controls, rest }) => controls.removeExpose(rest),
   },
 ];
+
+const PERFORMANCE_FIELDS = ['from', 'to', 'metric'] as const;
+
+function performanceFilter(url: URL): PerformanceQuery {
+  const fields = new Fields(Object.fromEntries(url.searchParams), [...PERFORMANCE_FIELDS, 'most']);
+  const filter: Record<string, string> = {};
+  for (const name of PERFORMANCE_FIELDS) if (fields.has(name)) filter[name] = fields.text(name);
+  return filter;
+}
+
+async function bestPerformance({ node, url, signal }: RouteRequest): Promise<unknown> {
+  const fields = new Fields(Object.fromEntries(url.searchParams), [...PERFORMANCE_FIELDS, 'most']);
+  const metric = fields.text('metric');
+  const most = fields.optionalText('most') === 'true';
+  const row = await node.bestPerformance({ ...performanceFilter(url), metric, most, signal });
+  return { row: row ?? null };
+}
+
+async function reportPerformance({ node, body, signal }: RouteRequest): Promise<unknown> {
+  const fields = new Fields(body, [...PERFORMANCE_FIELDS, 'value']);
+  const value = fields.number('value', { min: -Number.MAX_VALUE, max: Number.MAX_VALUE });
+  const from = fields.optionalText('from');
+  const report = { to: fields.text('to'), metric: fields.text('metric'), value };
+  await node.reportPerformance({ ...report, ...(from === undefined ? {} : { from }) }, { signal });
+  return { isTaken: true };
+}
 
 function setLogLevel({ controls, body }: RouteRequest): unknown {
   const fields = new Fields(body, ['level', 'subsystem', 'forMs']);

@@ -84,6 +84,7 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
     policy: config.policy,
     timers: nodeTimers(config),
     probing: nodeProbing(config),
+    sharePerformance: config.sharePerformance,
     limits: nodeLimits(config),
     lanes: config.lanes,
     createNode: options.createNode,

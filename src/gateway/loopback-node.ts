@@ -21,6 +21,7 @@ import type {
   NodeStatus,
   OverlayNodeHandle,
   OverlayStream,
+  PerformanceRow,
   PingResult,
   PolicyReport,
   RouteExplanation,
@@ -105,6 +106,16 @@ export class LoopbackNode implements OverlayNodeHandle {
 
   async explain(node: string): Promise<RouteExplanation> {
     return { destination: this.peer(node).name, route: undefined, candidates: [] };
+  }
+
+  async reportPerformance(): Promise<void> {}
+
+  async performance(): Promise<readonly PerformanceRow[]> {
+    return [];
+  }
+
+  async bestPerformance(): Promise<PerformanceRow | undefined> {
+    return undefined;
   }
 
   async lanes(): Promise<readonly LaneReport[]> {

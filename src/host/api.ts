@@ -95,6 +95,37 @@ export interface EndpointParts {
   readonly port: number;
 }
 
+export interface PerformanceReport {
+  /** Default: this node. */
+  readonly from?: string;
+  /** A node, or whatever else was measured: up to 128 characters. */
+  readonly to: string;
+  readonly metric: string;
+  readonly value: number;
+}
+
+export interface PerformanceQuery {
+  readonly from?: string;
+  readonly to?: string;
+  readonly metric?: string;
+}
+
+/** One path and metric; the node's own links are under `rtt-ms`, `loss-out` and `loss-in`. */
+export interface PerformanceRow {
+  readonly from: string;
+  readonly to: string;
+  readonly metric: string;
+  readonly count: number;
+  readonly mean: number;
+  readonly min: number;
+  readonly max: number;
+  readonly median: number;
+  readonly last: number;
+  readonly stdev: number;
+  /** Since the last sample. */
+  readonly ageMs: number;
+}
+
 export interface SignalOption {
   readonly signal?: AbortSignal;
 }
@@ -194,6 +225,20 @@ export interface OverlayNodeHandle extends AsyncDisposable {
 
   /** Measures the way hop by hop and adds why it is the way. Fails as `ping` does. */
   trace(node: string, options?: TraceOptions): Promise<TraceResult>;
+
+  /**
+   * A sample of whatever an application measures between two names: a fetch time from a mirror, a rating.
+   * Kept for an hour, summarised by `performance`. Fails with BAD_ARGUMENT, CLOSED.
+   */
+  reportPerformance(report: PerformanceReport, options?: SignalOption): Promise<void>;
+
+  /** Summaries of all that matches; empty where nothing is known. Fails with CLOSED. */
+  performance(filter?: PerformanceQuery & SignalOption): Promise<readonly PerformanceRow[]>;
+
+  /** The match with the least median (`most`: the greatest): which mirror, which relay. Fails with CLOSED. */
+  bestPerformance(
+    query: PerformanceQuery & { readonly metric: string; readonly most?: boolean } & SignalOption,
+  ): Promise<PerformanceRow | undefined>;
 
   /** The route to one node, the others that were considered, and why they lost. */
   explain(node: string, options?: SignalOption): Promise<RouteExplanation>;

@@ -4,6 +4,7 @@
  * through the sink, in views that are overwritten when the sink's method returns.
  */
 import {
+  Counters,
   type Duration,
   fail,
   type Instant,
@@ -26,6 +27,7 @@ import type {
   SocketId,
   StreamId,
 } from '../node/index.ts';
+import { PerformanceDatabase } from '../routing/index.ts';
 
 const SELF = 1 as NodeAddress;
 const ZERO = 0 as Duration;
@@ -40,6 +42,7 @@ interface FakeStream {
 export class FakeNode implements OverlayNodeApi {
   readonly address: NodeAddress = SELF;
   readonly name = 'ATL';
+  readonly performance = new PerformanceDatabase({ counters: new Counters() });
   readonly inputs: NodeInput[] = [];
   /** Copies of the datagrams that came in. */
   readonly received: Uint8Array[] = [];

@@ -54,6 +54,9 @@ import type {
   NodeStatus,
   OverlayNodeHandle,
   OverlayStream,
+  PerformanceQuery,
+  PerformanceReport,
+  PerformanceRow,
   PingOptions,
   PingResult,
   RouteExplanation,
@@ -67,7 +70,13 @@ import type {
 import { EchoDesk, type EchoRequest } from './echo-desk.ts';
 import { abortFailure, failure } from './failure.ts';
 import { NodeDriver, type SinkAbove } from './node-driver.ts';
-import { type NameOf, nameIn, presentExplanation, presentStatus } from './present.ts';
+import {
+  type NameOf,
+  nameIn,
+  presentExplanation,
+  presentPerformance,
+  presentStatus,
+} from './present.ts';
 import type {
   FlowRouteReport,
   FlowSummary,
@@ -252,6 +261,30 @@ export class OverlayHost implements OverlayNodeHandle {
     if (explained === undefined)
       return { destination: this.nameOf(destination), route: undefined, candidates: [] };
     return presentExplanation(explained, this.nameOf);
+  }
+
+  async reportPerformance(report: PerformanceReport): Promise<void> {
+    this.assertOpen();
+    const isTaken = this.driver.read((core, now) => core.performance.report(report, now));
+    if (!isTaken)
+      throw failure(
+        'BAD_ARGUMENT',
+        'a report has a finite value, and to and metric of 1 to 128 characters',
+      );
+  }
+
+  async performance(filter: PerformanceQuery = {}): Promise<readonly PerformanceRow[]> {
+    this.assertOpen();
+    const rows = this.driver.read((core, now) => core.performance.query(filter, now));
+    return rows.map(presentPerformance);
+  }
+
+  async bestPerformance(
+    query: PerformanceQuery & { readonly metric: string; readonly most?: boolean },
+  ): Promise<PerformanceRow | undefined> {
+    this.assertOpen();
+    const row = this.driver.read((core, now) => core.performance.best(query, now));
+    return row === undefined ? undefined : presentPerformance(row);
   }
 
   async lanes(

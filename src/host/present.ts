@@ -232,3 +232,11 @@ export function presentEvent(
       return undefined;
   }
 }
+
+export const presentPerformance = ({
+  age,
+  ...row
+}: ReturnType<core.PerformanceApi['query']>[number]): api.PerformanceRow => ({
+  ...row,
+  ageMs: age / 1_000,
+});

@@ -6,12 +6,15 @@
  *
  * Each link draws its own phase, so the hellos of a mesh are spread over the interval.
  */
-import type { Duration } from '../kernel/index.ts';
+import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import {
   CONTROL_FRAME_HEADER_BYTES,
   HELLO_PACED_BODY_BYTES,
   SEALED_OVERHEAD_BYTES,
 } from '../wire/index.ts';
+
+import type { Link } from './link.ts';
+import type { LinkLimits, LinkTimers } from './options.ts';
 
 /** UDP and IPv4. */
 const UDP_IP_BYTES = 28;
@@ -34,4 +37,16 @@ export function helloPace({ links, budget, intervalMin, intervalMax }: HelloPace
   return Math.round(
     Math.min(Math.max(intervalMin, wanted), Math.max(intervalMin, intervalMax)),
   ) as Duration;
+}
+
+/** More links share the budget, or fewer: all are served at the same pace. */
+export function paceLinks(
+  links: ReadonlyMap<NodeAddress, Link>,
+  timers: LinkTimers,
+  { helloBudget: budget }: LinkLimits,
+  now: Instant,
+): void {
+  const { helloInterval: intervalMin, helloIntervalMax: intervalMax } = timers;
+  const interval = helloPace({ links: links.size, budget, intervalMin, intervalMax });
+  for (const link of links.values()) link.pace(interval, now);
 }

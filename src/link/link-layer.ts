@@ -43,7 +43,7 @@ import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { Attempt } from './handshakes.ts';
 import { HANDSHAKE_TIMED_OUT, Handshakes } from './handshakes.ts';
-import { helloPace } from './hello-pace.ts';
+import { paceLinks } from './hello-pace.ts';
 import { Incoming } from './incoming.ts';
 import { Link } from './link.ts';
 import { LinkFacts } from './link-facts.ts';
@@ -96,8 +96,6 @@ export class LinkLayer {
   private wall: { at: Instant; time: WallTime } | undefined;
   private trustAt: Instant | undefined;
   private isStopped = false;
-  /** Between hellos on each link, by their number. */
-  helloInterval: Duration;
   /** Cached `nextTimeout`; may be early, never late, unless stale. */
   private wakeAt: Instant | undefined;
   private isWakeStale = true;
@@ -109,7 +107,6 @@ export class LinkLayer {
     this.latest = now;
     this.timers = { ...LINK_TIMERS, ...options.timers };
     this.limits = { ...LINK_LIMITS, ...options.limits };
-    this.helloInterval = this.timers.helloInterval;
     this.sink = options.sink;
     this.random = options.random.split('link');
     this.chain = options.identity.chain;
@@ -449,7 +446,7 @@ export class LinkLayer {
       const options = { self: this.options.self.address, timers, limits, random };
       link = new Link(session, member, options, now);
       this.links.set(member.address, link);
-      this.repace(now);
+      paceLinks(this.links, this.timers, this.limits, now);
     } else {
       const dropped = link.adopt(session, now);
       if (dropped !== undefined) this.drop(dropped);
@@ -536,7 +533,7 @@ export class LinkLayer {
         this.writer.goodbye(link.current, goodbye.code, goodbye.detail);
     link.close(now);
     this.links.delete(link.neighbour);
-    this.repace(now);
+    paceLinks(this.links, this.timers, this.limits, now);
     this.drop(link.current);
     if (link.previous !== undefined) this.drop(link.previous);
     const slot = this.slotOf(link);
@@ -545,14 +542,6 @@ export class LinkLayer {
     if (!wasUsable) return;
     this.counters.add(`link.down.${counterName(reason)}`);
     this.sink.linkDown(link.neighbour, reason, silence, now);
-  }
-
-  /** More links share the budget for hellos, or fewer. */
-  private repace(now: Instant): void {
-    const { helloInterval: intervalMin, helloIntervalMax: intervalMax } = this.timers;
-    const budget = this.limits.helloBudget;
-    this.helloInterval = helloPace({ links: this.links.size, budget, intervalMin, intervalMax });
-    for (const link of this.links.values()) link.pace(this.helloInterval, now);
   }
 
   private drop(session: Session): void {

@@ -45,6 +45,7 @@ import type {
 } from '../sockets/index.ts';
 import type { PolicyRule } from '../wire/index.ts';
 
+import type { PerformanceApi } from './performance.ts';
 import type { ProbingOptions } from './probing.ts';
 
 import type { TurncoatOptions } from './turncoat.ts';
@@ -130,6 +131,8 @@ export interface NodeOptions {
   readonly probing?: Partial<ProbingOptions>;
   /** Makes it a captured node, for tests. The network must be a lab. */
   readonly turncoat?: TurncoatOptions;
+  /** Names of nodes that share their performance database with this one, and it with them. */
+  readonly sharePerformance?: readonly string[];
   /** Sees every packet decision; for checkers and tests. */
   readonly observer?: NodeObserver;
 }
@@ -282,6 +285,8 @@ export interface PacketName {
 export interface OverlayNodeApi {
   readonly address: NodeAddress;
   readonly name: string;
+  /** What paths were measured to be like. */
+  readonly performance: PerformanceApi;
   handle(input: NodeInput, now: Instant): void;
   nextTimeout(): Instant | undefined;
   /** Sends what local calls have gathered. */

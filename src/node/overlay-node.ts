@@ -29,16 +29,8 @@ import { LinkStateRouting } from '../routing/index.ts';
 import type { Member, TrustRefusal } from '../security/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { SocketLayer } from '../sockets/index.ts';
-import type { DataHeader, RouteBlock } from '../wire/index.ts';
-import {
-  blankDataHeader,
-  copyService,
-  FRAME_RELAY_ADVICE,
-  FRAME_RELAY_FIGURES,
-  HOP_LIMIT_DEFAULT,
-  PATH_HOPS_MAX,
-  ROUTE_NONE,
-} from '../wire/index.ts';
+import type { DataHeader } from '../wire/index.ts';
+import { PATH_HOPS_MAX, ROUTE_NONE } from '../wire/index.ts';
 import {
   linkLimits,
   linkTimers,
@@ -69,6 +61,8 @@ import type {
   StreamId,
 } from './contract.ts';
 import { describeNode } from './describe.ts';
+import { type LoopbackPacket, loopbackPacket } from './loopback.ts';
+import { NodePerformance } from './performance.ts';
 import { NodeRelays } from './relays.ts';
 import { Turncoat } from './turncoat.ts';
 
@@ -77,11 +71,6 @@ const LOOPBACK_PACKETS_MAX = 1024;
 
 /** Why a node cannot start with what it was given. */
 export type StartRefusal = TrustRefusal;
-
-interface LoopbackPacket {
-  readonly header: DataHeader;
-  readonly payload: Uint8Array;
-}
 
 export class OverlayNode implements OverlayNodeApi {
   readonly address: NodeAddress;
@@ -94,6 +83,7 @@ export class OverlayNode implements OverlayNodeApi {
   private readonly routing: LinkStateRouting;
   private readonly relays: NodeRelays;
   private readonly turncoat: Turncoat | undefined;
+  readonly performance: NodePerformance;
   private readonly outlet: FairOutlet;
   private readonly forwarder: Forwarder;
   private readonly sockets: SocketLayer;
@@ -143,7 +133,17 @@ export class OverlayNode implements OverlayNodeApi {
     const random = new Random(options.seed);
     this.links = this.createLinks(random.split('link'));
     this.routing = this.createRouting(random.split('routing'));
-    this.relays = this.createRelays(random.split('relays'));
+    this.performance = new NodePerformance({ self, options, routing: this.routing, now });
+    this.relays = new NodeRelays({
+      self: self.address,
+      probing: options.probing,
+      random: random.split('relays'),
+      links: this.links,
+      routing: this.routing,
+      performance: this.performance,
+      now: () => this.now,
+      claims: (metrics) => this.turncoat?.claims(metrics) ?? metrics,
+    });
     this.outlet = this.createOutlet();
     if (options.policy !== undefined) this.routing.setLocalRules(options.policy, now);
     this.forwarder = this.createForwarder();
@@ -207,7 +207,8 @@ export class OverlayNode implements OverlayNodeApi {
     const children = soonest(this.links.nextTimeout(), this.routing.nextTimeout());
     let others = soonest(this.sockets.nextTimeout(), this.outlet.nextTimeout());
     others = soonest(others, this.turncoat?.nextTimeout());
-    return soonest(soonest(children, others), this.relays.exchange.nextTimeout());
+    const kept = soonest(this.relays.exchange.nextTimeout(), this.performance.nextTimeout());
+    return soonest(soonest(children, others), kept);
   }
 
   flush(now: Instant): void {
@@ -370,7 +371,7 @@ export class OverlayNode implements OverlayNodeApi {
             else this.forwarder.receive(link.neighbour, slab, at, end, t, isRepair);
           },
           control: (link, type, slab, at, end, t) =>
-            this.control(link.neighbour, type, { slab, at, end }, t),
+            this.relays.frame(link.neighbour, type, slab, at, end, t),
           roundTrip: (figures, neighbour) => this.relays.linkMeasured(figures, neighbour),
           linkUp: (neighbour, member, metrics, t) => this.linkUp(neighbour, member, metrics, t),
           linkDown: (neighbour, reason, silence, t) => this.linkDown(neighbour, reason, silence, t),
@@ -452,10 +453,7 @@ export class OverlayNode implements OverlayNodeApi {
       epoch: options.epoch,
       links: this.outlet,
       counters: this.forwardingCounters,
-      routes: {
-        nextHop: (to) => this.relays.directHop(to) || this.routing.nextHop(to),
-        signedEpoch: (source) => this.routing.signedEpoch(source),
-      },
+      routes: this.relays,
       policy: this.routing.choice.policy,
       sink: {
         deliver: (header, bytes, _frame, payload, end, now) =>
@@ -488,7 +486,7 @@ export class OverlayNode implements OverlayNodeApi {
           packet.destination !== this.address &&
           this.outlet.isFull(this.address, packet, packet.service.recovery, now),
         pinnedRoute: (address) => this.routing.path(address),
-        defaultRoute: (address, lane) => this.defaultRoute(address, lane),
+        defaultRoute: (address, lane) => this.relays.defaultRoute(address, lane),
         chooseRoute: (spec) => {
           const key = (spec.key ^ this.address) >>> 0;
           return this.routing.choice.chooser.open({ ...spec, key });
@@ -501,48 +499,11 @@ export class OverlayNode implements OverlayNodeApi {
     });
   }
 
-  /** Policy's stamp where there is policy; else a fresh relay's, where relays are looked for. */
-  private defaultRoute(address: NodeAddress, lane: number): RouteBlock | undefined {
-    const { choice } = this.routing;
-    const relayed = choice.policy.isOpen ? this.relays.wayTo(address) : undefined;
-    return relayed ?? choice.defaultRoute(address, lane);
-  }
-
   // -- Links -----------------------------------------------------------------------------------
-
-  private control(
-    neighbour: NodeAddress,
-    type: number,
-    { slab, at, end }: { slab: Uint8Array; at: number; end: number },
-    now: Instant,
-  ): void {
-    if (type === FRAME_RELAY_FIGURES || type === FRAME_RELAY_ADVICE)
-      this.relays.exchange.frame(neighbour, type, slab, at, end, now);
-    else this.routing.frame(neighbour, type, slab, at, end, now);
-  }
 
   private membersChanged(address: NodeAddress): void {
     this.sockets.memberChanged(address, this.now);
     this.relays.membersChanged(this.now);
-  }
-
-  private createRelays(random: Random): NodeRelays {
-    return new NodeRelays({
-      self: this.address,
-      probing: this.options.probing,
-      random,
-      counters: this.routing.counters,
-      links: () => this.links,
-      members: () => this.routing.members().map(({ address }) => address),
-      now: () => this.now,
-      tell: (neighbour, metrics, reason, now) =>
-        this.routing.adjacency(
-          neighbour,
-          metrics === undefined ? undefined : (this.turncoat?.claims(metrics) ?? metrics),
-          reason,
-          now,
-        ),
-    });
   }
 
   private linkUp(neighbour: NodeAddress, member: Member, metrics: LinkMetrics, now: Instant): void {
@@ -571,17 +532,8 @@ export class OverlayNode implements OverlayNodeApi {
 
   private send(packet: OutgoingPacket, payload: Uint8Array, now: Instant): ForwardOutcome {
     if (packet.destination !== this.address) return this.sendAway(packet, payload, now);
-    const header = blankDataHeader();
-    header.source = this.address;
-    header.destination = this.address;
-    header.epoch = this.options.epoch;
-    header.flow = packet.flow;
-    header.sequence = packet.sequence;
-    header.lane = packet.lane;
-    header.kind = packet.kind;
-    header.hopLimit = packet.hopLimit ?? HOP_LIMIT_DEFAULT;
-    copyService(packet.service, header);
-    return this.loopback.push({ header, payload: payload.slice() }) ? 'sent' : 'unreachable';
+    const looped = loopbackPacket(packet, payload, this.options.epoch);
+    return this.loopback.push(looped) ? 'sent' : 'unreachable';
   }
 
   /** Control packets and answers ask for no route: policy may give them one here. */
@@ -626,6 +578,7 @@ export class OverlayNode implements OverlayNodeApi {
     this.links.timeout(now);
     this.routing.timeout(now);
     this.relays.exchange.timeout(now);
+    this.performance.timeout(this.links, now);
     this.sockets.timeout(now);
     this.outlet.timeout(now);
     this.turncoat?.timeout(now);

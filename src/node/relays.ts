@@ -8,11 +8,18 @@
  *
  * A figure is the last round-trip time with loss weighed in as routing weighs it, in both directions.
  */
-import type { Counters, Duration, Instant, NodeAddress, Random } from '../kernel/index.ts';
+import type { Duration, Instant, NodeAddress, Random } from '../kernel/index.ts';
 import type { LinkLayer, LinkMetrics, LinkSink } from '../link/index.ts';
+import type { LinkStateRouting } from '../routing/index.ts';
 import { lossPenalty, RelayExchange } from '../routing/index.ts';
 import type { RouteBlock } from '../wire/index.ts';
-import { pathBlock } from '../wire/index.ts';
+import {
+  FRAME_PERFORMANCE,
+  FRAME_RELAY_ADVICE,
+  FRAME_RELAY_FIGURES,
+  pathBlock,
+} from '../wire/index.ts';
+import type { NodePerformance } from './performance.ts';
 import type { ProbingOptions } from './probing.ts';
 import { PROBING, probingShares } from './probing.ts';
 
@@ -22,17 +29,12 @@ export interface NodeRelaysOptions {
   readonly self: NodeAddress;
   readonly probing: Partial<ProbingOptions> | undefined;
   readonly random: Random;
-  readonly counters: Counters;
-  readonly links: () => LinkLayer;
-  readonly members: () => readonly NodeAddress[];
+  readonly links: LinkLayer;
+  readonly routing: LinkStateRouting;
+  readonly performance: NodePerformance;
   readonly now: () => Instant;
-  /** What everybody is told of a link; undefined: nothing any more. */
-  readonly tell: (
-    neighbour: NodeAddress,
-    metrics: LinkMetrics | undefined,
-    reason: string,
-    now: Instant,
-  ) => void;
+  /** What is told of a link instead of what was measured; a captured node's lies. */
+  readonly claims?: (metrics: LinkMetrics) => LinkMetrics;
 }
 
 export class NodeRelays {
@@ -48,20 +50,20 @@ export class NodeRelays {
     this.exchange = new RelayExchange({
       self: options.self,
       random: options.random,
-      counters: options.counters,
+      counters: options.routing.counters,
       budget: probingShares(this.probing.budget).relays,
       sendFrame: (neighbour, type, body) =>
-        options.links().sendControl(neighbour, type, body, options.now()),
+        options.links.sendControl(neighbour, type, body, options.now()),
     });
   }
 
   /** Another member is known, or one less. */
   membersChanged(now: Instant): void {
     const { relays, relaysFrom } = this.probing;
-    const members = this.options.members();
+    const members = this.options.routing.members().map(({ address }) => address);
     this.isOn = relays === 'on' || (relays === 'auto' && members.length >= relaysFrom);
     this.exchange.setMembers(this.isOn ? members : [], now);
-    const links = this.options.links();
+    const { links } = this.options;
     for (const neighbour of links.neighbours()) {
       if (this.told.has(neighbour) === this.isWorthTelling(neighbour)) continue;
       this.linkMetrics(neighbour, links.facts.metrics(neighbour), 'left to relays', now);
@@ -79,7 +81,9 @@ export class NodeRelays {
     const isTold = metrics !== undefined && this.isWorthTelling(neighbour);
     if (!isTold && !this.told.delete(neighbour)) return;
     if (isTold) this.told.add(neighbour);
-    this.options.tell(neighbour, isTold ? metrics : undefined, reason, now);
+    const { routing, claims } = this.options;
+    const claimed = isTold ? (claims?.(metrics) ?? metrics) : undefined;
+    routing.adjacency(neighbour, claimed, reason, now);
   }
 
   private isWorthTelling(neighbour: NodeAddress): boolean {
@@ -97,18 +101,45 @@ export class NodeRelays {
     this.exchange.figures(neighbour, outward, inward);
   }
 
+  /** A control frame of a neighbour: of relays, of the performance database, or of link state. */
+  frame(
+    neighbour: NodeAddress,
+    type: number,
+    slab: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+  ): void {
+    if (type === FRAME_RELAY_FIGURES || type === FRAME_RELAY_ADVICE)
+      this.exchange.frame(neighbour, type, slab, at, end, now);
+    else if (type === FRAME_PERFORMANCE)
+      this.options.performance.frame(neighbour, slab, at, end, now);
+    else this.options.routing.frame(neighbour, type, slab, at, end, now);
+  }
+
   /**
-   * For packets without a stamp: the neighbour itself, where the link to it is not among those that link
-   * state knows. A packet that is one hop from its end cannot go round in circles.
+   * For packets without a stamp: link state's next hop, or the neighbour itself, where the link to it is
+   * not among those that link state knows. A packet one hop from its end cannot go round in circles.
    */
-  directHop(destination: NodeAddress): NodeAddress | 0 {
-    if (!this.isOn || this.told.has(destination)) return 0;
-    return this.exchange.isDirect(destination) ? destination : 0;
+  nextHop(destination: NodeAddress): NodeAddress | 0 {
+    const isUntold = this.isOn && !this.told.has(destination);
+    if (isUntold && this.exchange.isDirect(destination)) return destination;
+    return this.options.routing.nextHop(destination);
+  }
+
+  signedEpoch(source: NodeAddress): number | undefined {
+    return this.options.routing.signedEpoch(source);
+  }
+
+  /** Policy's stamp where there is policy; else a fresh relay's, where relays are looked for. */
+  defaultRoute(destination: NodeAddress, lane: number): RouteBlock | undefined {
+    const { choice } = this.options.routing;
+    const way = this.isOn && choice.policy.isOpen ? this.wayTo(destination) : undefined;
+    return way ?? choice.defaultRoute(destination, lane);
   }
 
   /** The way to stamp on a packet to `destination`; undefined: as link state has it. */
-  wayTo(destination: NodeAddress): RouteBlock | undefined {
-    if (!this.isOn) return undefined;
+  private wayTo(destination: NodeAddress): RouteBlock | undefined {
     const choice = this.exchange.relayFor(destination);
     if (choice !== undefined) return pathBlock([choice.relay, destination]);
     return this.exchange.isDirect(destination) ? pathBlock([destination]) : undefined;

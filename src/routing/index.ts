@@ -18,6 +18,8 @@ export type { VanishedLink } from './link-changes.ts';
 export * from './link-state-routing.ts';
 export * from './metric.ts';
 export * from './options.ts';
+export * from './performance/index.ts';
+export * from './relays/index.ts';
 export * from './relays/index.ts';
 export type { HistoryQuery, RouteRecord } from './route-history.ts';
 export type { PathFigures, RouteChange, RouteStatus } from './routes.ts';

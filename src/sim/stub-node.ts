@@ -8,6 +8,7 @@ import type { Instant, NodeAddress, Result, UnderlayAddress } from '../kernel/in
 import {
   ByteReader,
   ByteWriter,
+  Counters,
   concatBytes,
   DatagramBatch,
   type Duration,
@@ -28,6 +29,7 @@ import type {
   SocketId,
   StreamId,
 } from '../node/index.ts';
+import { PerformanceDatabase } from '../routing/index.ts';
 import type { DataHeader } from '../wire/index.ts';
 import {
   blankDataHeader,
@@ -69,6 +71,7 @@ const KIND_STREAM = 3;
 export class StubNode implements OverlayNodeApi {
   readonly address: NodeAddress;
   readonly name: string;
+  readonly performance: PerformanceDatabase = new PerformanceDatabase({ counters: new Counters() });
   private readonly options: NodeOptions;
   private readonly sink: NodeSink;
   private readonly fault: StubFault | undefined;

@@ -43,6 +43,8 @@ export interface TestbedOptions {
   readonly factory?: NodeFactory;
   readonly timers?: Partial<NodeTimers>;
   readonly probing?: Partial<ProbingOptions>;
+  /** Nodes that the named one shares its performance database with. */
+  readonly sharePerformance?: (node: string) => readonly string[];
   readonly limits?: Partial<NodeLimits>;
   /** Captured nodes, by name, and what each does. `addressOf` tells members from one another. */
   readonly turncoats?: (
@@ -281,6 +283,7 @@ export class Testbed implements FaultTarget {
         crypto,
         ...(options.timers === undefined ? {} : { timers: options.timers }),
         ...(options.probing === undefined ? {} : { probing: options.probing }),
+        sharePerformance: options.sharePerformance?.(name) ?? [],
         ...(options.limits === undefined ? {} : { limits: options.limits }),
         ...(turncoat === undefined ? {} : { turncoat }),
         ...(options.linkCapacity === undefined ? {} : { linkCapacity: options.linkCapacity }),

@@ -13,6 +13,7 @@ export * from './manifest.ts';
 export * from './node-control.ts';
 export * from './packet-types.ts';
 export * from './parity-frame.ts';
+export * from './performance-samples.ts';
 export * from './policy.ts';
 export * from './recovery-frames.ts';
 export * from './relay-exchange.ts';

@@ -30,6 +30,8 @@ export const FRAME_MTU_ACK = 0x09;
 /** Fresh round-trip times of a big mesh, and relays found by them (`routing/relays/`). */
 export const FRAME_RELAY_FIGURES = 0x18;
 export const FRAME_RELAY_ADVICE = 0x19;
+/** Samples of the performance database, to a node that shares it. */
+export const FRAME_PERFORMANCE = 0x1a;
 export const FRAME_DATA = 0x10;
 /** Recovery of lost data frames on a link: 0x20 .. 0x27, see recovery-frames.ts. */
 export const FRAME_REPAIR_REQUEST = 0x20;
