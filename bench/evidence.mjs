@@ -35,6 +35,7 @@ const LOADERS = {
   simulator: () => import('./evidence/simulator.mjs'),
   'tcp-forward': () => import('./evidence/tcp-forward.mjs'),
   spam: () => import('./evidence/spam.mjs'),
+  goodput: () => import('./evidence/goodput.mjs'),
   'hop-by-hop': () => import('./evidence/hop-by-hop.mjs'),
   'realtime-link': () => import('./evidence/realtime-link.mjs'),
   'deadline-link': () => import('./evidence/deadline-link.mjs'),

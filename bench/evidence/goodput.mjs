@@ -1,0 +1,110 @@
+/**
+ * Goodput of the intrusion-tolerant lanes on the twelve cities with every link capped at 10 Mbit/s: all pairs
+ * send, the shipped nodes schedule, sealing as on the wire. In virtual time the links bound what gets
+ * through; what one machine carries is told beside it, as processor time for each packet delivered.
+ */
+import { milliseconds, seconds } from '../../dist/kernel/index.js';
+import * as sim from '../../dist/sim/index.js';
+import { digits, mbit } from './measure.mjs';
+
+const CAPACITY = 10_000_000;
+const PAYLOAD_BYTES = 1_000;
+const LANES = { priority: 4, reliable: 5 };
+/** Offered by all pairs together, above what the links carry. */
+const SCHEMES = {
+  flooding: { routing: { scheme: 'flood' }, offered: 64_000_000 },
+  'K=1': { routing: { scheme: 'best' }, offered: 240_000_000 },
+  'K=2': { routing: { scheme: 'disjoint', paths: 2 }, offered: 160_000_000 },
+};
+/** Published, with crypto. */
+const PUBLISHED = { priority: [45, 85, 80], reliable: [40, 85, 80] };
+
+export const name = 'goodput';
+export const figure = 'goodput on 12 cities, links of 10 Mbit/s, sealed: flooding / K=1 / K=2';
+export const bar = 'priority >= 45 / 85 / 80, reliable >= 40 / 85 / 80 Mbit/s';
+export const reference =
+  'Spines, ICDCS 2016, with crypto: priority 45 / 85 / 80, reliable 40 / 85 / 80 Mbit/s';
+
+export async function run({ quick, log }) {
+  const time = quick ? 1 : 5;
+  const rows = {};
+  let holds = true;
+  for (const [lane, recovery] of Object.entries(LANES)) {
+    rows[lane] = [];
+    for (const [scheme, { routing, offered }] of Object.entries(SCHEMES)) {
+      const { bits, cpu } = measure({ routing, offered, recovery, time });
+      rows[lane].push({ scheme, bits, cpu });
+      log(`${lane}, ${scheme}: ${mbit(bits)}, ${digits(cpu)} us a packet delivered`);
+    }
+    holds &&= rows[lane].every(({ bits }, i) => bits >= PUBLISHED[lane][i] * 1e6);
+  }
+  const words = (lane) => rows[lane].map(({ bits }) => digits(bits / 1e6)).join(' / ');
+  return {
+    measured: `priority ${words('priority')}, reliable ${words('reliable')} Mbit/s`,
+    holds,
+    how:
+      `All 132 pairs send messages of ${PAYLOAD_BYTES} bytes for ${time} s in the simulator, more than the links carry. ` +
+      'Scaling: virtual time, so links bound the figure and no processor does. One machine, one core, carries one delivered packet in ' +
+      `${rows.priority.map(({ scheme, cpu }) => `${scheme} ${digits(cpu)} us`).join(', ')} for all nodes on its way, simulator included. ` +
+      'The 64 directed links carry 640 Mbit/s in all: 337 Mbit/s at the published 1.9 hops a message of K=1, 17.9 at the ' +
+      'published 35.8 of priority flooding, so that the published flooding figures were not had under these caps.',
+    values: rows,
+  };
+}
+
+function measure({ routing, offered, recovery, time }) {
+  const topology = sim.continentTopology();
+  const capped = (way) => ({ ...way, rate: CAPACITY, queueBytes: 125_000 });
+  const links = topology.links.map((link) => ({
+    ...link,
+    forward: capped(link.forward),
+    backward: capped(link.backward),
+  }));
+  const testbed = new sim.Testbed({
+    seed: 3,
+    topology: { nodes: topology.nodes, links },
+    linkCapacity: CAPACITY,
+    lastEventsMax: 1,
+  });
+  testbed.start();
+  testbed.run(seconds(6));
+  let bytes = 0;
+  let packets = 0;
+  const service = { recovery, priority: 5, requests: 0, retransmissions: 0, deadline: 0 };
+  for (const name of topology.nodes)
+    testbed.node(name).bind({
+      port: 9,
+      onMessage: ({ payload }) => {
+        bytes += payload.length;
+        packets++;
+      },
+    });
+  const payload = new Uint8Array(PAYLOAD_BYTES);
+  const pairs = topology.nodes.flatMap((from) =>
+    topology.nodes
+      .filter((to) => to !== from)
+      .map((to) => ({ to, socket: testbed.node(from).bind({ routing, service }) })),
+  );
+  const send = ({ socket, to }) => socket.send(payload, { to, port: 9 });
+  pairs.forEach(send);
+  testbed.run(seconds(2));
+  const gap = (PAYLOAD_BYTES * 8_000_000 * pairs.length) / offered;
+  const steps = Math.ceil(gap / milliseconds(1));
+  const slice = gap / steps;
+  const fill = seconds(time / 2);
+  const until = testbed.now + fill + seconds(time);
+  const from = testbed.now + fill;
+  let began;
+  for (let step = 0; testbed.now < until; step++) {
+    if (began === undefined && testbed.now >= from) {
+      bytes = 0;
+      packets = 0;
+      began = process.cpuUsage();
+    }
+    for (let i = step % steps; i < pairs.length; i += steps) send(pairs[i]);
+    testbed.run(Math.round(slice));
+  }
+  const { user, system } = process.cpuUsage(began);
+  if (testbed.violations.length > 0) throw new Error(testbed.violations[0].text);
+  return { bits: (bytes * 8) / time, cpu: (user + system) / Math.max(1, packets) };
+}
