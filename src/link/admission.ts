@@ -2,7 +2,7 @@
  * Whether the peer of a handshake may have a link. Everything here is about what it showed; that it
  * holds the keys it showed, the handshake has proved.
  */
-import type { NodeAddress, Result, WallTime } from '../kernel/index.ts';
+import type { NodeAddress, Result, UnderlayAddress, WallTime } from '../kernel/index.ts';
 import { bytesEqual, fail, ok } from '../kernel/index.ts';
 import type { Member, TrustStore } from '../security/index.ts';
 import type { Dialer, Slot } from './dialer.ts';
@@ -18,6 +18,8 @@ export interface AdmissionState {
   readonly self: NodeAddress;
   readonly links: ReadonlyMap<NodeAddress, Link>;
   readonly dialer: Dialer;
+  /** Whether one more path to the neighbour may be opened, or this one is open already. */
+  readonly hasRoomFor: (neighbour: NodeAddress, remote: UnderlayAddress) => boolean;
   readonly neighboursMax: number;
   readonly acceptLinks: 'members' | 'configured';
   readonly canEnrol: boolean;
@@ -41,6 +43,12 @@ export function judgePeer(
   if (!bytesEqual(member.agreementKey, claim.remoteStatic)) return fail('key mismatch');
   if (address === state.self) return fail('own identity');
   const link = state.links.get(address);
+  if (
+    payload.isOneOfSeveral === true &&
+    link !== undefined &&
+    !state.hasRoomFor(address, claim.remote)
+  )
+    return fail('too many paths');
   if (link !== undefined && payload.epoch < link.peerEpoch) return fail('stale epoch');
   if (link === undefined && state.links.size >= state.neighboursMax)
     return fail('too many neighbours');
@@ -60,5 +68,5 @@ function expectationFault(
     return owner.spec.name === undefined || owner.spec.name === name ? undefined : 'wrong member';
   if (state.acceptLinks === 'members') return undefined;
   const slot = state.dialer.slotFor({ name, address, remote });
-  return slot === undefined ? 'not configured' : undefined;
+  return slot === undefined && !state.dialer.isNamed(name) ? 'not configured' : undefined;
 }

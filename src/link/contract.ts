@@ -25,6 +25,8 @@ export interface PathFigures {
   readonly loss: { readonly toldPpm: number };
 }
 
+import type { ProviderTrouble } from './provider-watch.ts';
+
 export interface LinkIdentity {
   /** Ed25519 seed, 32 bytes. */
   readonly signingSeed: Uint8Array;
@@ -63,6 +65,10 @@ export interface LinkSink extends Partial<ReliableSink> {
   linkMetrics(neighbour: NodeAddress, metrics: LinkMetrics, now: Instant): void;
   /** A hello came: what the path measures has moved on. For those that follow every sample. */
   roundTrip?(path: PathFigures, neighbour: NodeAddress): void;
+  /** Another path to the same neighbour is in use. */
+  pathSwitched?(from: Link, to: Link, reason: string): void;
+  /** All that leaves by one local socket is silent, or is heard again. */
+  provider?(trouble: ProviderTrouble): void;
   enrolRequest(request: EnrolRequestEvent, now: Instant): void;
   /** Rate limited; the counters have every one. */
   refused(

@@ -16,11 +16,22 @@ export interface NeighbourSpec {
   readonly remotes: readonly UnderlayAddress[];
   /** Which local socket to use; default 0. */
   readonly local?: number;
+  /** Pairs of addresses to keep open all at once, in place of `remotes` and `local`. */
+  readonly paths?: readonly PathSpec[];
+  /** Packets with a deadline go over two paths at once. */
+  readonly isSentTwice?: boolean;
+}
+
+export interface PathSpec {
+  readonly remote: UnderlayAddress;
+  readonly local: number;
 }
 
 export interface Slot {
   readonly key: string;
   readonly spec: NeighbourSpec;
+  /** For one of several paths, each of which has a slot. */
+  readonly isOneOfSeveral: boolean;
   /** Once known: the neighbour that answered last. */
   address: NodeAddress | undefined;
   /** Why it is not up. */
@@ -57,7 +68,7 @@ export class Dialer {
   configure(specs: readonly NeighbourSpec[], now: Instant): { removed: Slot[] } {
     const former = this.slotsByKey;
     this.slotsByKey = new Map();
-    for (const spec of specs) {
+    for (const spec of specs.flatMap(pathSpecs)) {
       if (spec.remotes.length === 0) continue;
       const key = slotKey(spec);
       this.slotsByKey.set(key, former.get(key) ?? this.freshSlot(key, spec, now));
@@ -66,17 +77,42 @@ export class Dialer {
   }
 
   /** The slot that a link to this member fills, if any. */
-  slotFor(peer: { name: string; address: NodeAddress; remote: UnderlayAddress }): Slot | undefined {
+  slotFor(peer: {
+    name: string;
+    address: NodeAddress;
+    remote: UnderlayAddress;
+    local?: number;
+  }): Slot | undefined {
     let found: Slot | undefined;
     for (const slot of this.slotsByKey.values()) {
-      if (slot.spec.name !== undefined) {
-        if (slot.spec.name === peer.name) return slot;
+      const { name, local, remotes } = slot.spec;
+      if (slot.isOneOfSeveral) {
+        const isHere = peer.local === undefined || peer.local === (local ?? 0);
+        const isThere = remotes.some((remote) => remote.key === peer.remote.key);
+        if (isHere && isThere && (name === undefined || name === peer.name)) return slot;
+        continue;
+      }
+      if (name !== undefined) {
+        if (name === peer.name) return slot;
         continue;
       }
       if (slot.address === peer.address) return slot;
-      if (slot.spec.remotes.some((remote) => remote.key === peer.remote.key)) found = slot;
+      if (remotes.some((remote) => remote.key === peer.remote.key)) found = slot;
     }
     return found;
+  }
+
+  /** Whether a member of this name may be expected, whatever it comes from. */
+  isNamed(name: string): boolean {
+    for (const { spec } of this.slotsByKey.values()) if (spec.name === name) return true;
+    return false;
+  }
+
+  /** What is configured of a neighbour. */
+  isSentTwice(neighbour: NodeAddress): boolean {
+    for (const { address, spec } of this.slotsByKey.values())
+      if (address === neighbour && spec.isSentTwice === true) return true;
+    return false;
   }
 
   due(slot: Slot, now: Instant): boolean {
@@ -134,6 +170,7 @@ export class Dialer {
     return {
       key,
       spec,
+      isOneOfSeveral: (spec.paths?.length ?? 0) > 1,
       address: undefined,
       reason: undefined,
       since: now,
@@ -147,6 +184,12 @@ export class Dialer {
   private jittered(wait: number): number {
     return Math.max(1, Math.round(wait * (0.75 + 0.5 * this.random.fraction())));
   }
+}
+
+/** One for each path; `paths` stays in each, so that a slot knows it is one of several. */
+function pathSpecs(spec: NeighbourSpec): NeighbourSpec[] {
+  if (spec.paths === undefined || spec.paths.length < 2) return [spec];
+  return spec.paths.map(({ remote, local }) => ({ ...spec, remotes: [remote], local }));
 }
 
 const slotKey = (spec: NeighbourSpec): string =>

@@ -67,6 +67,16 @@ export class FailureDetector {
     this.heardAt = now;
   }
 
+  get lastHeardAt(): Instant {
+    return this.heardAt;
+  }
+
+  /** Judges from now on, as if all had been well so far. */
+  restart(now: Instant): void {
+    this.heardAt = now;
+    this.echoedAt = now;
+  }
+
   /** The neighbour has heard what we sent at `sentAt`. */
   echoed(sentAt: Instant): void {
     if (sentAt > this.echoedAt) this.echoedAt = sentAt;

@@ -39,6 +39,7 @@ import {
   FRAME_SYNC,
   HELLO_ANSWER_AT_ONCE,
   HELLO_HURRY,
+  HELLO_SPARE,
   isReliable,
   SEALED_HEADER_BYTES,
   sealedCounter,
@@ -236,6 +237,7 @@ export class FrameReader {
       return this.refuse('hello-malformed', link.path.remote.key, now);
     if (link.path.moveIfProven(this.remote!, hello.echo, now))
       this.options.counters.add('link.roamed');
+    link.spareThere((hello.flags & HELLO_SPARE) !== 0, now);
     link.path.receiveHello(hello, now);
     if ((hello.flags & HELLO_HURRY) !== 0) link.hurry(now);
     if ((hello.flags & HELLO_ANSWER_AT_ONCE) !== 0 && !link.owesAnswer) {

@@ -1,6 +1,7 @@
 /** Writes the link room's own frames, and the packets around all frames, into the outgoing slab. */
 import type { Instant } from '../kernel/index.ts';
 import { writeU16 } from '../kernel/index.ts';
+import type { Goodbye } from '../wire/index.ts';
 import {
   CONTROL_FRAME_HEADER_BYTES,
   encodeGoodbye,
@@ -15,6 +16,8 @@ import {
 import type { Link } from './link.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { Session } from './session.ts';
+
+const GOODBYE_COPIES = 2;
 
 export class FrameWriter {
   private readonly outgoing: Outgoing;
@@ -53,6 +56,11 @@ export class FrameWriter {
 
   goodbye(session: Session, code: number, detail: string): void {
     this.alone(session, FRAME_GOODBYE, encodeGoodbye({ code, detail }));
+  }
+
+  /** Twice, as nothing repairs its loss. */
+  farewell(session: Session, { code, detail }: Goodbye): void {
+    for (let i = 0; i < GOODBYE_COPIES; i++) this.goodbye(session, code, detail);
   }
 
   /** One frame in a packet of its own, whatever the session is for. */

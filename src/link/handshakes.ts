@@ -84,7 +84,12 @@ export interface HandshakesOptions<Owner> {
   readonly pendingHandshakesMax: number;
   readonly handshakesPerSecond: number;
   /** What this node shows of itself, at the time of asking. */
-  readonly credentials: () => { intent: HandshakeIntent; chain: Uint8Array; epoch: number };
+  readonly credentials: (owner: Owner | undefined) => {
+    intent: HandshakeIntent;
+    chain: Uint8Array;
+    epoch: number;
+    isOneOfSeveral?: boolean;
+  };
   /** Whether an index is in use by a session. */
   readonly isIndexTaken: (index: number) => boolean;
   readonly send: (bytes: Uint8Array, to: Attempt) => void;
@@ -322,14 +327,18 @@ export class Handshakes<Owner> {
       this.options.failed(verdict.reason, attempt, owner, now);
       return;
     }
-    const message = encodeHandshake3(second.senderIndex, noise.writeMessage(this.payload()));
+    const message = encodeHandshake3(
+      second.senderIndex,
+      noise.writeMessage(this.payload(undefined, owner)),
+    );
     if (!noise.isComplete) return this.refuse('low-order-key');
     const indices = {
       local: initiation.index,
       remote: second.senderIndex,
       isInitiator: true,
     };
-    const session = this.session(noise, indices, payload, verdict.value, attempt, now);
+    const several = this.options.credentials(owner).isOneOfSeveral === true;
+    const session = this.session(noise, indices, payload, verdict.value, attempt, now, several);
     this.unconfirmed.set(session.localIndex, {
       session,
       attempt,
@@ -396,6 +405,7 @@ export class Handshakes<Owner> {
     member: Member | undefined,
     attempt: Attempt,
     now: Instant,
+    isOneOfSeveral: boolean = payload.isOneOfSeveral === true,
   ): Session {
     const algorithm = chooseAead(this.options.crypto.aeadPreference, payload.aeads);
     const keys = noise.split(algorithm);
@@ -413,6 +423,7 @@ export class Handshakes<Owner> {
       remote: attempt.remote,
       local: attempt.local,
       establishedAt: now,
+      isOneOfSeveral,
     });
   }
 
@@ -425,11 +436,18 @@ export class Handshakes<Owner> {
     return undefined;
   }
 
-  private payload(refusal?: string): Uint8Array {
-    const { intent, chain, epoch } = this.options.credentials();
+  private payload(refusal?: string, owner?: Owner): Uint8Array {
+    const { intent, chain, epoch, isOneOfSeveral } = this.options.credentials(owner);
     const aeads = this.options.crypto.aeadPreference;
     if (refusal === undefined)
-      return encodeHandshakePayload({ intent, chain, epoch, aeads, reason: '' });
+      return encodeHandshakePayload({
+        intent,
+        chain,
+        epoch,
+        aeads,
+        reason: '',
+        ...(isOneOfSeveral === true ? { isOneOfSeveral } : {}),
+      });
     return encodeHandshakePayload({ intent: 'refuse', chain: NONE, epoch, aeads, reason: refusal });
   }
 

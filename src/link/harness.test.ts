@@ -60,6 +60,8 @@ export class TestNode {
   readonly world: World;
   readonly name: string;
   readonly remote: UnderlayAddress;
+  /** Addresses of further local sockets. */
+  readonly moreLocals: UnderlayAddress[] = [];
   readonly identity: Identity;
   chain: Uint8Array;
   layer!: LinkLayer;
@@ -80,6 +82,11 @@ export class TestNode {
     this.remote = underlayAddress(host, 7000);
     this.identity = createIdentity({ crypto: world.crypto, entropy: world.entropy });
     this.chain = world.certify(this.identity, name);
+  }
+
+  /** Addresses of the local sockets. */
+  get locals(): UnderlayAddress[] {
+    return [this.remote, ...this.moreLocals];
   }
 
   get address(): NodeAddress {
@@ -162,6 +169,10 @@ export class TestNode {
       linkUp: (neighbour, _member, metrics) => note({ what: 'up', neighbour, metrics }),
       linkDown: (neighbour, reason) => note({ what: 'down', neighbour, reason }),
       linkMetrics: (neighbour, metrics) => note({ what: 'metrics', neighbour, metrics }),
+      pathSwitched: (_from, to, reason) =>
+        note({ what: `path ${to.path.local}`, neighbour: to.neighbour, reason }),
+      provider: ({ local, isTrouble }) =>
+        note({ what: `provider ${local} ${isTrouble ? 'silent' : 'heard'}` }),
       enrolRequest: (request) => this.requests.push(request),
       refused: (what, reason) => note({ what: `refused ${what}`, reason }),
     };
@@ -240,13 +251,19 @@ export class World {
   }
 
   transmit(
-    from: { remote: UnderlayAddress; bytesOut: number; datagramsOut: number },
+    from: {
+      remote: UnderlayAddress;
+      locals?: readonly UnderlayAddress[];
+      bytesOut: number;
+      datagramsOut: number;
+    },
     batch: DatagramBatch,
   ): void {
     for (let i = 0; i < batch.count; i++) {
       from.bytesOut += batch.lengths[i]!;
       from.datagramsOut++;
-      this.inject(from.remote, batch.remotes[i]!, batch.view(i).slice());
+      const source = from.locals?.[batch.locals[i]!] ?? from.remote;
+      this.inject(source, batch.remotes[i]!, batch.view(i).slice());
     }
   }
 
@@ -300,12 +317,13 @@ export class World {
   }
 
   private deliver(delivery: Delivery): void {
-    const node = this.nodes.find((candidate) => candidate.remote.key === delivery.to);
+    const isAt = ({ key }: UnderlayAddress): boolean => key === delivery.to;
+    const node = this.nodes.find(({ locals }) => locals.some(isAt));
     if (node === undefined || !node.isRunning || node.layer === undefined) return;
     node.datagramsIn++;
     node.bytesIn += delivery.bytes.length;
     this.batch.clear();
-    this.batch.push(delivery.bytes, delivery.from, 0);
+    this.batch.push(delivery.bytes, delivery.from, node.locals.findIndex(isAt));
     node.layer.receive(this.batch, this.now);
     node.layer.flush(this.now);
   }

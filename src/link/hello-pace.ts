@@ -6,7 +6,7 @@
  *
  * Each link draws its own phase, so the hellos of a mesh are spread over the interval.
  */
-import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
+import type { Duration, Instant } from '../kernel/index.ts';
 import {
   CONTROL_FRAME_HEADER_BYTES,
   HELLO_PACED_BODY_BYTES,
@@ -41,12 +41,12 @@ export function helloPace({ links, budget, intervalMin, intervalMax }: HelloPace
 
 /** More links share the budget, or fewer: all are served at the same pace. */
 export function paceLinks(
-  links: ReadonlyMap<NodeAddress, Link>,
+  { links, paths }: { links: number; paths: Iterable<Link> },
   timers: LinkTimers,
   { helloBudget: budget }: LinkLimits,
   now: Instant,
 ): void {
   const { helloInterval: intervalMin, helloIntervalMax: intervalMax } = timers;
-  const interval = helloPace({ links: links.size, budget, intervalMin, intervalMax });
-  for (const link of links.values()) link.pace(interval, now);
+  const interval = helloPace({ links, budget, intervalMin, intervalMax });
+  for (const link of paths) link.pace(interval, now);
 }

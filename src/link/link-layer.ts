@@ -24,13 +24,11 @@ import type {
 import { Counters, soonest } from '../kernel/index.ts';
 import type { EnrolAnswerText, Goodbye, PacketService } from '../wire/index.ts';
 import {
-  CONTROL_FRAME_HEADER_BYTES,
   FRAME_ENROL_ANSWER,
   GOODBYE_LEAVING,
   GOODBYE_REFUSED,
   GOODBYE_SILENCE,
   GOODBYE_UNWANTED,
-  SEALED_OVERHEAD_BYTES,
 } from '../wire/index.ts';
 import type { Owner } from './admission.ts';
 import { judgePeer } from './admission.ts';
@@ -48,30 +46,29 @@ import { Incoming } from './incoming.ts';
 import { Link } from './link.ts';
 import { LinkFacts } from './link-facts.ts';
 import type { LinkStatus } from './link-status.ts';
-import { byName, linkStatus, slotStatus } from './link-status.ts';
+import { linkRows } from './link-status.ts';
+import { Multipath } from './multipath.ts';
 import type { LinkLimits, LinkTimers } from './options.ts';
 import { LINK_LIMITS, LINK_TIMERS } from './options.ts';
 import { Outgoing } from './outgoing.ts';
+import { ProviderWatch } from './provider-watch.ts';
 import { Recovery } from './recovery/recovery.ts';
 import { RefusalReports } from './refusal-reports.ts';
 import { ReliableLinks } from './reliable/index.ts';
+import type { SendRefusal } from './sending.ts';
+import { Sending } from './sending.ts';
 import type { Session } from './session.ts';
-
-export type SendRefusal = 'link-down' | 'too-big';
 
 const TRUST_AGAIN = 60_000_000;
 /** A timeout this late means that the process did not run; what was not heard proves nothing. */
 const STALL = 50_000;
 const KEY_AGES_MAX = 3;
 const KEY_AGE_GRACE = 60_000_000;
-const GOODBYE_COPIES = 2;
-/** A power of two. */
-const RECENT_LINKS = 64;
+const SILENCE: Goodbye = { code: GOODBYE_SILENCE, detail: '' };
+const UNWANTED: Goodbye = { code: GOODBYE_UNWANTED, detail: '' };
 
 export class LinkLayer {
   readonly counters: Counters = new Counters();
-  /** Why the last `reserveData` or `sendControl` said no. */
-  lastRefusal: SendRefusal = 'link-down';
   private readonly options: LinkLayerOptions;
   private readonly timers: LinkTimers;
   private readonly limits: LinkLimits;
@@ -79,7 +76,8 @@ export class LinkLayer {
   private readonly random: Random;
   private readonly sessions = new Map<number, Session>();
   private readonly links = new Map<NodeAddress, Link>();
-  private readonly recent: (Link | undefined)[] = new Array(RECENT_LINKS).fill(undefined);
+  private readonly multipath: Multipath;
+  private readonly providers = new ProviderWatch();
   readonly facts: LinkFacts = new LinkFacts(this.links);
   private readonly handshakes: Handshakes<Owner>;
   private readonly dialer: Dialer;
@@ -89,6 +87,7 @@ export class LinkLayer {
   private readonly reader: FrameReader;
   private readonly writer: FrameWriter;
   private readonly recovery: Recovery;
+  private readonly sending: Sending;
   /** Frames that must not be lost, and their acknowledgements. */
   readonly reliable: ReliableLinks;
   private readonly reports: RefusalReports;
@@ -113,6 +112,7 @@ export class LinkLayer {
     const { crypto } = options;
     const { counters } = this;
     this.reports = new RefusalReports(this.sink);
+    this.multipath = this.createMultipath();
     this.outgoing = new Outgoing({
       crypto,
       packets: this.limits.outgoingBatchPackets,
@@ -151,19 +151,22 @@ export class LinkLayer {
       sink: this.sink,
       sessions: this.sessions,
       facts: this.facts,
-      hastened: () => {
-        this.isWakeStale = true;
-      },
+      hastened: this.hastened,
     });
+    const { links, multipath, dialer, outgoing, writer, recovery } = this;
+    this.sending = new Sending({ links, multipath, dialer, outgoing, writer, recovery });
     this.reader = this.createReader();
     this.dialer.configure(options.neighbours, now);
   }
 
-  // ---------------------------------------------------------------- packet path
-
   /** The slab that `reserveData` gives room in. */
   get outgoingSlab(): Uint8Array {
     return this.outgoing.slab;
+  }
+
+  /** Why the last `reserveData` or `sendControl` said no. */
+  get lastRefusal(): SendRefusal {
+    return this.sending.lastRefusal;
   }
 
   /** Applies a batch of datagrams from the underlay; the slab is opened in place. */
@@ -186,52 +189,18 @@ export class LinkLayer {
     service: Readonly<PacketService>,
     now: Instant,
   ): number {
-    const link = this.recentLink(neighbour);
-    if (link === undefined || !link.isUsable) return this.refuseSend('link-down');
-    const room = link.mtu - SEALED_OVERHEAD_BYTES - bytes;
-    if (room < 0) return this.refuseSend('too-big');
-    const { helloBytes } = link;
-    const isHelloDue = room >= helloBytes && link.isHelloNear(now);
-    const size = isHelloDue ? bytes + helloBytes : bytes;
-    let at = this.writer.packet(link, size, now);
-    if (isHelloDue) {
-      this.writer.helloAt(link, at, now);
-      at += helloBytes;
-    }
-    if (Recovery.keeps(service.recovery)) this.recovery.note(link, at, bytes, now);
-    return at;
-  }
-
-  /** The link to a neighbour. Found without a map for most packets: see `FlowTable.recent`. */
-  private recentLink(neighbour: NodeAddress): Link | undefined {
-    const place = neighbour & (RECENT_LINKS - 1);
-    const recent = this.recent[place];
-    if (recent !== undefined && recent.neighbour === neighbour && recent.isUsable) return recent;
-    const link = this.links.get(neighbour);
-    this.recent[place] = link;
-    return link;
+    return this.sending.reserveData(neighbour, bytes, service, now);
   }
 
   /** Sends a routing frame; false, with `lastRefusal` set, when the link cannot take it. */
   sendControl(neighbour: NodeAddress, frameType: number, body: Uint8Array, now: Instant): boolean {
-    const link = this.links.get(neighbour);
-    const size = SEALED_OVERHEAD_BYTES + CONTROL_FRAME_HEADER_BYTES + body.length;
-    if (link === undefined || !link.isUsable) this.lastRefusal = 'link-down';
-    else if (size > link.mtu) this.lastRefusal = 'too-big';
-    else {
-      this.writer.control(link, frameType, body);
-      if (link.isHelloNear(now)) this.writer.hello(link, now);
-      return true;
-    }
-    return false;
+    return this.sending.sendControl(neighbour, frameType, body, now);
   }
 
   /** Seals and transmits everything gathered. */
   flush(_now: Instant): void {
     this.outgoing.flush();
   }
-
-  // ---------------------------------------------------------------- time and configuration
 
   timeout(now: Instant): void {
     const due = this.nextTimeout();
@@ -243,9 +212,15 @@ export class LinkLayer {
     this.handshakes.timeout(now);
     this.desk.timeout(now);
     for (const slot of this.dialer.slots) if (this.dialer.due(slot, now)) this.dial(slot, now);
-    const links = [...this.links.values()];
+    const links = this.multipath.all;
     const isHelloTime = links.some((link) => link.helloAt <= now);
-    for (const link of links) this.serve(link, now, isHelloTime);
+    for (const link of links) if (link.state !== 'closed') this.serve(link, now, isHelloTime);
+    this.multipath.review(now);
+    // Paths that were lost, doubted or taken into use meanwhile want to say so now.
+    if (this.multipath.hasSpares)
+      for (const link of this.multipath.all)
+        if (link.helloAt <= now && link.state !== 'closed') this.writer.hello(link, now);
+    for (const news of this.providers.look(links)) this.sink.provider?.(news);
     if (this.trustAt !== undefined && this.trustAt <= now) this.recheckTrust(now);
   }
 
@@ -261,11 +236,11 @@ export class LinkLayer {
     const { removed } = this.dialer.configure(neighbours, now);
     for (const slot of removed) {
       if (slot.attempt !== undefined) this.handshakes.cancel(slot.attempt);
-      const link = slot.address === undefined ? undefined : this.links.get(slot.address);
-      if (link === undefined || this.slotOf(link) !== undefined) continue;
-      this.takeDown(link, 'no longer configured', now, { code: GOODBYE_UNWANTED, detail: '' });
+      if (slot.address === undefined) continue;
+      for (const link of this.multipath.pathsTo(slot.address))
+        if (this.slotOf(link) === undefined) this.lose(link, 'no longer configured', now, UNWANTED);
     }
-    for (const link of this.links.values()) {
+    for (const link of this.multipath.all) {
       const slot = this.slotOf(link);
       if (slot !== undefined) this.dialer.rest(slot, link.neighbour);
     }
@@ -281,7 +256,7 @@ export class LinkLayer {
   /** The node's own new certificate: shown from now on, and to present neighbours by a rekey. */
   certificate(chain: Uint8Array, now: Instant): void {
     this.chain = chain;
-    for (const link of this.links.values()) link.rekeyAt = now;
+    for (const link of this.multipath.all) link.rekeyAt = now;
     this.isWakeStale = true;
   }
 
@@ -308,14 +283,10 @@ export class LinkLayer {
     this.isStopped = true;
   }
 
-  // ---------------------------------------------------------------- enrolment
-
   /** The decision on an `enrolRequest`. False when the joiner is gone. */
   enrolAnswer(request: number, answer: EnrolAnswerText, now: Instant): boolean {
     return this.desk.answer(request, answer, now);
   }
-
-  // ---------------------------------------------------------------- state
 
   /** Neighbours whose links are up, in order of address. */
   neighbours(): NodeAddress[] {
@@ -324,11 +295,14 @@ export class LinkLayer {
   }
 
   status(now: Instant): LinkStatus[] {
-    const rows = [...this.links.values()].map((link) => linkStatus(link, this.slotOf(link), now));
-    for (const slot of this.dialer.slots)
-      if (slot.address === undefined || !this.links.has(slot.address))
-        rows.push(slotStatus(slot, now));
-    return rows.sort(byName);
+    return linkRows({
+      links: this.links,
+      slots: [...this.dialer.slots],
+      slotOf: (link) => this.slotOf(link),
+      pathsTo: (neighbour) => this.multipath.pathsTo(neighbour),
+      isTroubled: (local) => this.providers.isTroubled(local),
+      now,
+    });
   }
 
   // ---------------------------------------------------------------- receiving
@@ -343,9 +317,26 @@ export class LinkLayer {
     const { code } = goodbye;
     const reason = goodbyeReason(goodbye);
     const slot = this.slotOf(link);
+    if (code === GOODBYE_SILENCE) return this.lose(link, reason, now);
     this.takeDown(link, reason, now);
     const isFinal = code === GOODBYE_REFUSED || code === GOODBYE_UNWANTED;
     if (isFinal && slot !== undefined) this.dialer.refused(slot, reason, now);
+  }
+
+  private createMultipath(): Multipath {
+    const { links, counters } = this;
+    return new Multipath({
+      links,
+      counters,
+      sink: {
+        switched: (from, to, reason, now) => {
+          this.isWakeStale = true;
+          this.sending.forgetRecent(to.neighbour);
+          this.sink.pathSwitched?.(from, to, reason);
+          this.sink.linkMetrics(to.neighbour, to.path.metrics, now);
+        },
+      },
+    });
   }
 
   private createRecovery(): Recovery {
@@ -358,9 +349,7 @@ export class LinkLayer {
       slab: outgoing.slab,
       latencyTo: (destination) => options.latencyTo?.(destination),
       data: (link, slab, at, end, now) => this.sink.data(link, slab, at, end, now, true),
-      hastened: () => {
-        this.isWakeStale = true;
-      },
+      hastened: this.hastened,
     });
   }
 
@@ -379,16 +368,16 @@ export class LinkLayer {
       },
       goodbye: (link, goodbye, now) => this.receiveGoodbye(link, goodbye, now),
       measured: (link, now) => this.measured(link, now),
-      hastened: () => {
-        this.isWakeStale = true;
-      },
+      hastened: this.hastened,
       refused: (reason, remote, now) => this.reports.tell('packet', reason, remote, now),
     });
   }
 
   private measured(link: Link, now: Instant): void {
-    if (link.isUsable) this.sink.roundTrip?.(link.path, link.neighbour);
+    if (link.isUsable && !link.isSpare) this.sink.roundTrip?.(link.path, link.neighbour);
     if (link.comesUp(now)) {
+      if (!this.multipath.cameUp(link, now)) return;
+      this.sending.forgetRecent(link.neighbour);
       this.counters.add('link.up');
       this.sink.linkUp(link.neighbour, link.member, link.metrics, now);
     } else this.tellNews(link, now);
@@ -406,7 +395,12 @@ export class LinkLayer {
       localStatic: crypto.keyAgreement(identity.agreementKey),
       pendingHandshakesMax: this.limits.pendingHandshakesMax,
       handshakesPerSecond: this.limits.handshakesPerSecond,
-      credentials: () => ({ intent: 'member', chain: this.chain, epoch: this.options.epoch }),
+      credentials: (owner) => ({
+        intent: 'member',
+        chain: this.chain,
+        epoch: this.options.epoch,
+        isOneOfSeveral: owner?.isOneOfSeveral === true,
+      }),
       isIndexTaken: (index) => this.sessions.has(index),
       send: (bytes, to) => this.outgoing.plain(bytes, to),
       judge: (claim, at) =>
@@ -416,6 +410,7 @@ export class LinkLayer {
           self: this.options.self.address,
           links: this.links,
           dialer: this.dialer,
+          hasRoomFor: (neighbour, remote) => this.multipath.hasRoomFor(neighbour, remote),
           neighboursMax: this.limits.neighboursMax,
           acceptLinks: this.options.acceptLinks ?? 'members',
           canEnrol: this.desk.hasRoom,
@@ -436,24 +431,25 @@ export class LinkLayer {
       this.desk.admit(session, now);
       return;
     }
-    let link = this.links.get(member.address);
-    if (link !== undefined && link.peerEpoch !== session.peerEpoch) {
-      this.takeDown(link, 'neighbour restarted', now);
-      link = undefined;
-    }
+    const former = this.links.get(member.address);
+    if (former !== undefined && former.peerEpoch !== session.peerEpoch)
+      this.takeDown(former, 'neighbour restarted', now);
+    const isRenewed = owner instanceof Link && owner.state !== 'closed';
+    let link = isRenewed ? owner : this.multipath.pathOf(session, member.address);
     if (link === undefined) {
       const { timers, limits, random } = this;
       const options = { self: this.options.self.address, timers, limits, random };
       link = new Link(session, member, options, now);
-      this.links.set(member.address, link);
-      paceLinks(this.links, this.timers, this.limits, now);
+      this.multipath.add(link, now);
+      this.repace(now);
     } else {
       const dropped = link.adopt(session, now);
       if (dropped !== undefined) this.drop(dropped);
     }
     session.link = link;
-    const remote = session.remote;
-    const matching = this.dialer.slotFor({ name: member.name, address: member.address, remote });
+    const { remote, local } = session;
+    const { name, address } = member;
+    const matching = this.dialer.slotFor({ name, address, remote, local });
     const slot = owner === undefined || owner instanceof Link ? matching : owner;
     if (slot !== undefined) {
       if (slot.attempt !== undefined) this.handshakes.cancel(slot.attempt);
@@ -473,8 +469,7 @@ export class LinkLayer {
     this.counters.add(`link.handshake.refused.${counterName(reason)}`);
     if (reason !== HANDSHAKE_TIMED_OUT) this.reports.tell('handshake', reason, at.remote.key, now);
     if (owner instanceof Link) {
-      if (reason !== HANDSHAKE_TIMED_OUT && owner.state !== 'closed')
-        this.takeDown(owner, reason, now);
+      if (reason !== HANDSHAKE_TIMED_OUT && owner.state !== 'closed') this.lose(owner, reason, now);
       return;
     }
     const isUp = owner?.address !== undefined && this.links.has(owner.address);
@@ -497,11 +492,10 @@ export class LinkLayer {
 
   private serve(link: Link, now: Instant, isHelloTime: boolean): void {
     const dead = link.judge(now);
-    if (dead !== undefined)
-      return this.takeDown(link, dead, now, { code: GOODBYE_SILENCE, detail: '' });
+    if (dead !== undefined) return this.lose(link, dead, now, SILENCE);
     const keyAge = now - link.current.establishedAt;
     if (keyAge > KEY_AGES_MAX * this.timers.rekeyAfter + KEY_AGE_GRACE)
-      return this.takeDown(link, 'keys too old', now, { code: GOODBYE_UNWANTED, detail: '' });
+      return this.lose(link, 'keys too old', now, UNWANTED);
     const expired = link.expirePrevious(now);
     if (expired !== undefined) this.drop(expired);
     if (link.takeRekey(now)) {
@@ -518,31 +512,54 @@ export class LinkLayer {
 
   private tellNews(link: Link, now: Instant): void {
     const news = link.news(now);
-    if (news === undefined) return;
+    if (news === undefined || link.isSpare) return;
     this.counters.add('link.metrics-told');
     this.sink.linkMetrics(link.neighbour, news, now);
   }
 
-  /** State: the link and its sessions are gone; its slot dials again. */
-  private takeDown(link: Link, reason: string, now: Instant, goodbye?: Goodbye): void {
-    const silence = link.path.detector.silence(now);
-    const wasUsable = link.isUsable;
+  /** One path is gone; the neighbour too, where it was the last. `goodbye`: what the neighbour is told. */
+  private lose(link: Link, reason: string, now: Instant, goodbye?: Goodbye): void {
+    if (!this.multipath.lost(link, reason, now)) return this.takeDown(link, reason, now, goodbye);
+    // Only this path has ended: whatever the reason, it is silence that the neighbour hears of.
+    this.closePath(link, reason, now, goodbye === undefined ? undefined : SILENCE);
+  }
+
+  private closePath(link: Link, reason: string, now: Instant, goodbye?: Goodbye): void {
     this.isWakeStale = true;
-    if (goodbye !== undefined)
-      for (let i = 0; i < GOODBYE_COPIES; i++)
-        this.writer.goodbye(link.current, goodbye.code, goodbye.detail);
+    if (goodbye !== undefined) this.writer.farewell(link.current, goodbye);
+    const slot = this.slotOf(link);
     link.close(now);
-    this.links.delete(link.neighbour);
-    paceLinks(this.links, this.timers, this.limits, now);
     this.drop(link.current);
     if (link.previous !== undefined) this.drop(link.previous);
-    const slot = this.slotOf(link);
     if (slot !== undefined) this.dialer.wake(slot, reason, now);
     this.reliable.closed(link, now);
+    if (goodbye?.code === GOODBYE_SILENCE) this.providers.gaveUp(link);
+  }
+
+  /** State: the neighbour's paths and their sessions are gone; its slots dial again. */
+  private takeDown(one: Link, reason: string, now: Instant, goodbye?: Goodbye): void {
+    const link = this.links.get(one.neighbour) ?? one;
+    for (const spare of this.multipath.forget(link.neighbour))
+      this.closePath(spare, reason, now, goodbye);
+    const silence = link.path.detector.silence(now);
+    const wasUsable = link.isUsable;
+    this.closePath(link, reason, now, goodbye);
+    this.links.delete(link.neighbour);
+    this.repace(now);
     if (!wasUsable) return;
     this.counters.add(`link.down.${counterName(reason)}`);
     this.sink.linkDown(link.neighbour, reason, silence, now);
   }
+
+  /** More links share the budget for hellos, or fewer. */
+  private repace(now: Instant): void {
+    const { links, multipath, timers, limits } = this;
+    paceLinks({ links: links.size, paths: multipath.all }, timers, limits, now);
+  }
+
+  private readonly hastened = (): void => {
+    this.isWakeStale = true;
+  };
 
   private drop(session: Session): void {
     session.isClosed = true;
@@ -551,19 +568,13 @@ export class LinkLayer {
 
   private slotOf(link: Link): Slot | undefined {
     const { name } = link.member;
-    return this.dialer.slotFor({ name, address: link.neighbour, remote: link.path.remote });
+    const { remote, local } = link.path;
+    return this.dialer.slotFor({ name, address: link.neighbour, remote, local });
   }
 
   private forgive(stall: Duration, now: Instant): void {
     this.counters.add('link.stalls');
-    for (const link of this.links.values()) link.path.detector.forgive(stall, now);
-  }
-
-  // ---------------------------------------------------------------- sending
-
-  private refuseSend(reason: SendRefusal): number {
-    this.lastRefusal = reason;
-    return -1;
+    for (const link of this.multipath.all) link.path.detector.forgive(stall, now);
   }
 
   private wallAt(now: Instant): WallTime | undefined {
@@ -575,7 +586,7 @@ export class LinkLayer {
     let next = soonest(this.handshakes.nextTimeout(), this.desk.nextTimeout());
     next = soonest(next, soonest(this.dialer.nextTimeout(), this.trustAt));
     next = soonest(next, this.reliable.nextTimeout());
-    for (const link of this.links.values()) next = soonest(next, link.nextTimeout(this.latest));
+    for (const link of this.multipath.all) next = soonest(next, link.nextTimeout(this.latest));
     this.wakeAt = next;
     this.isWakeStale = false;
   }

@@ -26,8 +26,80 @@ export interface LinkStatus {
   readonly aead: string;
   /** Undefined while there was nothing to recover or to keep. */
   readonly recovery: RecoveryStatus | undefined;
+  /** All paths to the neighbour, the one in use first; empty where there is but one. */
+  readonly paths: readonly PathStatus[];
   /** Why it last went down, or cannot come up. */
   readonly reason: string | undefined;
+}
+
+export interface PathStatus {
+  readonly remote: UnderlayAddress;
+  /** Place of the local socket. */
+  readonly local: number;
+  readonly state: 'connecting' | 'up' | 'suspect' | 'down';
+  readonly isInUse: boolean;
+  readonly rtt: Duration;
+  readonly lossOutPpm: number;
+  readonly lossInPpm: number;
+  /** The whole local socket is silent: a provider's trouble, not the neighbour's. */
+  readonly isProviderTrouble: boolean;
+}
+
+interface LinkRowsInput {
+  readonly links: ReadonlyMap<NodeAddress, Link>;
+  readonly slots: readonly Slot[];
+  readonly slotOf: (link: Link) => Slot | undefined;
+  readonly pathsTo: (neighbour: NodeAddress) => readonly Link[];
+  readonly isTroubled: (local: number) => boolean;
+  readonly now: Instant;
+}
+
+/** Links, and configured neighbours that have none, by name. */
+export function linkRows(input: LinkRowsInput): LinkStatus[] {
+  const { links, slots, slotOf, now } = input;
+  const rows: LinkStatus[] = [];
+  for (const link of links.values()) {
+    const row = linkStatus(link, slotOf(link), now);
+    const paths = input.pathsTo(link.neighbour);
+    const told = [...paths.map((one) => pathRow(one, input)), ...lostPaths(link, paths, input)];
+    rows.push(told.length < 2 ? row : { ...row, paths: told });
+  }
+  for (const slot of slots)
+    if (slot.address === undefined || !links.has(slot.address)) rows.push(slotStatus(slot, now));
+  const named = (row: LinkStatus): string => `${row.name ?? ''} ${row.remote.key}`;
+  return rows.sort((a, b) => (named(a) < named(b) ? -1 : 1));
+}
+
+/** Configured paths to a neighbour that are not there. */
+function lostPaths(
+  { neighbour }: Link,
+  paths: readonly Link[],
+  { slots, isTroubled }: LinkRowsInput,
+): PathStatus[] {
+  const none = { rtt: 0 as Duration, lossOutPpm: 0, lossInPpm: 0 };
+  const rows: PathStatus[] = [];
+  for (const { isOneOfSeveral, address, spec } of slots) {
+    const [remote] = spec.remotes;
+    if (!isOneOfSeveral || address !== neighbour || remote === undefined) continue;
+    const { local = 0 } = spec;
+    if (paths.some(({ path }) => path.local === local && path.remote.key === remote.key)) continue;
+    const isProviderTrouble = isTroubled(local);
+    rows.push({ remote, local, state: 'down', isInUse: false, ...none, isProviderTrouble });
+  }
+  return rows;
+}
+
+function pathRow({ path, state, isSpare }: Link, { isTroubled }: LinkRowsInput): PathStatus {
+  return {
+    remote: path.remote,
+    local: path.local,
+    state: state === 'closed' ? 'down' : state,
+    isInUse: !isSpare,
+    rtt: path.rtt.rtt,
+    lossOutPpm: Math.max(path.lossOutNowPpm, path.lossOutToldPpm),
+    lossInPpm: Math.max(path.loss.slowPpm, path.loss.toldPpm),
+    isProviderTrouble: isTroubled(path.local),
+  };
 }
 
 export function linkStatus(link: Link, slot: Slot | undefined, now: Instant): LinkStatus {
@@ -51,6 +123,7 @@ export function linkStatus(link: Link, slot: Slot | undefined, now: Instant): Li
     packetsIn: link.packetsIn,
     aead: link.current.algorithm,
     recovery: link.recovery?.status(now),
+    paths: [],
     reason: slot?.reason,
   };
 }
@@ -77,6 +150,7 @@ export function slotStatus(slot: Slot, now: Instant): LinkStatus {
     packetsIn: 0,
     aead: '',
     recovery: undefined,
+    paths: [],
     reason: slot.reason,
   };
 }

@@ -15,6 +15,7 @@ import {
   HELLO_FRAME_BYTES,
   HELLO_HURRY,
   HELLO_PACED_FRAME_BYTES,
+  HELLO_SPARE,
 } from '../wire/index.ts';
 import type { LinkMetrics } from './metrics-damper.ts';
 import { MetricsDamper } from './metrics-damper.ts';
@@ -41,6 +42,8 @@ const REKEY_AGAIN = 5_000_000;
 /** Above this interval a hello asks for its echo at once. */
 const ECHO_HELD_MAX = 4_000_000;
 const PACE_TOLD_WITHIN = 50_000;
+/** Hellos of a path that neither end uses are so many times rarer. */
+const SPARE_HELLOS = 5;
 
 export interface LinkOptions {
   readonly self: NodeAddress;
@@ -54,6 +57,7 @@ export class Link {
   readonly peerEpoch: number;
   readonly path: Path;
   readonly openedAt: Instant;
+  readonly isOneOfSeveral: boolean;
   member: Member;
   state: LinkState = 'connecting';
   stateSince: Instant;
@@ -66,6 +70,9 @@ export class Link {
   rekeyAt: Instant;
   /** Between hellos while nothing is wrong; the layer stretches it where there are many links. */
   helloInterval: Duration;
+  /** Another path to the neighbour is in use, here and there; see `multipath.ts`. */
+  isSpare = false;
+  isSpareThere = false;
   /** A neighbour asked for an answer at once, in the packets being handled now. */
   owesAnswer = false;
   bytesOut = 0;
@@ -77,6 +84,8 @@ export class Link {
   private helloSpacing: number;
   private hurryUntil = 0;
   private isWornOutKnown = false;
+  private isAsking = false;
+  private paceAsked: Duration;
   private damper: MetricsDamper | undefined;
 
   constructor(session: Session, member: Member, options: LinkOptions, now: Instant) {
@@ -85,11 +94,13 @@ export class Link {
     this.peerEpoch = session.peerEpoch;
     this.options = options;
     this.path = new Path(session, options, now);
+    this.isOneOfSeveral = session.isOneOfSeveral;
     this.current = session;
     this.openedAt = now;
     this.stateSince = now;
     this.helloAt = now;
     this.helloInterval = options.timers.helloInterval;
+    this.paceAsked = options.timers.helloInterval;
     this.helloSpacing = options.timers.helloInterval;
     this.helloSentAt = (now - ANSWER_SPACING) as Instant;
     this.rekeyAt = now;
@@ -191,6 +202,9 @@ export class Link {
       interval = probeInterval;
       flags |= HELLO_ANSWER_AT_ONCE;
     }
+    if (this.isSpare) flags |= HELLO_SPARE;
+    if (this.isAsking) flags |= HELLO_ANSWER_AT_ONCE;
+    this.isAsking = false;
     this.helloSentAt = now;
     if (isAnswer && helloInterval > ECHO_HELD_MAX) return flags;
     const jitter = this.options.random.fraction() * 0.1 - 0.05;
@@ -201,6 +215,14 @@ export class Link {
 
   /** State: hellos leave at this pace from the next one on; the neighbour is told. */
   pace(helloInterval: Duration, now: Instant): void {
+    this.paceAsked = helloInterval;
+    this.follow(now);
+  }
+
+  private follow(now: Instant): void {
+    const isQuiet = this.isSpare && this.isSpareThere;
+    const rare = isQuiet ? SPARE_HELLOS * this.options.timers.helloInterval : 0;
+    const helloInterval = Math.max(this.paceAsked, rare) as Duration;
     if (helloInterval === this.helloInterval) return;
     const isSlower = helloInterval > this.helloInterval;
     this.helloInterval = helloInterval;
@@ -213,6 +235,35 @@ export class Link {
   /** Of a hello that leaves now. */
   get helloBytes(): number {
     return this.path.pace > 0 ? HELLO_PACED_FRAME_BYTES : HELLO_FRAME_BYTES;
+  }
+
+  /** What the neighbour's hello says of this path. */
+  spareThere(isSpare: boolean, now: Instant): void {
+    if (isSpare === this.isSpareThere) return;
+    this.isSpareThere = isSpare;
+    this.follow(now);
+  }
+
+  /** Wants to hear from the neighbour on this path at once. */
+  ask(now: Instant): void {
+    this.isAsking = true;
+    this.helloAt = now;
+  }
+
+  /** From now on another path is in use. */
+  becomesSpare(now: Instant): void {
+    this.isSpare = true;
+    this.follow(now);
+  }
+
+  /** From now on this path is in use: it is judged as such, with the whole budget before it. */
+  takenIntoUse(now: Instant): void {
+    this.isSpare = false;
+    this.follow(now);
+    this.path.detector.pace(this.helloInterval);
+    this.path.adapt();
+    this.path.detector.restart(now);
+    this.ask(now);
   }
 
   /** The neighbour looks into a loss and wants more to count for a moment. */

@@ -36,6 +36,7 @@ export class Outgoing {
   private readonly beforeSealing: (() => void) | undefined;
   private readonly batch: DatagramBatch;
   private readonly sealing: AeadBatch;
+  private readonly copies: { from: number; to: number; bytes: number }[] = [];
   /** Session of the last packet while more control frames may join it. */
   private joinable: Session | undefined;
 
@@ -110,11 +111,27 @@ export class Outgoing {
     this.batch.push(bytes, to.remote, to.local);
   }
 
+  /** Room for two packets of up to so many frame bytes: neither is sealed before both are written. */
+  makeRoomForTwo(frameBytes: number): void {
+    const size = SEALED_OVERHEAD_BYTES + frameBytes;
+    const { batch } = this;
+    const hasCount = batch.count + 2 <= batch.capacity;
+    if (!hasCount || !batch.hasRoom(2 * size)) this.flush();
+  }
+
+  /** What is written at `from` by the time of sealing is copied to `to`, in another packet. */
+  copyBeforeSealing(from: number, to: number, bytes: number): void {
+    this.copies.push({ from, to, bytes });
+  }
+
   flush(): void {
     this.joinable = undefined;
     if (this.batch.count === 0) return;
     if (this.sealing.count > 0) {
       this.beforeSealing?.();
+      for (const { from, to, bytes } of this.copies)
+        this.batch.slab.copyWithin(to, from, from + bytes);
+      this.copies.length = 0;
       this.crypto.sealBatch(this.sealing);
       assert(this.sealing.results[this.sealing.count - 1] === 1, 'sealing a packet failed');
       this.sealing.count = 0;

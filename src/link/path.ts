@@ -112,6 +112,11 @@ export class Path {
       this.rtt.transit(hello.timestamp, now);
     }
     if (hello.hold !== HELLO_HOLD_NONE) this.receiveEcho(hello, now);
+    this.adapt();
+  }
+
+  /** The failure detector follows what is measured. */
+  adapt(): void {
     this.detector.adapt({
       lossIn: Math.max(this.loss.fastPpm, this.loss.slowPpm, this.loss.toldPpm),
       lossOut: Math.max(this.lossOutNowPpm, this.lossOutToldPpm),

@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly remote: UnderlayAddress;
   readonly local: number;
   readonly establishedAt: Instant;
+  /** Of several paths to the same neighbour. */
+  readonly isOneOfSeveral: boolean;
 }
 
 export class Session {
@@ -40,6 +42,7 @@ export class Session {
   readonly remote: UnderlayAddress;
   readonly local: number;
   readonly establishedAt: Instant;
+  readonly isOneOfSeveral: boolean;
   readonly replay: ReplayWindow = new ReplayWindow();
   /** Counter of the next packet out; never reused, which is what the nonce rests on. */
   nextCounter = 0;
@@ -64,6 +67,7 @@ export class Session {
     this.remote = options.remote;
     this.local = options.local;
     this.establishedAt = options.establishedAt;
+    this.isOneOfSeveral = options.isOneOfSeveral;
     this.lastHeardAt = options.establishedAt;
   }
 }

@@ -18,7 +18,10 @@
  * section 5.3).
  *
  *   payload  | intent (u8) | AEADs (u8) | one id (u8) each | epoch (u32) |
- *            | chain length (u16) | chain | reason length (u8) | reason |   later fields are ignored
+ *            | chain length (u16) | chain | reason length (u8) | reason | flags (u8) |
+ *            later fields are ignored; absent flags are 0
+ *
+ * Flag 1: this is one of several paths to the same node; those that stand are to be kept.
  */
 import type { AeadAlgorithm } from '../kernel/index.ts';
 import {
@@ -46,6 +49,7 @@ const EPHEMERAL_BYTES = 32;
 const CHAIN_BYTES_MAX = 800;
 const REASON_BYTES_MAX = 64;
 const AEADS_MAX = 4;
+const FLAG_ONE_OF_SEVERAL = 1;
 
 /** Message 1 without its macs: the caller fills those in place. */
 export function encodeHandshake1(senderIndex: number, noise: Uint8Array): Uint8Array {
@@ -145,6 +149,8 @@ export interface HandshakePayload {
   readonly epoch: number;
   readonly chain: Uint8Array;
   readonly reason: string;
+  /** Only ever true: the field is absent where it is not. */
+  readonly isOneOfSeveral?: true;
 }
 
 const INTENTS: readonly HandshakeIntent[] = ['member', 'enrol', 'refuse'];
@@ -157,7 +163,9 @@ export function encodeHandshakePayload(payload: HandshakePayload): Uint8Array {
   out.u8(INTENTS.indexOf(payload.intent)).u8(payload.aeads.length);
   for (const algorithm of payload.aeads) out.u8(AEADS.indexOf(algorithm) + 1);
   out.u32(payload.epoch).u16(payload.chain.length).raw(payload.chain);
-  return out.u8(reason.length).raw(reason).finish();
+  out.u8(reason.length).raw(reason);
+  if (payload.isOneOfSeveral === true) out.u8(FLAG_ONE_OF_SEVERAL);
+  return out.finish();
 }
 
 export function decodeHandshakePayload(bytes: Uint8Array): HandshakePayload | undefined {
@@ -178,7 +186,9 @@ export function decodeHandshakePayload(bytes: Uint8Array): HandshakePayload | un
   if (reasonBytes > REASON_BYTES_MAX) reader.reject();
   const reason = utf8Decode(reader.copy(reasonBytes));
   if (!reader.ok || intent === undefined || reason === undefined) return undefined;
-  return { intent, aeads, epoch, chain, reason };
+  const told = { intent, aeads, epoch, chain, reason };
+  const flags = reader.remaining > 0 ? reader.u8() : 0;
+  return (flags & FLAG_ONE_OF_SEVERAL) === 0 ? told : { ...told, isOneOfSeveral: true };
 }
 
 const hasType = (bytes: Uint8Array, type: number): boolean =>

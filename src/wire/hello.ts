@@ -18,7 +18,8 @@
  *   | RTT           |                                                 20
  *   +---------------+
  *
- * Flags: 1 answer at once; 2 hurry: send hellos faster for a moment, a loss is being looked into.
+ * Flags: 1 answer at once; 2 hurry: send hellos faster for a moment, a loss is being looked into; 4
+ * spare: the sender has another path in use, and while both ends say so hellos are five times rarer.
  * Hold 0xffffff means that no hello has been heard. Losses are of what the sender receives, in
  * 1/65535: `now` over a sliding window, `told` after damping, which is what routing is to use.
  * Pace and RTT are there only where the sender's hellos are slower than the default, because it has
@@ -38,6 +39,7 @@ export const HELLO_PACED_FRAME_BYTES: number = HELLO_FRAME_BYTES + 2;
 
 export const HELLO_ANSWER_AT_ONCE = 1;
 export const HELLO_HURRY = 2;
+export const HELLO_SPARE = 4;
 /** `hold` of a sender that has heard no hello yet. */
 export const HELLO_HOLD_NONE = 0xff_ffff;
 /** Longer holds are written as this: about 16.8 s. */
