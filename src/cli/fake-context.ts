@@ -127,6 +127,7 @@ export const FAKE_STATUS: NodeStatus = {
       packetsIn: 900,
       aead: 'aes-128-gcm',
       recovery: undefined,
+      paths: [],
       reason: undefined,
     },
     {
@@ -147,6 +148,7 @@ export const FAKE_STATUS: NodeStatus = {
       packetsIn: 0,
       aead: '',
       recovery: undefined,
+      paths: [],
       reason: 'nothing heard for 0.43 s',
     },
   ],

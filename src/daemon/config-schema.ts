@@ -111,6 +111,18 @@ const neighbour = z.strictObject({
     .max(7)
     .optional()
     .describe('Which entry of `listen` to send from. The first of the address family.'),
+  paths: z
+    .int('expected a whole number')
+    .min(1)
+    .max(4, 'at most 4')
+    .optional()
+    .describe(
+      'Paths to keep open at once: entry by entry of `listen` to address by address, then crosswise. 1.',
+    ),
+  twice: z
+    .boolean()
+    .optional()
+    .describe('With several paths: packets with a deadline go over two of them at once.'),
   capacity: rate
     .optional()
     .describe('What the way to it carries; data above it waits by source. `linkCapacity`.'),

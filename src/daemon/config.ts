@@ -60,6 +60,10 @@ export interface NeighbourConfig {
   readonly addresses: readonly HostPort[];
   /** Index into `listen`; absent: the first of the address family. */
   readonly local: number | undefined;
+  /** How many paths to keep open at once, each between one entry of `listen` and one address. */
+  readonly paths?: number | undefined;
+  /** Packets with a deadline go over two paths at once. */
+  readonly twice?: boolean | undefined;
   /** Bits per second. */
   readonly capacity?: number | undefined;
 }

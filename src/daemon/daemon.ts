@@ -284,6 +284,19 @@ export class Daemon implements DaemonControls {
         logs.for('route').info({ destination: to, ...change }, 'graph changed');
         break;
       }
+      case 'path-changed': {
+        const { name: neighbour, local, reason } = event;
+        const remote = event.remote.key;
+        logs.for('link').info({ neighbour, remote, local, reason }, 'path changed');
+        break;
+      }
+      case 'provider': {
+        const { local, isTrouble } = event;
+        const neighbours = event.neighbours.map(this.host.nameOf);
+        const words = isTrouble ? 'provider silent' : 'provider heard again';
+        logs.for('link')[isTrouble ? 'warn' : 'info']({ local, neighbours }, words);
+        break;
+      }
       case 'refused':
         // What strangers do is counted; it must not fill a disk.
         logs.for('link').debug({ ...event, kind: undefined }, 'refused');

@@ -93,7 +93,8 @@ export class NeighbourTable {
   }
 
   private resolved(): NeighbourOptions[] {
-    return this.configs.map(({ name, addresses, local, capacity }) => {
+    return this.configs.map((config) => {
+      const { name, addresses, local, capacity, paths: count = 1, twice } = config;
       const all = addresses.flatMap(({ host, port }) =>
         (isIP(host) === 0 ? (this.answers.get(host) ?? []) : [host]).map((literal) =>
           underlayAddress(literal, port),
@@ -102,8 +103,29 @@ export class NeighbourTable {
       const from = local ?? this.localFor(all[0]);
       const family = familyOf(this.locals[from]);
       const remotes = all.filter((remote) => remote.family === family);
-      return { name, local: from, remotes, ...(capacity === undefined ? {} : { capacity }) };
+      const way = { name, local: from, remotes, ...(capacity === undefined ? {} : { capacity }) };
+      const paths = count > 1 ? this.pathsTo(all, count, local) : [];
+      return paths.length > 1 ? { ...way, paths, isSentTwice: twice === true } : way;
     });
+  }
+
+  /**
+   * Pairs of a local socket and a far address of one family: the first with the first, the second with
+   * the second, as far as both go, then the others. Paths that share neither end come first.
+   */
+  private pathsTo(
+    remotes: readonly UnderlayAddress[],
+    count: number,
+    local: number | undefined,
+  ): { remote: UnderlayAddress; local: number }[] {
+    const locals = local === undefined ? this.locals.map((_, i) => i) : [local];
+    const pairs = locals.flatMap((from, i) =>
+      remotes
+        .map((remote, j) => ({ remote, local: from, distance: Math.abs(i - j) }))
+        .filter(({ remote }) => remote.family === familyOf(this.locals[from])),
+    );
+    pairs.sort((x, y) => x.distance - y.distance);
+    return pairs.slice(0, count).map(({ distance: _, ...pair }) => pair);
   }
 
   private localFor(remote: UnderlayAddress | undefined): number {

@@ -128,6 +128,22 @@ export interface LinkStatus {
   readonly recovery: RecoveryStatus | undefined;
   /** Why it last went down, or cannot come up. */
   readonly reason: string | undefined;
+  /** All paths to the neighbour, the one in use first; empty where there is but one. */
+  readonly paths: readonly PathStatus[];
+}
+
+export interface PathStatus {
+  /** `host:port` of the far end. */
+  readonly remote: string;
+  /** Place in `listen` of the address it leaves by. */
+  readonly local: number;
+  readonly state: 'connecting' | 'up' | 'suspect' | 'down';
+  readonly isInUse: boolean;
+  readonly rttMs: number;
+  readonly lossOut: number;
+  readonly lossIn: number;
+  /** Everything by that address is silent: the provider's trouble, not the neighbour's. */
+  readonly isProviderTrouble: boolean;
 }
 
 /** Packets of one recovery protocol on a link, since it came up. */

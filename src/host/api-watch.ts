@@ -17,6 +17,8 @@ export type EventUpdate =
 export type NodeEvent =
   | LinkUpEvent
   | LinkDownEvent
+  | PathChangedEvent
+  | ProviderEvent
   | RouteChangedEvent
   | GraphChangedEvent
   | MemberEvent
@@ -38,6 +40,26 @@ export interface LinkDownEvent {
   readonly reason: string;
   /** How long nothing had been heard. */
   readonly silenceMs: number;
+}
+
+/** A neighbour with several paths is now reached by another of them. */
+export interface PathChangedEvent {
+  readonly kind: 'path-changed';
+  readonly at: string;
+  readonly neighbour: string;
+  readonly remote: string;
+  /** Place in `listen` of the address it leaves by. */
+  readonly local: number;
+  readonly reason: string;
+}
+
+/** Paths of several neighbours by one local address are silent together, or are heard again. */
+export interface ProviderEvent {
+  readonly kind: 'provider';
+  readonly at: string;
+  readonly local: number;
+  readonly isTrouble: boolean;
+  readonly neighbours: readonly string[];
 }
 
 export interface RouteChangedEvent {

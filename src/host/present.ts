@@ -52,6 +52,16 @@ export function presentLink(link: core.LinkStatus, nameOf: NameOf): api.LinkStat
     aead: link.aead,
     recovery: link.recovery && presentRecovery(link.recovery),
     reason: link.reason,
+    paths: link.paths.map((path) => ({
+      remote: path.remote.key,
+      local: path.local,
+      state: path.state,
+      isInUse: path.isInUse,
+      rttMs: presentMs(path.rtt),
+      lossOut: share(path.lossOutPpm),
+      lossIn: share(path.lossInPpm),
+      isProviderTrouble: path.isProviderTrouble,
+    })),
   };
 }
 
@@ -189,6 +199,14 @@ export function presentEvent(
     case 'link-down': {
       const { name: neighbour, reason } = event;
       return { kind: 'link-down', at, neighbour, reason, silenceMs: presentMs(event.silence) };
+    }
+    case 'path-changed': {
+      const { name: neighbour, local, reason } = event;
+      return { kind: 'path-changed', at, neighbour, remote: event.remote.key, local, reason };
+    }
+    case 'provider': {
+      const { local, isTrouble, neighbours } = event;
+      return { kind: 'provider', at, local, isTrouble, neighbours: neighbours.map(nameOf) };
     }
     case 'route-changed':
       return {

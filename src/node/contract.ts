@@ -18,7 +18,7 @@ import type {
   UnderlayAddress,
   WallTime,
 } from '../kernel/index.ts';
-import type { LinkStatus } from '../link/index.ts';
+import type { LinkStatus, PathSpec } from '../link/index.ts';
 import type {
   FlowExplanation,
   FlowRouteStatus,
@@ -52,7 +52,7 @@ import type { TurncoatOptions } from './turncoat.ts';
 
 /** Shapes that belong to the rooms below this one and are part of the contract as they stand. */
 export type { Account, FlowUse, LinkQueueStatus } from '../forwarding/index.ts';
-export type { LinkStatus, RecoveryStatus } from '../link/index.ts';
+export type { LinkStatus, PathSpec, PathStatus, RecoveryStatus } from '../link/index.ts';
 export type {
   FlowExplanation,
   FlowRouteStatus,
@@ -103,6 +103,10 @@ export interface NeighbourOptions {
    * source and priority, instead of in a queue that knows neither. Absent: `linkCapacity`.
    */
   readonly capacity?: number;
+  /** Pairs of addresses to keep open all at once, in place of `remotes` and `local`; at most 4. */
+  readonly paths?: readonly PathSpec[];
+  /** Packets with a deadline go over two of the paths at once. */
+  readonly isSentTwice?: boolean;
 }
 
 export interface NodeOptions {
@@ -225,6 +229,23 @@ export type NodeEvent =
       readonly reason: string;
       /** How long nothing had been heard. */
       readonly silence: Duration;
+    }
+  /** Another path to the same neighbour is in use. */
+  | {
+      readonly kind: 'path-changed';
+      readonly neighbour: NodeAddress;
+      readonly name: string;
+      readonly remote: UnderlayAddress;
+      /** Place of the local socket. */
+      readonly local: number;
+      readonly reason: string;
+    }
+  /** All paths by one local socket are silent while others are heard, or it is over. */
+  | {
+      readonly kind: 'provider';
+      readonly local: number;
+      readonly isTrouble: boolean;
+      readonly neighbours: readonly NodeAddress[];
     }
   | {
       readonly kind: 'route-changed';

@@ -382,6 +382,9 @@ export class OverlayNode implements OverlayNodeApi {
           reliableReturned: (_neighbour, frames, t) =>
             this.outlet.returned(frames as readonly QueuedPacket[], t),
           flowsHeld: (neighbour, flows, t) => this.outlet.held(neighbour, flows, t),
+          pathSwitched: (_from, { neighbour, member: { name }, path: { remote, local } }, reason) =>
+            sink.event({ kind: 'path-changed', neighbour, name, remote, local, reason }),
+          provider: (trouble) => sink.event({ kind: 'provider', ...trouble }),
           enrolRequest: (request) => sink.event({ kind: 'enrol-request', ...request }),
           refused: (what, reason, remote) => sink.event({ kind: 'refused', what, reason, remote }),
         },

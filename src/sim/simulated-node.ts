@@ -429,6 +429,10 @@ function textOf(event: NodeEvent): string {
       return `${event.name} at ${event.remote.key}`;
     case 'link-down':
       return `${event.name}: ${event.reason}, silent for ${event.silence}`;
+    case 'path-changed':
+      return `${event.name} by ${event.local} at ${event.remote.key}: ${event.reason}`;
+    case 'provider':
+      return `${event.local}: ${event.isTrouble ? 'silent' : 'heard'}`;
     case 'route-changed':
       return `${event.destination}: ${event.before ?? 'none'} -> ${event.after ?? 'none'}: ${event.cause}`;
     case 'graph-changed':

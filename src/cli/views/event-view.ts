@@ -13,6 +13,14 @@ function eventText(event: NodeEvent, paint: Paint): string {
       return `${paint('green', 'link up')}    ${event.neighbour} at ${event.remote}`;
     case 'link-down':
       return `${paint('red', 'link down')}  ${event.neighbour}: ${event.reason}, silent for ${showSpan(event.silenceMs)}`;
+    case 'path-changed':
+      return `${paint('yellow', 'path')}       ${event.neighbour} by ${event.remote} now, because of ${event.reason}`;
+    case 'provider': {
+      const who = event.neighbours.join(', ');
+      return event.isTrouble
+        ? `${paint('red', 'provider')}   address ${event.local} of this node is silent towards ${who}`
+        : `${paint('green', 'provider')}   address ${event.local} of this node is heard again`;
+    }
     case 'route-changed': {
       const after = event.after === undefined ? 'unreachable' : showPath(event.after);
       const before = event.before === undefined ? 'unreachable' : showPath(event.before);

@@ -3,6 +3,7 @@ import type {
   LinkStatus,
   MemberStatus,
   NodeStatus,
+  PathStatus,
   RouteExplanation,
   RouteStatus,
   UnderlayStatus,
@@ -86,10 +87,10 @@ export function linksView(links: readonly LinkStatus[], paint: Paint): string {
   const title = `${paint('bold', 'LINKS')}  ${up} of ${links.length} up`;
   if (links.length === 0)
     return `${title}\n  none: name neighbours in the configuration, or wait to be called`;
-  const rows = [...links].sort(byNeighbour).map((link): Cell[] => {
+  const rows = [...links].sort(byNeighbour).flatMap((link): Cell[][] => {
     const isMeasured = link.state === 'up' || link.state === 'suspect';
     const measured = (text: string): string => (isMeasured ? text : '-');
-    return [
+    const row: Cell[] = [
       link.neighbour ?? '?',
       { text: link.state, style: STATE_STYLES[link.state] },
       measured(showMs(link.rttMs)),
@@ -103,14 +104,38 @@ export function linksView(links: readonly LinkStatus[], paint: Paint): string {
       link.remote,
       { text: link.state === 'up' ? '' : (link.reason ?? ''), style: 'yellow' },
     ];
+    return [row, ...link.paths.map(pathCells)];
   });
   const columns = ['TO', 'STATE', '>RTT', '>JITTER', '>LOSS OUT', '>LOSS IN', '>MTU', '>SENT'];
   const more = ['>RECEIVED', '>FOR', 'REMOTE', isAnyReason(links) ? 'BECAUSE' : ''];
   return `${title}\n${table({ paint, columns: [...columns, ...more], rows })}`;
 }
 
+/** One path of several, below its link. */
+function pathCells(path: PathStatus): Cell[] {
+  const { state, isInUse, rttMs, lossOut, lossIn, local, remote } = path;
+  const isMeasured = state === 'up' || state === 'suspect';
+  const measured = (text: string): string => (isMeasured ? text : '-');
+  return [
+    `${isInUse ? '*' : ' '} address ${local}`,
+    { text: state, style: STATE_STYLES[state] },
+    measured(showMs(rttMs)),
+    '',
+    lossCell(measured(showShare(lossOut)), lossOut),
+    lossCell(measured(showShare(lossIn)), lossIn),
+    '',
+    '',
+    '',
+    '',
+    remote,
+    { text: path.isProviderTrouble ? 'provider silent' : '', style: 'yellow' },
+  ];
+}
+
 const isAnyReason = (links: readonly LinkStatus[]): boolean =>
-  links.some((l) => l.state !== 'up' && l.reason !== undefined);
+  links.some(
+    (l) => (l.state !== 'up' && l.reason !== undefined) || l.paths.some((p) => p.isProviderTrouble),
+  );
 
 const byNeighbour = (a: LinkStatus, b: LinkStatus): number =>
   (a.neighbour ?? '~') < (b.neighbour ?? '~') ? -1 : 1;
