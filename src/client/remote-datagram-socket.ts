@@ -9,8 +9,8 @@ import {
   CHANNEL_UNDELIVERABLE,
   ChannelDecoder,
   type ChannelFrame,
+  ChannelWriter,
   type DatagramBody,
-  datagramFrame,
   jsonBody,
   parseDatagramBody,
   parseInLaneBody,
@@ -41,6 +41,7 @@ export class RemoteDatagramSocket
   readonly local: EndpointParts;
   unsent = 0;
   private readonly socket: Socket;
+  private readonly writer: ChannelWriter;
   private readonly decoder: ChannelDecoder = new ChannelDecoder();
   private readonly received: BoundedQueue<Datagram>;
   private droppedByDaemon = 0;
@@ -58,6 +59,7 @@ export class RemoteDatagramSocket
   }) {
     super();
     this.socket = options.socket;
+    this.writer = new ChannelWriter(options.socket);
     this.local = options.local;
     this.received = new BoundedQueue({
       capacity: options.receiveQueueMax,
@@ -95,9 +97,11 @@ export class RemoteDatagramSocket
         this.desk.failed(id, 'LIMIT_REACHED'),
       );
     }
-    return this.write(datagramFrame(to.node, to.port, bytes), () => {
+    if (this.waiting >= SEND_WAITING_MAX) {
       this.unsent++;
-    });
+      return false;
+    }
+    return this.counted(this.writer.datagram(to.node, to.port, bytes));
   }
 
   deliver(payload: Uint8Array | string, options: DeliverOptions): Promise<void> {
@@ -115,9 +119,12 @@ export class RemoteDatagramSocket
       refused();
       return false;
     }
-    if (this.socket.write(frame)) return true;
-    this.waiting++;
-    return false;
+    return this.counted(this.writer.frame(frame));
+  }
+
+  private counted(hasRoom: boolean): boolean {
+    if (!hasRoom) this.waiting++;
+    return hasRoom;
   }
 
   private checked(
@@ -136,10 +143,7 @@ export class RemoteDatagramSocket
   }
 
   close(): Promise<void> {
-    if (!this.isClosed) {
-      this.shut();
-      this.socket.end();
-    }
+    if (!this.isClosed) this.shut();
     return Promise.resolve();
   }
 
@@ -205,6 +209,7 @@ export class RemoteDatagramSocket
     this.desk.close();
     for (const reader of this.readers) reader({ done: true, value: undefined });
     this.readers = [];
+    this.writer.flush();
     this.socket.end();
     this.emit('close');
   }

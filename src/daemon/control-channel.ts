@@ -74,14 +74,33 @@ export function jsonBody(frame: ChannelFrame): unknown {
 /** A CHANNEL_DATAGRAM frame whole. `node` is at most 255 bytes of UTF-8. */
 export function datagramFrame(node: string, port: number, payload: Uint8Array): Uint8Array {
   const name = utf8Encode(node);
-  const length = 1 + name.length + 2 + payload.length;
-  const frame = new Uint8Array(HEADER_BYTES + length);
-  frame.set(channelHeader(CHANNEL_DATAGRAM, length));
-  frame[HEADER_BYTES] = name.length;
-  frame.set(name, HEADER_BYTES + 1);
-  writeU16(frame, HEADER_BYTES + 1 + name.length, port);
-  frame.set(payload, HEADER_BYTES + 3 + name.length);
+  const frame = new Uint8Array(DATAGRAM_FRAME_BYTES + name.length + payload.length);
+  writeDatagramFrame(frame, 0, CHANNEL_DATAGRAM, name, port, payload);
   return frame;
+}
+
+/** What a datagram's frame has besides its name and payload. */
+export const DATAGRAM_FRAME_BYTES: number = HEADER_BYTES + 3;
+
+/** Writes such a frame at `at`, where there is room for it. */
+export function writeDatagramFrame(
+  into: Uint8Array,
+  at: number,
+  type: number,
+  name: Uint8Array,
+  port: number,
+  payload: Uint8Array,
+): void {
+  const length = 3 + name.length + payload.length;
+  into[at] = type;
+  into[at + 1] = length >>> 16;
+  into[at + 2] = length >>> 8;
+  into[at + 3] = length;
+  const body = at + HEADER_BYTES;
+  into[body] = name.length;
+  into.set(name, body + 1);
+  writeU16(into, body + 1 + name.length, port);
+  into.set(payload, body + 3 + name.length);
 }
 
 /** A CHANNEL_RELIABLE frame whole. */

@@ -20,6 +20,7 @@ import type {
   OverlayStream,
 } from '../host/index.ts';
 import { OverlayError, utf8Encode } from '../kernel/index.ts';
+import { ChannelWriter } from './channel-writer.ts';
 import { errorBody } from './control-api.ts';
 import {
   CHANNEL_DATA,
@@ -35,7 +36,6 @@ import {
   channelFrame,
   channelHeader,
   DATA_BYTES_MAX,
-  datagramFrame,
   inLaneFrame,
   jsonFrame,
   parseDatagramBody,
@@ -275,24 +275,25 @@ function deliverFrom(socket: Socket, overlay: DatagramSocket, body: Uint8Array):
 
 /** Overlay to program. A program that does not read fills the socket's own bounded queue. */
 async function receiveInto(socket: Socket, overlay: DatagramSocket): Promise<void> {
+  const writer = new ChannelWriter(socket);
   let told = 0;
   for await (const { payload, from, lane } of overlay) {
     if (socket.destroyed) return;
     if (overlay.dropped !== told) {
       told = overlay.dropped;
-      socket.write(channelFrame(CHANNEL_DROPPED, utf8Encode(String(told))));
+      writer.frame(channelFrame(CHANNEL_DROPPED, utf8Encode(String(told))));
     }
-    const hasRoom = socket.write(
+    const hasRoom =
       lane === 'default'
-        ? datagramFrame(from.node, from.port, payload)
-        : inLaneFrame(lane, from, payload),
-    );
+        ? writer.datagram(from.node, from.port, payload)
+        : writer.frame(inLaneFrame(lane, from, payload));
     if (hasRoom) continue;
     await new Promise<void>((resolve) => {
       socket.once('drain', resolve);
       socket.once('close', resolve);
     });
   }
+  writer.flush();
   socket.end();
 }
 

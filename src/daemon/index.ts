@@ -1,3 +1,4 @@
+export * from './channel-writer.ts';
 export * from './config.ts';
 export * from './config-diff.ts';
 export * from './control-api.ts';
