@@ -18,6 +18,7 @@ import {
   graphBlock,
   NO_ROUTE,
 } from '../../dist/wire/index.js';
+import { readPauses, undisturbed } from './pauses.mjs';
 import { processorTime } from './processor-time.mjs';
 import { openUnderlay } from './underlays.mjs';
 
@@ -139,6 +140,7 @@ class Load {
     this.inFlight = 0;
     this.sentAt = new Float64Array(1 << 16);
     this.latencies = [];
+    this.arrivals = [];
     ends.arrived = (slab, at) => this.arrived(slab, at);
   }
 
@@ -185,11 +187,11 @@ class Load {
     await pause(warmMs);
     const before = this.figures(pid);
     this.latencies.length = 0;
+    this.arrivals.length = 0;
     await pause(measureMs);
     const after = this.figures(pid);
     stopped = true;
     clearInterval(watch);
-    this.rate = 0;
     this.window = -1;
     for (let i = 0; i < 25 && this.received < this.sent * this.copies; i++) await pause(20);
     const packets = after.received - before.received;
@@ -200,8 +202,29 @@ class Load {
       nsPerPacket: (after.spent - before.spent) / packets,
       ownNsPerPacket: (after.own - before.own) / packets,
       stalls: this.stalls,
-      latencies: Float64Array.from(this.latencies).sort(),
+      ...this.latencyFigures(),
     };
+  }
+
+  /** Milliseconds; with `gcFile`, also of the packets that met no garbage collection in the daemon. */
+  latencyFigures() {
+    if (this.rate === undefined) return {};
+    const { gcFile } = this.options;
+    const offset = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+    const arrivals = this.arrivals.map((at) => at + offset);
+    const all = Float64Array.from(this.latencies).sort();
+    const at = (list, q) => list[Math.max(0, Math.ceil(q * list.length) - 1)];
+    const figures = {
+      p50: at(all, 0.5),
+      p99: at(all, 0.99),
+      p999: at(all, 0.999),
+      max: at(all, 1),
+    };
+    if (gcFile === undefined) return figures;
+    const pauses = readPauses(gcFile).filter(([begin]) => begin >= arrivals[0]);
+    const calm = Float64Array.from(undisturbed(arrivals, this.latencies, pauses)).sort();
+    const longest = pauses.reduce((worst, [begin, end]) => Math.max(worst, end - begin), 0);
+    return { ...figures, calmP99: at(calm, 0.99), pauses: pauses.length, longestPause: longest };
   }
 
   figures(pid) {
@@ -239,7 +262,9 @@ class Load {
     this.inFlight--;
     if (this.rate !== undefined) {
       const n = (readSequence(slab, at) - this.ends.sequence) & 0xffff;
-      this.latencies.push(performance.now() - this.sentAt[n]);
+      const now = performance.now();
+      this.latencies.push(now - this.sentAt[n]);
+      this.arrivals.push(now);
       return;
     }
     // From outside the destination's call, where several are counted at once.
