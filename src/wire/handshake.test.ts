@@ -88,8 +88,11 @@ test('a payload survives the wire, whatever later versions put behind it', () =>
   );
   fc.assert(
     fc.property(payloads, fc.uint8Array({ maxLength: 20 }), (payload, later) => {
-      const bytes = concatBytes(encodeHandshakePayload(payload), later);
+      const bytes = concatBytes(encodeHandshakePayload(payload), Uint8Array.of(0), later);
       assert.deepEqual(decodeHandshakePayload(bytes), payload);
+      const several = { ...payload, isOneOfSeveral: true as const };
+      const again = concatBytes(encodeHandshakePayload(several), later);
+      assert.deepEqual(decodeHandshakePayload(again), several);
     }),
   );
 });
