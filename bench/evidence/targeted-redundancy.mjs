@@ -25,7 +25,7 @@ export const bar = '>= 99.5 % at <= 2.10';
 export const reference = '99.81 % at 2.098 (ICDCS 2017, measured weeks)';
 
 export async function run({ quick, log, seed = 1 }) {
-  const duration = FOUR_WEEKS / (quick ? 200 : Number(process.env['DIV'] ?? 1));
+  const duration = FOUR_WEEKS / (quick ? 20 : 1);
   const playback = new Playback(seed, duration);
   playback.play(log);
   const rows = SCHEMES.map((scheme) => playback.row(scheme));
@@ -137,7 +137,8 @@ class Playback {
     return {
       scheme,
       ppm: (1e6 * missed(scheme)) / (this.duration * this.flows.length),
-      covered: (missed('single') - missed(scheme)) / gap,
+      // A short look may draw no loss at all; then there is no gap to cover.
+      covered: gap > 0 ? (missed('single') - missed(scheme)) / gap : 1,
       cost: packets(scheme) / packets('single'),
     };
   }
