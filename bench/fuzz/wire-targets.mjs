@@ -50,6 +50,10 @@ const READERS = {
   decodeEnrolAnswerText: whole(wire.decodeEnrolAnswerText),
   decodeGoodbye: ranged(wire.decodeGoodbye),
   decodeMtuMessage: ranged(wire.decodeMtuMessage),
+  decodeLatencyCode: (b, at, end) => (at < end ? wire.decodeLatencyCode(b[at]) : undefined),
+  decodeRelayFigures: ranged(wire.decodeRelayFigures),
+  decodeRelayAdvice: ranged(wire.decodeRelayAdvice),
+  decodeSamples: ranged(wire.decodeSamples),
   decodeHello: into(wire.decodeHello, wire.blankHello, true),
   decodeFlood: ranged(wire.decodeFlood),
   decodeFloodAck: ranged(wire.decodeFloodAck),
@@ -166,6 +170,19 @@ function encodedSeeds() {
     ],
     decodeGoodbye: [wire.encodeGoodbye({ code: 3, detail: 'certificate expired' })],
     decodeMtuMessage: [wire.encodeMtuMessage({ id: 5, datagramBytes: 1400 })],
+    decodeLatencyCode: [bytes(1)],
+    decodeRelayFigures: [wire.encodeRelayFigures({ hash: 7, round: 3, codes: bytes(40) })],
+    decodeRelayAdvice: [
+      wire.encodeRelayAdvice({
+        hash: 7,
+        round: 3,
+        hints: [{ destination: 5, relay: 9, rest: 80 }],
+      }),
+    ],
+    decodeSamples: [
+      wire.encodeSamples([{ from: 'ATL', to: 'LAX', metric: 'm', value: 1.5, ageSeconds: 3 }])
+        .bytes,
+    ],
     decodeHello: [helloBody()],
     decodeLossReport: [lossReportBody()],
     decodeRepair: [bytes(80)],

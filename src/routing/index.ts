@@ -20,6 +20,5 @@ export * from './metric.ts';
 export * from './options.ts';
 export * from './performance/index.ts';
 export * from './relays/index.ts';
-export * from './relays/index.ts';
 export type { HistoryQuery, RouteRecord } from './route-history.ts';
 export type { PathFigures, RouteChange, RouteStatus } from './routes.ts';
