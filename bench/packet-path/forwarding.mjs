@@ -72,24 +72,26 @@ export async function measureForwarding({ underlay, quick, log, only }) {
   };
 }
 
-/** A daemon with a source and destinations around it. */
-export async function withDaemon({ underlay, destinations = 1, daemonOptions = {} }, use) {
+/** A daemon, or several in a line, with a source and destinations around it; all daemons on one processor. */
+export async function withDaemon(options, use) {
+  const { underlay, destinations = 1, daemons = 1, daemonOptions = {} } = options;
   const network = new Network();
   let ends;
   try {
-    const daemon = await network.daemon('B', {
-      cpu: DAEMON_CPU,
-      ...forUnderlay(underlay, daemonOptions),
-    });
+    const settings = { cpu: DAEMON_CPU, ...forUnderlay(underlay, daemonOptions) };
+    const daemon = await network.daemon('B', settings);
+    let last = daemon;
+    for (let i = 1; i < daemons; i++)
+      last = await network.daemon(`B${i}`, { ...settings, neighbours: [last] });
     ends = startEnds();
-    const place = { name: 'B', port: daemon.port };
+    const place = ({ name, port }) => ({ name, port });
     const { underlay: used } = await ends.ask({
       setup: {
         underlay,
         source: network.member('A'),
         destinations: Array.from({ length: destinations }, (_, i) => network.member(`C${i}`)),
-        enter: place,
-        leave: place,
+        enter: place(daemon),
+        leave: place(last),
       },
     });
     return await use({ run: (run) => ends.ask({ run }), daemon, network, used });
