@@ -11,18 +11,10 @@
  * It holds no protocol of its own. Time and randomness come in; effects go out through the sink.
  * Above 400 lines because every method of the contract is here, a line or two each.
  */
-import type { ForwardOutcome, OutgoingPacket, QueuedPacket } from '../forwarding/index.ts';
+import type { QueuedPacket } from '../forwarding/index.ts';
 import { FairOutlet, Forwarder } from '../forwarding/index.ts';
 import type { Duration, Instant, NodeAddress, Result, WallTime } from '../kernel/index.ts';
-import {
-  BoundedQueue,
-  between,
-  Counters,
-  formatNodeAddress,
-  ok,
-  Random,
-  soonest,
-} from '../kernel/index.ts';
+import { between, Counters, formatNodeAddress, ok, Random, soonest } from '../kernel/index.ts';
 import type { LinkMetrics } from '../link/index.ts';
 import { LinkLayer } from '../link/index.ts';
 import { LinkStateRouting } from '../routing/index.ts';
@@ -30,7 +22,6 @@ import type { Member, TrustRefusal } from '../security/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { SocketLayer } from '../sockets/index.ts';
 import type { DataHeader } from '../wire/index.ts';
-import { PATH_HOPS_MAX, ROUTE_NONE } from '../wire/index.ts';
 import {
   linkLimits,
   linkTimers,
@@ -61,13 +52,10 @@ import type {
   StreamId,
 } from './contract.ts';
 import { describeNode } from './describe.ts';
-import { type LoopbackPacket, loopbackPacket } from './loopback.ts';
+import { OwnPackets } from './own-packets.ts';
 import { NodePerformance } from './performance.ts';
 import { NodeRelays } from './relays.ts';
 import { Turncoat } from './turncoat.ts';
-
-/** A packet to this very node waits here until the call that sent it is over. */
-const LOOPBACK_PACKETS_MAX = 1024;
 
 /** Why a node cannot start with what it was given. */
 export type StartRefusal = TrustRefusal;
@@ -89,7 +77,7 @@ export class OverlayNode implements OverlayNodeApi {
   private readonly sockets: SocketLayer;
   private readonly forwardingCounters = new Counters();
   private neighbours: readonly NeighbourOptions[];
-  private readonly loopback: BoundedQueue<LoopbackPacket>;
+  private readonly own: OwnPackets;
   private readonly startedAt: Instant;
   private wallOffset = 0;
   private isStopped = false;
@@ -129,7 +117,6 @@ export class OverlayNode implements OverlayNodeApi {
     this.startedAt = now;
     this.neighbours = options.neighbours;
     this.now = now;
-    this.loopback = new BoundedQueue({ capacity: LOOPBACK_PACKETS_MAX, overflow: 'reject' });
     const random = new Random(options.seed);
     this.links = this.createLinks(random.split('link'));
     this.routing = this.createRouting(random.split('routing'));
@@ -161,6 +148,8 @@ export class OverlayNode implements OverlayNodeApi {
         },
         now,
       );
+    const { routing, forwarder } = this;
+    this.own = new OwnPackets({ self: self.address, epoch: options.epoch, routing, forwarder });
     this.sockets = this.createSockets(random.split('sockets'));
     this.setWallClock(wall, now);
   }
@@ -213,7 +202,8 @@ export class OverlayNode implements OverlayNodeApi {
 
   flush(now: Instant): void {
     this.now = now;
-    for (let packet = this.loopback.shift(); packet !== undefined; packet = this.loopback.shift()) {
+    const { loopback } = this.own;
+    for (let packet = loopback.shift(); packet !== undefined; packet = loopback.shift()) {
       const { header, payload } = packet;
       this.arrived(header, payload, 0, payload.length, now);
     }
@@ -339,7 +329,7 @@ export class OverlayNode implements OverlayNodeApi {
         forwarder: this.forwarder,
         outlet: this.outlet,
         sockets: this.sockets,
-        loopbackOverflows: this.loopback.overflows,
+        loopbackOverflows: this.own.loopback.overflows,
       },
       now,
     );
@@ -480,11 +470,11 @@ export class OverlayNode implements OverlayNodeApi {
       random,
       limits: socketLimits(options.limits),
       memberAt: (address) => this.memberAt(address),
-      isReachable: (address) => address === self.address || this.isReachable(address),
-      pathMtu: (address) => this.pathMtu(address),
+      isReachable: (address) => this.own.isReachable(address),
+      pathMtu: (address) => this.own.pathMtu(address),
       sink: this.sink,
       network: {
-        send: (packet, payload, now) => this.send(packet, payload, now),
+        send: (packet, payload, now) => this.own.send(packet, payload, now),
         isFull: (packet, now) =>
           packet.destination !== this.address &&
           this.outlet.isFull(this.address, packet, packet.service.recovery, now),
@@ -532,38 +522,6 @@ export class OverlayNode implements OverlayNodeApi {
   }
 
   // -- Packets ---------------------------------------------------------------------------------
-
-  private send(packet: OutgoingPacket, payload: Uint8Array, now: Instant): ForwardOutcome {
-    if (packet.destination !== this.address) return this.sendAway(packet, payload, now);
-    const looped = loopbackPacket(packet, payload, this.options.epoch);
-    return this.loopback.push(looped) ? 'sent' : 'unreachable';
-  }
-
-  /** Control packets and answers ask for no route: policy may give them one here. */
-  private sendAway(packet: OutgoingPacket, payload: Uint8Array, now: Instant): ForwardOutcome {
-    const { choice } = this.routing;
-    if (choice.policy.isOpen || packet.route.form !== ROUTE_NONE)
-      return this.forwarder.send(packet, payload, now);
-    const route = choice.defaultRoute(packet.destination, packet.lane);
-    return route === undefined
-      ? 'unreachable'
-      : this.forwarder.send({ ...packet, route }, payload, now);
-  }
-
-  private isReachable(address: NodeAddress): boolean {
-    const route = this.routing.choice.defaultRoute(address, 0);
-    if (route === undefined) return false;
-    return route.form !== ROUTE_NONE || this.routing.nextHop(address) !== 0;
-  }
-
-  /** Where policy may stamp a route on packets that left room for none, the room is kept. */
-  private pathMtu(address: NodeAddress): number {
-    const mtu = this.routing.pathMtu(address);
-    const { choice } = this.routing;
-    const least = choice.chooser.mtuTo(address);
-    const tightest = Math.min(mtu || least, least || mtu);
-    return choice.policy.isOpen ? tightest : Math.max(0, tightest - 4 * PATH_HOPS_MAX);
-  }
 
   private arrived(
     header: DataHeader,
