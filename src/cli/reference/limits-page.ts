@@ -142,9 +142,15 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
   ],
   [
     'UDP datagrams held for a full socket',
-    '512 KiB',
+    '512 KiB (fast underlay: and 4096)',
     'drop the newest',
     'underlay.send-queue-full',
+  ],
+  [
+    'runs read from the kernel in one call (fast underlay)',
+    '16, each of up to 64 datagrams',
+    'the next call',
+    '-',
   ],
   ['remote addresses cached', '4096', 'drop the oldest', 'underlay.remotes-evicted'],
   [
