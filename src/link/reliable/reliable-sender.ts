@@ -50,8 +50,13 @@ const PROBE_TIMEOUT_MIN = 10_000;
 const PROBE_TIMEOUT_MAX = 500_000;
 const REORDER_SHARE_START = 8;
 const REORDER_SHARE_MAX = 1;
-/** The clock is coarse: this much time's worth may leave at once. */
-const PACING_QUANTUM = 2_000;
+/**
+ * The clock is coarse, and a busy machine wakes late: this much time is made up for at once. Too little would
+ * lower the rate that is measured, and with it the pace, again and again.
+ */
+const PACING_QUANTUM = 6_000;
+/** The pace is not less than this a round trip; the window holds in any case. */
+const PACE_SEGMENTS_MIN = 8;
 /** Packets not yet acknowledged; the replay window of the receiver tells of no more. */
 export const RELIABLE_IN_FLIGHT_MAX = 1_536;
 /** For how long an acknowledgement may still turn a packet given up into one that arrived. */
@@ -212,7 +217,10 @@ export class ReliableSender {
     });
     this.count++;
     this.inFlight += frame.length;
-    const cost = (frame.length * 1_000_000) / Math.max(1, this.control.pacingRate);
+    // Acknowledgements of streams are small and few: what they measure must not hold them up.
+    const least =
+      (PACE_SEGMENTS_MIN * SEGMENT_BYTES * 1_000_000) / Math.max(1_000, this.rttSmoothed);
+    const cost = (frame.length * 1_000_000) / Math.max(least, this.control.pacingRate);
     this.paceAt = Math.max(this.paceAt, now - PACING_QUANTUM) + cost;
     if (this.probeAt === Number.POSITIVE_INFINITY) this.armProbe(now);
   }
