@@ -35,6 +35,7 @@ const LOADERS = {
   'ron-replay': () => import('./evidence/ron-replay.mjs'),
   outages: () => import('./evidence/outages.mjs'),
   stability: () => import('./evidence/stability.mjs'),
+  coexistence: () => import('./evidence/coexistence.mjs'),
   recompute: () => import('./evidence/recompute.mjs'),
   simulator: () => import('./evidence/simulator.mjs'),
   'tcp-forward': () => import('./evidence/tcp-forward.mjs'),

@@ -110,7 +110,7 @@ describe('the route of a flow', () => {
     bench.change(lens(40, 39));
     assert.equal(bench.path(flow.id), '3-2', '2.5 % better is within the margin of 5 %');
     bench.change(lens(40, 20));
-    for (let i = 0; i < 40 && bench.path(flow.id) === '3-2'; i++) bench.wait(ROUND);
+    for (let i = 0; i < 200 && bench.path(flow.id) === '3-2'; i++) bench.wait(ROUND);
     assert.equal(bench.path(flow.id), '4-2');
     assert.equal(bench.changes.length, 2, bench.changes.join());
   });
@@ -182,7 +182,7 @@ describe('the route of a flow', () => {
     bench.change(lens(40, 20));
     const first = bench.spread()['4-2'] ?? 0;
     assert.ok(first < 400 / MOVE_ROUNDS + 40, `${first} moved at once`);
-    for (let i = 0; i < 60; i++) bench.wait(ROUND);
+    for (let i = 0; i < 200; i++) bench.wait(ROUND);
     assert.deepEqual(bench.spread(), { '4-2': 400 });
   });
 

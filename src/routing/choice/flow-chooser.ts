@@ -90,7 +90,7 @@ export interface FlowChooserOptions {
 /** Turns come this often. */
 export const ROUND: Duration = seconds(10);
 /** One flow in so many has its turn in a round. */
-export const MOVE_ROUNDS = 4;
+export const MOVE_ROUNDS = 8;
 /** A flow that spreads takes any path no worse than the best by this share. */
 export const SPREAD_SHARE = 0.5;
 /** Losing this much more than the best path, ppm, is reason to leave at once. */
