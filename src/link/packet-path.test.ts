@@ -46,9 +46,13 @@ test('sending and receiving data allocates nothing per packet', () => {
   const sent: DatagramBatch[] = [];
   // Kept, so that the harness's own copies do not drown what is looked for.
   world.transmit = (from, batch) => {
-    const kept = new DatagramBatch({ capacity: batch.count, slabBytes: batch.used });
-    for (let i = 0; i < batch.count; i++) kept.push(batch.view(i), from.remote, 0);
-    sent.push(kept);
+    // In smaller batches: the compiler counts calls, and on a busy machine it is slow to answer.
+    for (let first = 0; first < batch.count; first += 64) {
+      const end = Math.min(batch.count, first + 64);
+      const kept = new DatagramBatch({ capacity: 64, slabBytes: 64 * 1_400 });
+      for (let i = first; i < end; i++) kept.push(batch.view(i), from.remote, 0);
+      sent.push(kept);
+    }
   };
   const burst = (packets: number): void => {
     for (let i = 0; i < packets; i++) {
@@ -57,12 +61,12 @@ test('sending and receiving data allocates nothing per packet', () => {
     }
     layer.flush(world.now);
   };
-  burst(60_000);
+  burst(180_000);
   const sending = allocatedDuring(() => burst(20_000)) / 20_000;
   assert.ok(sending < BYTES_PER_PACKET, `${sending} bytes a packet sent`);
 
   let received = 0;
-  const warm = Math.floor(sent.length * 0.75);
+  const warm = Math.floor(sent.length * 0.9);
   b.onData = () => {
     received++;
   };
@@ -70,6 +74,6 @@ test('sending and receiving data allocates nothing per packet', () => {
   const receiving = allocatedDuring(() => {
     for (let i = warm; i < sent.length; i++) b.layer.receive(sent[i]!, world.now);
   });
-  assert.equal(received, 80_000);
+  assert.equal(received, 200_000);
   assert.ok(receiving / 20_000 < BYTES_PER_PACKET, `${receiving / 20_000} bytes a packet received`);
 });
