@@ -45,10 +45,10 @@ export class Sending {
   ): number {
     const { multipath, outgoing, writer, recovery } = this.options;
     const inUse = this.recentLink(neighbour);
-    if (inUse === undefined || !inUse.isUsable) return this.refuse('link-down');
+    if (inUse === undefined || !inUse.isUsable) return this.refuseSend('link-down');
     const link = multipath.hasSpares ? multipath.pick(inUse, service) : inUse;
     const room = link.mtu - SEALED_OVERHEAD_BYTES - bytes;
-    if (room < 0) return this.refuse('too-big');
+    if (room < 0) return this.refuseSend('too-big');
     const { helloBytes } = link;
     const isHelloDue = room >= helloBytes && link.isHelloNear(now);
     const size = isHelloDue ? bytes + helloBytes : bytes;
@@ -103,7 +103,7 @@ export class Sending {
     return second !== undefined && second.mtu >= SEALED_OVERHEAD_BYTES + bytes ? second : undefined;
   }
 
-  private refuse(reason: SendRefusal): number {
+  private refuseSend(reason: SendRefusal): number {
     this.lastRefusal = reason;
     return -1;
   }

@@ -23,6 +23,9 @@ import type { NodePerformance } from './performance.ts';
 import type { ProbingOptions } from './probing.ts';
 import { PROBING, probingShares } from './probing.ts';
 
+/** A link is left to relays only where both its ends have so many links of the backbone. */
+const BACKBONE_LINKS_MIN = 2;
+
 type LinkFigures = Parameters<NonNullable<LinkSink['roundTrip']>>[0];
 
 export interface NodeRelaysOptions {
@@ -89,10 +92,22 @@ export class NodeRelays {
   private isWorthTelling(neighbour: NodeAddress): boolean {
     const { members } = this.exchange.state();
     if (!this.isOn || members < this.probing.backboneFrom) return true;
-    return this.exchange.isRendezvous(neighbour);
+    if (this.exchange.isRendezvous(neighbour)) return true;
+    // Who is not in the mesh, or has just come, would be cut off without this link. Links to rendezvous
+    // are never left out, so what is decided here does not depend on what others decide by the same rule.
+    return !this.isOnBackbone(neighbour) || !this.isOnBackbone(this.options.self);
+  }
+
+  private isOnBackbone(member: NodeAddress): boolean {
+    const rendezvous = this.exchange.rendezvousOf(member);
+    return this.options.routing.linksAmong(member, rendezvous) >= BACKBONE_LINKS_MIN;
   }
 
   linkMeasured(figures: LinkFigures, neighbour: NodeAddress): void {
+    if (this.isOn && this.told.has(neighbour) !== this.isWorthTelling(neighbour)) {
+      const { links, now } = this.options;
+      this.linkMetrics(neighbour, links.facts.metrics(neighbour), 'left to relays', now());
+    }
     if (!this.isOn || figures.rtt.samples === 0) return;
     const { rttTold, lossOutToldPpm, loss } = figures;
     const lost = lossPenalty(lossOutToldPpm) + lossPenalty(loss.toldPpm);

@@ -310,6 +310,15 @@ export class LinkStateRouting {
     return { links: this.topologyOf.graph.edges, gone: this.links.gone(now) };
   }
 
+  /** How many of `others` a node has links to that both ends tell of. */
+  linksAmong(address: NodeAddress, others: ReadonlySet<NodeAddress>): number {
+    const { graph } = this.topologyOf;
+    const number = graph.numberOf.get(address);
+    if (number === undefined) return 0;
+    return graph.arcs[number]!.filter(({ to }) => others.has(graph.nodes[to] as NodeAddress))
+      .length;
+  }
+
   /** Records held and records neighbours have not acknowledged yet. */
   load(): { records: number; unacknowledged: number } {
     return { records: this.store.size, unacknowledged: this.flooding.unacknowledged };

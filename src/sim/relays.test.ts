@@ -75,3 +75,15 @@ test('many links share the budget for hellos, and a death is still known within 
   assert.ok(testbed.runUntil(isDown, { within: seconds(1) }));
   testbed.assertSound();
 });
+
+test('a hub of many leaves tells of them all: their links are the only ones they have', () => {
+  const full = meshTopology(14, { delay: milliseconds(20) });
+  const links = full.links.filter(({ a }) => a === 'n1');
+  const probing = { relays: 'on', backboneFrom: 10 } as const;
+  const testbed = new Testbed({ seed: 1, topology: { ...full, links }, probing });
+  testbed.start();
+  testbed.run(seconds(8));
+  assert.equal(testbed.node('n2').status()!.routes.length, 13);
+  for (let i = 3; i <= 14; i++) assert.ok(roundTrip(testbed, 'n2', `n${i}`)! < 85);
+  testbed.assertSound();
+});

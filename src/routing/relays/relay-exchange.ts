@@ -180,6 +180,13 @@ export class RelayExchange {
     return { relay: this.grid.members[relay]!, rtt: best as Duration, directRtt };
   }
 
+  /** Those of another member; empty for who is none. */
+  rendezvousOf(member: NodeAddress): ReadonlySet<NodeAddress> {
+    const place = this.grid.place(member);
+    if (place === NONE) return new Set();
+    return new Set(this.grid.rendezvousOf(place).map((other) => this.grid.members[other]!));
+  }
+
   /** Unknown members count: they have to be told to become known. */
   isRendezvous(neighbour: NodeAddress): boolean {
     const place = this.grid.place(neighbour);
