@@ -171,6 +171,20 @@ describe('every command says what it documents', { timeout: 180_000 }, () => {
     assert.ok(rows[0].packetsPerSecond > 0);
   });
 
+  test('perf report, show, query, best, profile', async () => {
+    const report = await json('perf report', ['mirror-1', 'fetch', '0.25']);
+    assert.deepEqual([report.to, report.metric, report.value], ['mirror-1', 'fetch', 0.25]);
+    await json('perf report', ['mirror-2', 'fetch', '0.75']);
+    const { rows } = await json('perf show', ['--metric', 'fetch']);
+    assert.deepEqual(rows.map(({ to }) => to).sort(), ['mirror-1', 'mirror-2']);
+    const one = await json('perf query', ['ATL', 'mirror-2']);
+    assert.equal(one.rows[0].metric, 'fetch');
+    const { row } = await json('perf best', ['fetch']);
+    assert.equal(row.to, 'mirror-1');
+    const { rooms } = await json('profile', ['--for', '1s'], { timeoutMs: 20_000 });
+    assert.ok(rooms.length > 0);
+  });
+
   test('link show, link set, log level, reload', async () => {
     const shown = await json('link show');
     assert.equal(shown.links[0].neighbour, 'LAX');

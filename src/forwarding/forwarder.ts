@@ -1,7 +1,7 @@
 /**
  * The packet path of one node. A packet comes off a link as a view into an opened slab, is checked,
  * classified by its flow, and leaves as a copy in the outgoing slab of the next link, where it is
- * sealed with its batch; or it is delivered here. Nothing is allocated per packet.
+ * sealed with its batch; or it is delivered here. Views and records are reused from packet to packet.
  *
  * A packet is forwarded at most once by any node: the flow's duplicate window sees to it, so that
  * routes which disagree for the moment (link state still travelling) cost a packet and never a
