@@ -282,3 +282,14 @@ test('impairments of a lab link change while it runs', async () => {
   await until(() => isLinked(lax, 'ATL'));
   assert.throws(() => lax.impair('SEA', { cut: true }), { code: 'UNKNOWN_DESTINATION' });
 });
+
+test('a founding that was interrupted between root key and membership goes on with the same root', () => {
+  const root = directory();
+  const seed = new Uint8Array(32).fill(7);
+  StateDirectory.open(root, { isCreated: true }).saveRootSeed(seed);
+  const { network } = initNetwork({ state: root, network: 'test', name: 'ATL', isLab: false });
+  assert.equal(network, 'test');
+  assert.deepEqual(StateDirectory.open(root).rootSeed(), seed);
+  const again = { state: root, network: 'test', name: 'ATL', isLab: false };
+  assert.throws(() => initNetwork(again), { code: 'ALREADY_MEMBER' });
+});

@@ -77,7 +77,7 @@ export function initNetwork(options: {
 }): ProvisionReport {
   checkName(options.network, 'network');
   checkName(options.name, 'node');
-  const state = openForNewMember(options.state);
+  const state = openForNewMember(options.state, { isFounding: true });
   const crypto = nodeCrypto();
   const entropy = nodeEntropy();
   const identity = ownIdentity(state);
@@ -86,6 +86,7 @@ export function initNetwork(options: {
     entropy,
     name: options.network,
     isLab: options.isLab,
+    rootSeed: state.rootSeed(),
   });
   state.saveRootSeed(rootSeed);
   const trust = new TrustStore({ crypto, rootKeys: [rootKey], manifest });
@@ -210,12 +211,14 @@ function checkName(name: string, what: string): void {
   );
 }
 
-function openForNewMember(path: string): StateDirectory {
+function openForNewMember(path: string, how = { isFounding: false }): StateDirectory {
   const state = StateDirectory.open(path, { isCreated: true });
   const membership = state.membership();
   // A certificate that ran out is no membership any more; its keys may join again.
   const isMember = membership !== undefined && ownCertificate(membership).ok;
-  if (!isMember && state.rootSeed() === undefined) return state;
+  // A root key without a membership is a founding that was interrupted; the same root goes on with it.
+  const isUnfinished = how.isFounding && membership === undefined;
+  if (!isMember && (isUnfinished || state.rootSeed() === undefined)) return state;
   throw new OverlayError(
     'ALREADY_MEMBER',
     `${path} already belongs to a member: start it with \`overlane up\`, or give the new node another state directory`,

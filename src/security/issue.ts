@@ -90,16 +90,20 @@ export interface NewNetwork {
   readonly manifest: Uint8Array;
 }
 
-/** `name`: as `isNodeName` has it; the caller has told its user when it is not. */
+/**
+ * `name`: as `isNodeName` has it; the caller has told its user when it is not. `rootSeed`: that of a
+ * founding which was interrupted; absent, a new one.
+ */
 export function createNetwork(options: {
   crypto: Crypto;
   entropy: Entropy;
   name: string;
   isLab: boolean;
+  rootSeed?: Uint8Array | undefined;
 }): NewNetwork {
   const { crypto, entropy, name, isLab } = options;
   assert(isNodeName(name), 'a network name is letters, digits and hyphens');
-  const rootSeed = entropy.bytes(SEED_BYTES);
+  const rootSeed = options.rootSeed ?? entropy.bytes(SEED_BYTES);
   const rootKey = crypto.signer(rootSeed).publicKey;
   const digest = crypto.sha256(concatBytes(rootKey, utf8Encode(name)));
   const networkId = digest.slice(0, NETWORK_ID_BYTES);
