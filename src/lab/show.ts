@@ -60,7 +60,7 @@ export interface FlowSummary {
 
 interface Flow {
   readonly meter: FlowMeter;
-  readonly sender: DatagramSocket;
+  sender: DatagramSocket;
   readonly receiver: DatagramSocket;
   readonly port: number;
   readonly lossBySecond: number[];
@@ -148,11 +148,13 @@ export class LabShow implements Stage {
   }
 
   async cut(a: string, b: string): Promise<void> {
+    await this.troubleComes();
     this.impaired.set(linkKey(a, b), 'cut');
     await this.cluster.cut(a, b);
   }
 
   async degrade(a: string, b: string, loss: number): Promise<void> {
+    await this.troubleComes();
     this.impaired.set(linkKey(a, b), `${Math.round(100 * loss)} % loss`);
     await this.cluster.impair(a, b, { loss });
   }
@@ -167,6 +169,7 @@ export class LabShow implements Stage {
   }
 
   async kill(node: string): Promise<void> {
+    await this.troubleComes();
     this.killed.add(node);
     await this.cluster.kill(node);
   }
@@ -175,6 +178,22 @@ export class LabShow implements Stage {
     const nodes = [...this.killed];
     this.killed.clear();
     await Promise.all(nodes.map((node) => this.cluster.restart(node)));
+  }
+
+  /**
+   * Something is about to break. State: where all was well, the twin is put on the route of the moment
+   * and stays there until all is well again: both flows meet the trouble on the same way.
+   */
+  private async troubleComes(): Promise<void> {
+    if (this.impaired.size > 0 || this.killed.size > 0) return;
+    await this.refresh();
+    const path = this.explanation?.route?.path;
+    if (path === undefined || path.join() === this.twinRoute?.join()) return;
+    const { twin } = this.flows;
+    const former = twin.sender;
+    twin.sender = await this.cluster.node(SOURCE).handle.datagram({ routing: { via: path } });
+    this.twinRoute = path;
+    await former.close();
   }
 
   // -- What keys do ----------------------------------------------------------------------------

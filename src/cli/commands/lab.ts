@@ -28,7 +28,7 @@ export const labCommand: DefinedCommand = defineCommand<Flags>({
   path: 'lab',
   brief: 'Run a twelve-city overlay on this machine and watch it reroute',
   description:
-    'Starts twelve real daemons with 32 emulated links between them, sends a flow of 100 packets a second from ATL to LAX beside an unprotected twin that stays on its first route, and breaks things under it. In a terminal it goes on until you quit; otherwise it plays the story once, prints a summary and ends.',
+    'Starts twelve real daemons with 32 emulated links between them, sends a flow of 100 packets a second from ATL to LAX beside an unprotected twin that stays on the route it had when trouble began, and breaks things under it. In a terminal it goes on until you quit; otherwise it plays the story once, prints a summary and ends.',
   examples: [
     { line: 'overlane lab', note: 'what npm start runs' },
     { line: 'overlane lab --no-story', note: 'nothing breaks unless you break it' },
