@@ -12,12 +12,7 @@ import {
   wallTime,
 } from '../../dist/kernel/index.js';
 import { OverlayNode } from '../../dist/node/index.js';
-import {
-  createIdentity,
-  createNetwork,
-  issueCertificate,
-  TrustStore,
-} from '../../dist/security/index.js';
+import { createMember, createNetwork } from '../../dist/security/index.js';
 import { simCrypto, simEntropy } from '../../dist/sim/index.js';
 
 const WALL = wallTime(1_800_000_000_000_000);
@@ -157,24 +152,7 @@ export class Chain {
   place(i, network) {
     const name = `n${i}`;
     const entropy = simEntropy(this.random.split(name));
-    const identity = createIdentity({ crypto: this.crypto, entropy });
-    const { networkId } = new TrustStore({
-      crypto: this.crypto,
-      rootKeys: [network.rootKey],
-      manifest: network.manifest,
-    });
-    const chain = issueCertificate({
-      crypto: this.crypto,
-      entropy,
-      networkId,
-      issuer: { signingSeed: network.rootSeed },
-      subject: {
-        name,
-        identityKey: identity.identityPublicKey,
-        agreementKey: identity.agreementPublicKey,
-      },
-      wall: WALL,
-    });
+    const made = createMember({ crypto: this.crypto, entropy, network, name, wall: WALL });
     const place = {
       remote: remote(i),
       ways: new Map(),
@@ -182,7 +160,7 @@ export class Chain {
       onStream: undefined,
     };
     const options = {
-      identity: { ...identity, chain: chain.value },
+      identity: made.value.identity,
       manifest: network.manifest,
       rootKeys: [network.rootKey],
       epoch: 1,

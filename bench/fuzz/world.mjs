@@ -11,12 +11,7 @@ import {
   wallTime,
 } from '../../dist/kernel/index.js';
 import { OverlayNode } from '../../dist/node/index.js';
-import {
-  createIdentity,
-  createNetwork,
-  issueCertificate,
-  TrustStore,
-} from '../../dist/security/index.js';
+import { createMember, createNetwork } from '../../dist/security/index.js';
 import { simCrypto, simEntropy } from '../../dist/sim/index.js';
 
 export const WALL = wallTime(1_800_000_000_000_000);
@@ -37,8 +32,6 @@ export class World {
       name: 'fuzz',
       isLab: true,
     });
-    const trust = new TrustStore({ ...this, ...this.network, rootKeys: [this.network.rootKey] });
-    this.networkId = trust.networkId;
   }
 
   /** `neighbours`: names of nodes that are there already; others may come later. */
@@ -48,22 +41,16 @@ export class World {
   ) {
     const random = this.random.split(`${name} ${epoch}`);
     const entropy = simEntropy(random);
-    const identity = createIdentity({ crypto: this.crypto, entropy });
-    const chain = issueCertificate({
+    const made = createMember({
       crypto: this.crypto,
       entropy,
-      networkId: this.networkId,
-      issuer: { signingSeed: this.network.rootSeed },
-      subject: {
-        name,
-        identityKey: identity.identityPublicKey,
-        agreementKey: identity.agreementPublicKey,
-      },
+      network: this.network,
+      name,
       wall: WALL,
     });
     const place = { name, remote: underlayAddress(host, 4_600), events: [] };
     const options = {
-      identity: { ...identity, chain: chain.value },
+      identity: made.value.identity,
       manifest: this.network.manifest,
       rootKeys: [this.network.rootKey],
       epoch,

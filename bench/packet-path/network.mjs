@@ -9,12 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { connect } from '../../dist/client/index.js';
 import { DAEMON_NODE_ARGUMENTS, StateDirectory } from '../../dist/daemon/index.js';
 import { wallTime } from '../../dist/kernel/index.js';
-import {
-  createIdentity,
-  createNetwork,
-  issueCertificate,
-  TrustStore,
-} from '../../dist/security/index.js';
+import { createMember, createNetwork } from '../../dist/security/index.js';
 import { nodeCrypto, nodeEntropy } from '../../dist/underlay/index.js';
 import { until } from '../evidence/measure.mjs';
 
@@ -26,32 +21,18 @@ export class Network {
     this.entropy = nodeEntropy();
     const { crypto, entropy } = this;
     this.made = createNetwork({ crypto, entropy, name: 'bench', isLab: true });
-    const { rootKey, manifest } = this.made;
-    this.networkId = new TrustStore({ crypto, rootKeys: [rootKey], manifest }).networkId;
     this.directory = mkdtempSync(join(tmpdir(), 'overlane-bench-'));
     this.daemons = [];
   }
 
   /** What a node of this network needs to start; plain values, so that it can go to another process. */
   member(name) {
-    const { crypto, entropy, networkId, made } = this;
-    const identity = createIdentity({ crypto, entropy });
-    const issued = issueCertificate({
-      crypto,
-      entropy,
-      networkId,
-      issuer: { signingSeed: made.rootSeed },
-      subject: {
-        name,
-        identityKey: identity.identityPublicKey,
-        agreementKey: identity.agreementPublicKey,
-      },
-      wall: wallTime(Date.now() * 1_000),
-    });
-    const { signingSeed, agreementKey } = identity;
+    const { crypto, entropy, made } = this;
+    const wall = wallTime(Date.now() * 1_000);
+    const { identity } = createMember({ crypto, entropy, network: made, name, wall }).value;
     return {
       name,
-      identity: { signingSeed, agreementKey, chain: issued.value },
+      identity,
       manifest: made.manifest,
       rootKeys: [made.rootKey],
     };

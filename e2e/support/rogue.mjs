@@ -5,12 +5,7 @@
  */
 import { Random, readU32, underlayAddress, wallTime } from '../../dist/kernel/index.js';
 import { LinkLayer } from '../../dist/link/index.js';
-import {
-  createIdentity,
-  createNetwork,
-  issueCertificate,
-  TrustStore,
-} from '../../dist/security/index.js';
+import { createMember, createNetwork, TrustStore } from '../../dist/security/index.js';
 import { nodeCrypto, nodeEntropy, systemClock, UdpUnderlay } from '../../dist/underlay/index.js';
 import {
   encodeFlood,
@@ -34,29 +29,18 @@ export function certify({
   fromMs = Date.now(),
   lifetimeMs = 3_600_000,
 }) {
-  const identity = createIdentity({ crypto, entropy });
-  const issued = issueCertificate({
-    crypto,
-    entropy,
-    networkId,
-    issuer: { signingSeed: rootSeed },
-    subject: {
-      name,
-      identityKey: identity.identityPublicKey,
-      agreementKey: identity.agreementPublicKey,
-    },
-    wall: wallTime(fromMs * 1_000),
-    lifetime: lifetimeMs * 1_000,
-  });
-  if (!issued.ok) throw new Error(issued.reason);
-  return { identity, name, chain: issued.value };
+  const wall = wallTime(fromMs * 1_000);
+  const network = { rootSeed, networkId };
+  const lifetime = lifetimeMs * 1_000;
+  const made = createMember({ crypto, entropy, network, name, wall, lifetime });
+  if (!made.ok) throw new Error(made.reason);
+  const { chain, ...identity } = made.value.identity;
+  return { identity, name, chain };
 }
 
 /** A network of somebody else. */
 export function foreignNetwork() {
-  const made = createNetwork({ crypto, entropy, name: 'other', isLab: true });
-  const { networkId } = trustOf({ rootKeys: [made.rootKey], manifest: made.manifest });
-  return { ...made, networkId };
+  return createNetwork({ crypto, entropy, name: 'other', isLab: true });
 }
 
 export const trustOf = ({ rootKeys, manifest }) => new TrustStore({ crypto, rootKeys, manifest });

@@ -81,7 +81,7 @@ export function initNetwork(options: {
   const crypto = nodeCrypto();
   const entropy = nodeEntropy();
   const identity = ownIdentity(state);
-  const { rootSeed, rootKey, manifest } = createNetwork({
+  const { rootSeed, rootKey, networkId, manifest } = createNetwork({
     crypto,
     entropy,
     name: options.network,
@@ -89,11 +89,10 @@ export function initNetwork(options: {
     rootSeed: state.rootSeed(),
   });
   state.saveRootSeed(rootSeed);
-  const trust = new TrustStore({ crypto, rootKeys: [rootKey], manifest });
   const chain = issueCertificate({
     crypto,
     entropy,
-    networkId: trust.networkId,
+    networkId,
     issuer: { signingSeed: rootSeed },
     subject: {
       name: options.name,

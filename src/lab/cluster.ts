@@ -17,7 +17,7 @@ import { stringify } from 'yaml';
 import { connect, type DaemonConnection } from '../client/index.ts';
 import { DAEMON_NODE_ARGUMENTS, type Impairments, StateDirectory } from '../daemon/index.ts';
 import { OverlayError, wallTime } from '../kernel/index.ts';
-import { createIdentity, createNetwork, issueCertificate, TrustStore } from '../security/index.ts';
+import { createMember, createNetwork } from '../security/index.ts';
 import { nodeCrypto, nodeEntropy } from '../underlay/index.ts';
 
 export interface LabLink {
@@ -211,39 +211,21 @@ export class LabCluster {
     const crypto = nodeCrypto();
     const entropy = nodeEntropy();
     const network = createNetwork({ crypto, entropy, name: 'lab', isLab: true });
-    const networkId = new TrustStore({
-      crypto,
-      rootKeys: [network.rootKey],
-      manifest: network.manifest,
-    }).networkId;
     const ports = await freePorts(this.plan.nodes.length);
     const portOf = new Map(this.plan.nodes.map((name, i) => [name, ports[i]!]));
     for (const name of this.plan.nodes) {
-      const identity = createIdentity({ crypto, entropy });
-      const chain = issueCertificate({
-        crypto,
-        entropy,
-        networkId,
-        issuer: { signingSeed: network.rootSeed },
-        subject: {
-          name,
-          identityKey: identity.identityPublicKey,
-          agreementKey: identity.agreementPublicKey,
-        },
-        wall: wallTime(Date.now() * 1_000),
-      });
-      if (!chain.ok) throw new OverlayError('BAD_ARGUMENT', `node ${name}: ${chain.reason}`);
+      const wall = wallTime(Date.now() * 1_000);
+      const made = createMember({ crypto, entropy, network, name, wall });
+      if (!made.ok) throw new OverlayError('BAD_ARGUMENT', `node ${name}: ${made.reason}`);
+      const { chain, ...identity } = made.value.identity;
       const directory = join(this.directory, name);
       mkdirSync(this.directory, { recursive: true, mode: 0o700 });
       const state = StateDirectory.open(directory, { isCreated: true });
-      state.saveIdentity({
-        signingSeed: identity.signingSeed,
-        agreementKey: identity.agreementKey,
-      });
+      state.saveIdentity(identity);
       state.saveMembership({
         rootKeys: [network.rootKey],
         manifest: network.manifest,
-        chain: chain.value,
+        chain,
         joinedThrough: [],
       });
       writeFileSync(join(directory, 'overlane.yaml'), stringify(this.configOf(name, portOf)));

@@ -12,7 +12,7 @@ import {
   wallLater,
   wallTime,
 } from '../kernel/index.ts';
-import { createIdentity, createNetwork, issueCertificate, TrustStore } from '../security/index.ts';
+import { createMember, createNetwork } from '../security/index.ts';
 import { simCrypto, simEntropy } from '../sim/index.ts';
 import type { NodeEvent, NodeOptions, NodeSink } from './contract.ts';
 import { OverlayNode } from './overlay-node.ts';
@@ -24,24 +24,10 @@ const entropy = simEntropy(new Random(4));
 const network = createNetwork({ crypto, entropy, name: 'test', isLab: false });
 
 function memberOptions(name: string, wall: WallTime = WALL): NodeOptions {
-  const identity = createIdentity({ crypto, entropy });
-  const chain = issueCertificate({
-    crypto,
-    entropy,
-    networkId: new TrustStore({ crypto, rootKeys: [network.rootKey], manifest: network.manifest })
-      .networkId,
-    issuer: { signingSeed: network.rootSeed },
-    subject: {
-      name,
-      identityKey: identity.identityPublicKey,
-      agreementKey: identity.agreementPublicKey,
-    },
-    wall,
-    lifetime: seconds(86_400),
-  });
-  assert.ok(chain.ok);
+  const made = createMember({ crypto, entropy, network, name, wall, lifetime: seconds(86_400) });
+  assert.ok(made.ok);
   return {
-    identity: { ...identity, chain: chain.value },
+    identity: made.value.identity,
     manifest: network.manifest,
     rootKeys: [network.rootKey],
     epoch: 1,

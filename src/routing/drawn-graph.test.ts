@@ -1,8 +1,8 @@
-/** Graphs for the property tests of this folder: small, with loss, ties and odd shapes. */
+/** Graphs for the property tests of this room: small, with loss, ties and odd shapes. */
 import fc from 'fast-check';
-import type { Duration, NodeAddress } from '../../kernel/index.ts';
-import type { LinkReport } from '../../wire/index.ts';
-import { buildGraph, type Graph, mutualEdges } from '../graph.ts';
+import type { Duration, NodeAddress } from '../kernel/index.ts';
+import type { LinkReport } from '../wire/index.ts';
+import { buildGraph, type Graph, mutualEdges } from './graph.ts';
 
 export const address = (n: number): NodeAddress => n as NodeAddress;
 
@@ -19,20 +19,34 @@ export interface Drawn {
   readonly links: readonly DrawnLink[];
 }
 
-export const drawnGraph: fc.Arbitrary<Drawn> = fc.integer({ min: 2, max: 7 }).chain((nodes) =>
-  fc.record({
-    nodes: fc.constant(nodes),
-    links: fc.uniqueArray(
-      fc.record({
-        a: fc.integer({ min: 1, max: nodes }),
-        b: fc.integer({ min: 1, max: nodes }),
-        latency: fc.integer({ min: 1, max: 40 }).map((n) => n * 1000),
-        lossAB: fc.constantFrom(0, 0, 5_000, 30_000, 200_000),
-        lossBA: fc.constantFrom(0, 0, 5_000, 30_000, 200_000),
-      }),
-      { maxLength: 20, selector: ({ a, b }) => Math.min(a, b) * 100 + Math.max(a, b) },
-    ),
-  }),
+/** `latencies` in milliseconds and `losses` in ppm are each drawn from. */
+export const drawnGraphs = (
+  nodesMax: number,
+  linksMax: number,
+  latencies: fc.Arbitrary<number>,
+  losses: fc.Arbitrary<number>,
+): fc.Arbitrary<Drawn> =>
+  fc.integer({ min: 2, max: nodesMax }).chain((nodes) =>
+    fc.record({
+      nodes: fc.constant(nodes),
+      links: fc.uniqueArray(
+        fc.record({
+          a: fc.integer({ min: 1, max: nodes }),
+          b: fc.integer({ min: 1, max: nodes }),
+          latency: latencies.map((n) => n * 1000),
+          lossAB: losses,
+          lossBA: losses,
+        }),
+        { maxLength: linksMax, selector: ({ a, b }) => Math.min(a, b) * 100 + Math.max(a, b) },
+      ),
+    }),
+  );
+
+export const drawnGraph: fc.Arbitrary<Drawn> = drawnGraphs(
+  7,
+  20,
+  fc.integer({ min: 1, max: 40 }),
+  fc.constantFrom(0, 0, 5_000, 30_000, 200_000),
 );
 
 export function graphOf({ nodes, links }: Drawn): Graph {

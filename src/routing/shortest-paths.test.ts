@@ -2,60 +2,12 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import type { Duration, NodeAddress } from '../kernel/index.ts';
-import type { LinkReport } from '../wire/index.ts';
-import { buildGraph, diffEdges, type Edge, type Graph, mutualEdges } from './graph.ts';
+import { address, drawnGraphs, graphOf } from './drawn-graph.test.ts';
+import { diffEdges, type Edge, type Graph, mutualEdges } from './graph.ts';
 import { pathOnwards, pathsFrom, pathsTowards, pathTo } from './shortest-paths.ts';
 
-interface Drawn {
-  readonly nodes: number;
-  readonly links: readonly {
-    a: number;
-    b: number;
-    latency: number;
-    lossAB: number;
-    lossBA: number;
-  }[];
-}
-
 /** Few different latencies, so that ties abound. */
-const drawn: fc.Arbitrary<Drawn> = fc.integer({ min: 2, max: 9 }).chain((nodes) =>
-  fc.record({
-    nodes: fc.constant(nodes),
-    links: fc.uniqueArray(
-      fc.record({
-        a: fc.integer({ min: 1, max: nodes }),
-        b: fc.integer({ min: 1, max: nodes }),
-        latency: fc.integer({ min: 1, max: 3 }).map((n) => n * 1000),
-        lossAB: fc.constantFrom(0, 0, 10_000),
-        lossBA: fc.constantFrom(0, 0, 10_000),
-      }),
-      { maxLength: 24, selector: ({ a, b }) => Math.min(a, b) * 100 + Math.max(a, b) },
-    ),
-  }),
-);
-
-const address = (n: number): NodeAddress => n as NodeAddress;
-
-function graphOf({ nodes, links }: Drawn): Graph {
-  const reports = new Map<NodeAddress, Map<NodeAddress, LinkReport>>();
-  for (let n = 1; n <= nodes; n++) reports.set(address(n), new Map());
-  const report = (from: number, to: number, latency: number, loss: number): void => {
-    reports.get(address(from))!.set(address(to), {
-      neighbour: address(to),
-      latency: latency as Duration,
-      jitter: 0 as Duration,
-      lossOutPpm: loss,
-      lossInPpm: 0,
-      mtu: 1400,
-    });
-  };
-  for (const { a, b, latency, lossAB, lossBA } of links) {
-    if (a === b) continue;
-    report(a, b, latency, lossAB);
-    report(b, a, latency, lossBA);
-  }
-  return buildGraph(reports.keys(), mutualEdges(reports));
-}
+const drawn = drawnGraphs(9, 24, fc.integer({ min: 1, max: 3 }), fc.constantFrom(0, 0, 10_000));
 
 /** All best paths by trying every simple path: cost, then hops, then sequence of addresses. */
 function bestByTrying(graph: Graph, source: number, avoided = -1): Map<number, NodeAddress[]> {

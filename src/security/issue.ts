@@ -86,6 +86,7 @@ export interface NewNetwork {
   /** Ed25519 seed of the root. Whoever has it decides who is a member. */
   readonly rootSeed: Uint8Array;
   readonly rootKey: Uint8Array;
+  readonly networkId: Uint8Array;
   /** Signed, version 1. */
   readonly manifest: Uint8Array;
 }
@@ -123,7 +124,7 @@ export function createNetwork(options: {
       policy: new Uint8Array(0),
     },
   });
-  return { rootSeed, rootKey, manifest };
+  return { rootSeed, rootKey, networkId, manifest };
 }
 
 /** Signs a manifest as it is. Its version must exceed that of the one in use. */
@@ -224,6 +225,39 @@ export function issueCertificate(order: CertificateOrder): Result<Uint8Array, Is
   const signature = signer.sign(concatBytes(CERTIFICATE_CONTEXT, body));
   const chain = encodeChain([encodeSignedObject({ body, signature }), ...issuerLinks]);
   return chain.length > CHAIN_BYTES_MAX ? fail('chain-too-long') : ok(chain);
+}
+
+export interface NewMember {
+  readonly address: NodeAddress;
+  readonly identity: {
+    readonly signingSeed: Uint8Array;
+    readonly agreementKey: Uint8Array;
+    readonly chain: Uint8Array;
+  };
+}
+
+/** A new identity and the root's certificate for it, for whoever holds the root's seed: labs, simulations. */
+export function createMember(
+  order: Omit<CertificateOrder, 'networkId' | 'issuer' | 'subject'> & {
+    readonly network: Pick<NewNetwork, 'rootSeed' | 'networkId'>;
+    readonly name: string;
+  },
+): Result<NewMember, IssueRefusal> {
+  const { network, name } = order;
+  const { address, signingSeed, agreementKey, ...keys } = createIdentity(order);
+  const chain = issueCertificate({
+    ...order,
+    networkId: network.networkId,
+    issuer: { signingSeed: network.rootSeed },
+    subject: {
+      name,
+      identityKey: keys.identityPublicKey,
+      agreementKey: keys.agreementPublicKey,
+    },
+  });
+  return chain.ok
+    ? ok({ address, identity: { signingSeed, agreementKey, chain: chain.value } })
+    : chain;
 }
 
 function certificateFor(order: CertificateOrder, issuerKey: Uint8Array): Certificate {

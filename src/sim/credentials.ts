@@ -5,8 +5,7 @@
 import type { Crypto, Entropy, NodeAddress, Random } from '../kernel/index.ts';
 import { assert, seconds } from '../kernel/index.ts';
 import type { NodeIdentity } from '../node/index.ts';
-import { createIdentity, createNetwork, issueCertificate } from '../security/index.ts';
-import { decodeManifest } from '../wire/index.ts';
+import { createMember, createNetwork } from '../security/index.ts';
 import { WALL_START } from './clock.ts';
 
 export interface Credentials {
@@ -28,27 +27,18 @@ export function drawCredentials(options: {
   const { crypto, names } = options;
   const entropy: Entropy = { bytes: (count) => options.random.bytes(count) };
   const network = createNetwork({ crypto, entropy, name: 'simulated', isLab: true });
-  const manifest = decodeManifest(network.manifest)?.manifest;
-  assert(manifest !== undefined, 'a manifest just issued does not decode');
   const members = new Map<string, { identity: NodeIdentity; address: NodeAddress }>();
   for (const name of names) {
-    const identity = createIdentity({ crypto, entropy });
-    const chain = issueCertificate({
+    const made = createMember({
       crypto,
       entropy,
-      networkId: manifest.networkId,
-      issuer: { signingSeed: network.rootSeed },
-      subject: {
-        name,
-        identityKey: identity.identityPublicKey,
-        agreementKey: identity.agreementPublicKey,
-      },
+      network,
+      name,
       wall: WALL_START,
       lifetime: LIFETIME,
     });
-    assert(chain.ok, `cannot certify ${name}`);
-    const { signingSeed, agreementKey, address } = identity;
-    members.set(name, { identity: { signingSeed, agreementKey, chain: chain.value }, address });
+    assert(made.ok, `cannot certify ${name}`);
+    members.set(name, made.value);
   }
   return { manifest: network.manifest, rootKeys: [network.rootKey], members };
 }

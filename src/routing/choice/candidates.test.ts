@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Duration } from '../../kernel/index.ts';
 import { RECOVERY_DEADLINE, RECOVERY_REALTIME, SERVICE_DEFAULT } from '../../wire/index.ts';
+import { address, allPaths, drawnGraph, graphOf } from '../drawn-graph.test.ts';
 import { candidates, scoreOfPath } from './candidates.ts';
-import { address, allPaths, drawnGraph, graphOf } from './drawn-graph.test.ts';
 import type { FlowMetric } from './metrics.ts';
 import { expectedLatency, metricText, parseMetric, scoreOf } from './metrics.ts';
 

@@ -6,8 +6,8 @@ import { Counters } from '../../kernel/index.ts';
 import type { Policy, PolicyRule } from '../../wire/index.ts';
 import { SERVICE_DEFAULT } from '../../wire/index.ts';
 import { candidates } from '../choice/candidates.ts';
-import { address, allPaths, drawnGraph, graphOf } from '../choice/drawn-graph.test.ts';
 import { scoreOf } from '../choice/metrics.ts';
+import { address, allPaths, drawnGraph, graphOf } from '../drawn-graph.test.ts';
 import { pathsFrom, pathTo } from '../shortest-paths.ts';
 import { PolicyTable, permittedBetween, permittedGraph } from './policy-table.ts';
 
