@@ -322,6 +322,8 @@ describe('mistakes have their exit codes', { timeout: 60_000 }, () => {
       ['ping'],
       ['ping', 'LAX', '--count', 'many'],
       ['status', '--nonsense'],
+      ['status', '--x'],
+      ['status', '-9'],
     ])
       assert.equal((await overlane(words, { env })).code, 2, words.join(' '));
   });

@@ -49,6 +49,18 @@ describe('the command line', () => {
     assert.match(run.err, /status/);
   });
 
+  test('a flag that nothing has is a usage error, however it is written', async () => {
+    for (const flag of ['--x', '--x=3', '--xyz', '--_a', '-x', '-xy', '-9', '--9']) {
+      for (const command of COMMANDS) {
+        const run = await runFake([...command.path.split(' '), flag], {});
+        assert.equal(run.exit, EXIT.usage, `overlane ${command.path} ${flag}: ${run.err}`);
+        assert.ok(run.err.includes(flag.startsWith('--') ? flag.slice(0, 3) : flag[1]!), run.err);
+      }
+    }
+    const escaped = await runFake(['status', '--', '--x'], {});
+    assert.equal(escaped.exit, EXIT.noDaemon, 'after -- it is an argument');
+  });
+
   test('an argument that does not parse is a usage error in one line', async () => {
     const run = await runFake(['ping', 'LAX', '--count', 'many'], { daemon: {} });
     assert.equal(run.exit, EXIT.usage);

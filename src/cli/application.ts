@@ -45,7 +45,7 @@ import { versionCommand } from './commands/version.ts';
 import { watchCommand } from './commands/watch.ts';
 import { whyCommand } from './commands/why.ts';
 import { COMPLETE_WORD } from './completion-scripts.ts';
-import type { CliContext } from './context.ts';
+import { type CliContext, complain } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 
 /** In the order in which help and docs/cli.md show them: what a newcomer needs first. */
@@ -147,12 +147,35 @@ function groupRoutes(first: string) {
 /** State: sets `context.process.exitCode`. */
 export async function runCommandLine(words: readonly string[], context: CliContext): Promise<void> {
   if (words[0] === COMPLETE_WORD) return complete(words.slice(1), context);
+  const malformed = malformedFlag(words);
+  if (malformed !== undefined) {
+    complain(context, `No flag registered for ${malformed}`);
+    context.process.exitCode = EXIT.usage;
+    return;
+  }
   await run(application, words, context);
   // The library's own codes are negative: an unknown command, arguments that do not parse.
   const code = Number(context.process.exitCode ?? 0);
   context.process.exitCode =
     code === -4 || code === -5 ? EXIT.usage : code < 0 ? EXIT.internal : code;
 }
+
+/**
+ * The first word that begins as a flag and cannot be one: the library takes `--x` and `-9` for
+ * arguments, and a command would look for a node of that name.
+ */
+function malformedFlag(words: readonly string[]): string | undefined {
+  const end = words.indexOf('--');
+  const considered = end < 0 ? words : words.slice(0, end);
+  return considered.find((word, i) => {
+    if (word.startsWith('--')) return !FLAG.test(word);
+    const isValue = i > 0 && considered[i - 1]!.startsWith('-');
+    return word.length > 1 && word.startsWith('-') && !isValue && !SHORT_FLAGS.test(word);
+  });
+}
+
+const FLAG = /^--[a-z][a-z-.\d_]+(=.*)?$/i;
+const SHORT_FLAGS = /^-[a-z]+(=.*)?$/i;
 
 async function complete(words: readonly string[], context: CliContext): Promise<void> {
   const proposals = await proposeCompletions(application, words, context);

@@ -7,6 +7,7 @@ export type { Link, LinkState } from './link.ts';
 export * from './link-layer.ts';
 export type { LinkStatus, PathStatus } from './link-status.ts';
 export type { LinkMetrics } from './metrics-damper.ts';
+export { PATHS_MAX } from './multipath.ts';
 export * from './options.ts';
 export * from './recovery/options.ts';
 export type { ProtocolTally, RecoveryStatus } from './recovery/recovery-status.ts';

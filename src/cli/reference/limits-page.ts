@@ -9,7 +9,7 @@ import {
   RELIABLE_BYTES_MAX,
   STRANDED_BYTES_MAX,
 } from '../../forwarding/index.ts';
-import { LINK_LIMITS, RELIABLE_IN_FLIGHT_MAX } from '../../link/index.ts';
+import { LINK_LIMITS, PATHS_MAX, RELIABLE_IN_FLIGHT_MAX } from '../../link/index.ts';
 import { ROUTING_LIMITS } from '../../routing/index.ts';
 import { VERIFIED_CHAINS_MAX } from '../../security/index.ts';
 import { SOCKET_LIMITS_DEFAULT } from '../../sockets/index.ts';
@@ -125,6 +125,12 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
   ],
   ['certificate chain', '800 B', 'refuse as malformed', 'routing.certificate-malformed'],
   ['flooded record', '1152 B', 'refuse', 'routing.malformed-record'],
+  [
+    'paths to one neighbour',
+    String(PATHS_MAX),
+    'refuse the handshake',
+    'link.handshake.refused.too-many-paths',
+  ],
   ['replay window of a link session', '2048', 'refuse older packets', 'link.packet.replayed'],
   ['parities waiting to be sent, per link', '64', 'not sent', 'links[].recovery.overflows'],
   ['blocks of frames that parities came for, per link', '32', 'forget the oldest', '-'],
