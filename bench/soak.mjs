@@ -7,12 +7,12 @@
  *
  * Prints a line a minute, and exits 1 with what it found.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Random } from '../dist/kernel/index.js';
 import { continentPlan, LabCluster } from '../dist/lab/index.js';
 import { LabFlow } from './evidence/flow.mjs';
-import { digits, median, pause, until } from './evidence/measure.mjs';
+import { digits, median, pause, processMemory, until } from './evidence/measure.mjs';
 
 const FROM = 'ATL';
 const TO = 'LAX';
@@ -138,8 +138,7 @@ function sample() {
       findings.push(`the daemon at ${name} is gone`);
       continue;
     }
-    const bytes =
-      1_024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+    const bytes = processMemory(pid, 'VmRSS');
     const files = readdirSync(`/proc/${pid}/fd`).length;
     samples.get(name).push({ hours: performance.now() / 3_600_000, bytes, files });
   }

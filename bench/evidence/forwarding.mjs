@@ -1,8 +1,7 @@
 /** What one daemon's forwarding costs and how steady it is: the packet path's bars, fast underlay. */
 import { join } from 'node:path';
 import { measureForwarding, withDaemon } from '../packet-path/forwarding.mjs';
-import { residentBytes } from '../packet-path/processor-time.mjs';
-import { digits, pause } from './measure.mjs';
+import { digits, pause, processMemory } from './measure.mjs';
 
 const RECORDER = new URL('../packet-path/gc-recorder.mjs', import.meta.url).href;
 
@@ -53,7 +52,7 @@ export const forwardingPauses = {
     };
     return withDaemon({ underlay: 'fast', daemonOptions }, async ({ run, daemon }) => {
       const memory = [];
-      const timer = setInterval(() => memory.push(residentBytes(daemon.pid) / 1e6), 1_000);
+      const timer = setInterval(() => memory.push(processMemory(daemon.pid, 'VmRSS') / 1e6), 1_000);
       try {
         const at = { bytes: 200, pid: daemon.pid, rate: 100_000, burst: 16, gcFile };
         const f = await run({ ...at, warmMs: 3_000, measureMs: 1_000 * seconds });

@@ -3,9 +3,8 @@
  * counts per link and direction, with 28 bytes of UDP and IPv4 headers each. Memory: the resident set
  * of every daemon as the kernel has it, after the same time.
  */
-import { readFileSync } from 'node:fs';
 import { continentPlan, LabCluster } from '../../dist/lab/index.js';
-import { digits, median, pause } from './measure.mjs';
+import { digits, median, pause, processMemory } from './measure.mjs';
 
 const HEADER_BYTES = 28;
 const SETTLED_MS = 10_000;
@@ -65,11 +64,11 @@ async function stay(seconds, log) {
       rates.push((8_000 * sent) / (at - was.at));
     }
     const pids = continentPlan().nodes.map((node) => cluster.node(node).pid);
-    const resident = pids.map((pid) => kibibytes(pid, 'VmRSS'));
+    const resident = pids.map((pid) => processMemory(pid, 'VmRSS'));
     log(
       `largest: ${digits(Math.max(...rates) / 1_000)} kbit/s, ${digits(Math.max(...resident) / 1e6)} MB`,
     );
-    return { seconds, rates, resident, peak: pids.map((pid) => kibibytes(pid, 'VmHWM')) };
+    return { seconds, rates, resident, peak: pids.map((pid) => processMemory(pid, 'VmHWM')) };
   } finally {
     await cluster.stop();
   }
@@ -84,7 +83,3 @@ async function counters(cluster) {
   }
   return table;
 }
-
-const kibibytes = (pid, field) =>
-  1_024 *
-  Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);

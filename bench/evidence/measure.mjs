@@ -1,4 +1,5 @@
 /** What the experiments share: waiting for a condition, quantiles, and figures in words. */
+import { readFileSync } from 'node:fs';
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -20,6 +21,11 @@ export function quantile(list, q) {
 }
 
 export const median = (list) => quantile(list, 0.5);
+
+/** Bytes, by the kernel's own accounting. `field`: VmRSS what is resident, VmHWM its peak so far. */
+export const processMemory = (pid, field) =>
+  1_024 *
+  Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
 
 /** Three significant digits at most: more would claim what a shared machine does not give. */
 export const digits = (x) => String(Number(x.toPrecision(3)));

@@ -9,6 +9,7 @@
  */
 import { NodeDriver } from '../../dist/host/node-driver.js';
 import { DatagramBatch, underlayAddress, writeU16, writeU32 } from '../../dist/kernel/index.js';
+import { processorTime } from '../../dist/lab/index.js';
 import { OverlayNode } from '../../dist/node/index.js';
 import { nodeEntropy, systemClock } from '../../dist/underlay/index.js';
 import {
@@ -19,7 +20,6 @@ import {
   NO_ROUTE,
 } from '../../dist/wire/index.js';
 import { readPauses, undisturbed } from './pauses.mjs';
-import { processorTime } from './processor-time.mjs';
 import { openUnderlay } from './underlays.mjs';
 
 const STALLED_MS = 100;

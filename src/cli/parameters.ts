@@ -95,10 +95,25 @@ export function parsePort(text: string): number {
   return port;
 }
 
-export function parseProtocol(text: string): 'tcp' | 'udp' {
-  if (text === 'tcp' || text === 'udp') return text;
-  throw usage(`'${text}' is neither tcp nor udp`);
-}
+export const protocolArgument: ArgumentParameter<'tcp' | 'udp'> = {
+  brief: 'tcp or udp',
+  placeholder: 'tcp|udp',
+  parse(text) {
+    if (text === 'tcp' || text === 'udp') return text;
+    throw usage(`'${text}' is neither tcp nor udp`);
+  },
+  proposeCompletions: () => ['tcp', 'udp'],
+};
+
+/** The words of an id as `list` shows it, `tcp 127.0.0.1:8080`: quoted or not. */
+export const ruleIdArguments = (
+  list: string,
+): { kind: 'array'; minimum: number; maximum: number; parameter: ArgumentParameter<string> } => ({
+  kind: 'array',
+  minimum: 1,
+  maximum: 2,
+  parameter: { brief: `Id, as ${list} shows it`, placeholder: 'ID', parse: String },
+});
 
 /** `loss`, `app:fetch`, `latency*1+loss*20`. */
 export function metricFlag(text: string): string {

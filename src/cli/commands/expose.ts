@@ -2,7 +2,7 @@
 import { OverlayError } from '../../kernel/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
 import { FLOW_FLAGS, type FlowFlags, flowOfFlags } from '../flow-flags.ts';
-import { memberNames, parsePort, parseProtocol } from '../parameters.ts';
+import { memberNames, parsePort, protocolArgument, ruleIdArguments } from '../parameters.ts';
 import { exposesView } from '../views/operation-views.ts';
 
 interface AddFlags extends FlowFlags {
@@ -60,12 +60,7 @@ export const exposeAddCommand: DefinedCommand = defineCommand<
   positional: {
     kind: 'tuple',
     parameters: [
-      {
-        brief: 'tcp or udp',
-        placeholder: 'tcp|udp',
-        parse: parseProtocol,
-        proposeCompletions: () => ['tcp', 'udp'],
-      },
+      protocolArgument,
       { brief: 'Overlay port of this node', placeholder: 'PORT', parse: parsePort },
       { brief: 'Where it leads, HOST:PORT', placeholder: 'TO', parse: String },
     ],
@@ -106,16 +101,7 @@ export const exposeRemoveCommand: DefinedCommand = defineCommand<Record<never, n
   usesDaemon: true,
   examples: [{ line: 'overlane expose remove tcp 80', note: 'id from expose list' }],
   fields: EXPOSE_FIELDS,
-  positional: {
-    kind: 'array',
-    minimum: 1,
-    maximum: 2,
-    parameter: {
-      brief: 'Id, as overlane expose list shows it',
-      placeholder: 'ID',
-      parse: String,
-    },
-  },
+  positional: ruleIdArguments('overlane expose list'),
   async run(context, flags, ...words) {
     const id = words.join(' ');
     const socket = context.daemons.socketPath(flags.socket);

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { OverlayError } from '../../kernel/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
 import { FLOW_FLAGS, type FlowFlags, flowOfFlags } from '../flow-flags.ts';
-import { endpointArgument, parsePort, parseProtocol } from '../parameters.ts';
+import { endpointArgument, parsePort, protocolArgument, ruleIdArguments } from '../parameters.ts';
 import { forwardsView } from '../views/operation-views.ts';
 
 const FORWARD_FIELDS = {
@@ -45,12 +45,7 @@ export const forwardAddCommand: DefinedCommand = defineCommand<
   positional: {
     kind: 'tuple',
     parameters: [
-      {
-        brief: 'tcp or udp',
-        placeholder: 'tcp|udp',
-        parse: parseProtocol,
-        proposeCompletions: () => ['tcp', 'udp'],
-      },
+      protocolArgument,
       { brief: 'PORT or ADDRESS:PORT of this host', placeholder: 'LISTEN', parse: parseListen },
       endpointArgument,
     ],
@@ -89,16 +84,7 @@ export const forwardRemoveCommand: DefinedCommand = defineCommand<Record<never, 
   usesDaemon: true,
   examples: [{ line: 'overlane forward remove tcp 127.0.0.1:8080', note: 'id from forward list' }],
   fields: FORWARD_FIELDS,
-  positional: {
-    kind: 'array',
-    minimum: 1,
-    maximum: 2,
-    parameter: {
-      brief: 'Id, as overlane forward list shows it',
-      placeholder: 'ID',
-      parse: String,
-    },
-  },
+  positional: ruleIdArguments('overlane forward list'),
   async run(context, flags, ...words) {
     const id = words.join(' ');
     const socket = context.daemons.socketPath(flags.socket);
