@@ -183,7 +183,7 @@ function encodedSeeds() {
       wire.encodeSamples([{ from: 'ATL', to: 'LAX', metric: 'm', value: 1.5, ageSeconds: 3 }])
         .bytes,
     ],
-    decodeHello: [helloBody()],
+    decodeHello: [helloBody(wire.blankHello()), helloBody(FULL_HELLO)],
     decodeLossReport: [lossReportBody()],
     decodeRepair: [bytes(80)],
     decodeReliableAck: [
@@ -253,16 +253,20 @@ function parityBody() {
   return frame.subarray(wire.CONTROL_FRAME_HEADER_BYTES);
 }
 
-function helloBody() {
-  const frame = new Uint8Array(wire.HELLO_FRAME_BYTES);
-  const hello = {
-    flags: 1,
-    timestamp: 5_000,
-    echo: 4_000,
-    hold: 900,
-    lossNowPpm: 1,
-    lossToldPpm: 2,
-  };
+const FULL_HELLO = {
+  ...wire.blankHello(),
+  flags: 1,
+  timestamp: 5_000,
+  echo: 4_000,
+  hold: 900,
+  pace: 2_000_000,
+  rtt: 30_000,
+  hasArrivals: true,
+  arrivals: { jitter: 800, burst: 2.5, reorderedPpm: 90, reorderExtent: 3 },
+};
+
+function helloBody(hello) {
+  const frame = new Uint8Array(wire.helloFrameBytes(hello));
   wire.encodeHello(frame, 0, hello);
   return frame.subarray(wire.CONTROL_FRAME_HEADER_BYTES);
 }

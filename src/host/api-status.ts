@@ -112,10 +112,13 @@ export interface LinkStatus {
   readonly sinceMs: number;
   readonly rttMs: number;
   readonly rttMinMs: number;
-  readonly jitterMs: number;
   /** From this node to the neighbour, as the neighbour measures it. */
   readonly lossOut: number;
   readonly lossIn: number;
+  /** How the neighbour's packets arrive here. */
+  readonly incoming: ArrivalStatus;
+  /** How this node's packets arrive there, told every ten seconds; undefined until then. */
+  readonly outgoing: ArrivalStatus | undefined;
   readonly mtu: number;
   /** Silence that would make it dead at the moment. */
   readonly deadAfterMs: number;
@@ -132,6 +135,18 @@ export interface LinkStatus {
   readonly paths: readonly PathStatus[];
 }
 
+/** One direction of a path as its receiver measures it: of hellos and of all packets that pass. */
+export interface ArrivalStatus {
+  /** What the way there varies by from packet to packet (RFC 3550). */
+  readonly jitterMs: number;
+  /** Mean number of packets lost at a time, over minutes; 0: none was lost. */
+  readonly burst: number;
+  /** Share that came behind later ones. */
+  readonly reordered: number;
+  /** Mean number of packets by which those were behind; 0: none was. */
+  readonly reorderExtent: number;
+}
+
 export interface PathStatus {
   /** `host:port` of the far end. */
   readonly remote: string;
@@ -142,6 +157,8 @@ export interface PathStatus {
   readonly rttMs: number;
   readonly lossOut: number;
   readonly lossIn: number;
+  readonly incoming: ArrivalStatus;
+  readonly outgoing: ArrivalStatus | undefined;
   /** Everything by that address is silent: the provider's trouble, not the neighbour's. */
   readonly isProviderTrouble: boolean;
 }

@@ -110,7 +110,10 @@ export interface PerformanceQuery {
   readonly metric?: string;
 }
 
-/** One path and metric; the node's own links are under `rtt-ms`, `loss-out` and `loss-in`. */
+/**
+ * One path and metric. The node's own links are under `rtt-ms`, `mtu`, and in either direction (`-out`,
+ * `-in`) `loss`, `reordered`, `jitter-out-ms`, and where there were losses `burst`.
+ */
 export interface PerformanceRow {
   readonly from: string;
   readonly to: string;

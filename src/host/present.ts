@@ -40,9 +40,10 @@ export function presentLink(link: core.LinkStatus, nameOf: NameOf): api.LinkStat
     sinceMs: presentMs(link.since),
     rttMs: presentMs(link.rtt),
     rttMinMs: presentMs(link.rttMin),
-    jitterMs: presentMs(link.jitter),
     lossOut: share(link.lossOutPpm),
     lossIn: share(link.lossInPpm),
+    incoming: presentArrivals(link.incoming),
+    outgoing: link.outgoing && presentArrivals(link.outgoing),
     mtu: link.mtu,
     deadAfterMs: presentMs(link.deadAfter),
     bytesOut: link.bytesOut,
@@ -60,10 +61,19 @@ export function presentLink(link: core.LinkStatus, nameOf: NameOf): api.LinkStat
       rttMs: presentMs(path.rtt),
       lossOut: share(path.lossOutPpm),
       lossIn: share(path.lossInPpm),
+      incoming: presentArrivals(path.incoming),
+      outgoing: path.outgoing && presentArrivals(path.outgoing),
       isProviderTrouble: path.isProviderTrouble,
     })),
   };
 }
+
+const presentArrivals = (figures: core.LinkStatus['incoming']): api.ArrivalStatus => ({
+  jitterMs: figures.jitter / 1_000,
+  burst: figures.burst,
+  reordered: share(figures.reorderedPpm),
+  reorderExtent: figures.reorderExtent,
+});
 
 function presentRecovery(recovery: core.RecoveryStatus): api.RecoveryStatus {
   const { burst, reorderWait, ...counts } = recovery;

@@ -123,6 +123,8 @@ export class FrameReader {
     this.count(link, gap, now);
     if (gap !== 0) {
       const counter = sealedCounter(slab, start);
+      if (gap > 0) link.path.order.skipped(gap);
+      else link.path.order.overtaken(counter, session.replay);
       this.options.recovery.gap(link, { session, counter, gap, silence }, now);
     }
     const remote = batch.remotes[i]!;
@@ -265,8 +267,10 @@ export class FrameReader {
       if (ack !== undefined) link.path.mtu.acknowledged(ack, now);
       options.measured(link, now);
     } else if (type === FRAME_RELIABLE_ACK) {
+      const { samples } = link.path.rtt;
       if (!options.reliable.receiveAck(link, slab, at, end, now))
         this.refuse('ack-malformed', link.path.remote.key, now);
+      else if (link.path.rtt.samples !== samples) options.measured(link, now);
     } else if (type === FRAME_ENROL_REQUEST || type === FRAME_ENROL_ANSWER)
       this.refuse('frame-not-allowed', link.path.remote.key, now);
     else options.counters.add('link.packet.unknown-frame');

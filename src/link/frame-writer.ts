@@ -74,13 +74,14 @@ export class FrameWriter {
   /** Asks an address that the neighbour was heard from, within what came from there. */
   addressCheck(link: Link, now: Instant): void {
     const { check, rtt } = link.path;
-    const bytes = SEALED_OVERHEAD_BYTES + link.helloBytes;
+    const { helloBytes } = link;
+    const bytes = SEALED_OVERHEAD_BYTES + helloBytes;
     if (check === undefined || !check.take(bytes, rtt.rtt, now)) return;
     const hello = link.path.hello(HELLO_ANSWER_AT_ONCE, now);
     check.asks(hello.timestamp);
     link.packetsOut++;
     link.bytesOut += bytes;
-    const at = this.outgoing.packet(link.current, link.helloBytes, check);
+    const at = this.outgoing.packet(link.current, helloBytes, check);
     encodeHello(this.outgoing.slab, at, hello);
   }
 

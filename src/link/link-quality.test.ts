@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { milliseconds, seconds } from '../kernel/index.ts';
+import { DATA_RECOVERY_AT, FRAME_DATA, RECOVERY_RELIABLE } from '../wire/index.ts';
 import { both, linkedPair } from './harness.test.ts';
 
 test('an idle link costs less than 8 kbit/s each way, headers included', () => {
@@ -121,4 +122,40 @@ test('reordering is not loss', () => {
   }
   assert.equal(b.layer.facts.metrics(a.address)!.lossInPpm, 0);
   assert.ok(b.layer.status(world.now)[0]!.lossInPpm < 2_000);
+});
+
+test('where hellos are slow, traffic that is acknowledged shows a longer way within a second', () => {
+  const slow = { limits: { helloBudget: 60 } };
+  for (const hasTraffic of [false, true]) {
+    const { world, a, b } = linkedPair(1, { a: slow, b: slow });
+    world.run(seconds(60));
+    both(world, a, b, { delay: milliseconds(40) });
+    const frame = new Uint8Array(100);
+    frame[0] = FRAME_DATA;
+    frame[DATA_RECOVERY_AT] = RECOVERY_RELIABLE << 4;
+    const start = world.now;
+    const isKnown = (): boolean => a.layer.status(world.now)[0]!.rtt > 70_000;
+    while (!isKnown() && world.now - start < seconds(3)) {
+      if (hasTraffic) a.layer.reliable.sendReliable(b.address, { frame, length: 100 }, world.now);
+      a.layer.flush(world.now);
+      world.run(milliseconds(20));
+    }
+    assert.equal(isKnown(), hasTraffic);
+    assert.ok(!hasTraffic || world.now - start < seconds(1.5), `${world.now - start}`);
+  }
+});
+
+test('with hellos at the default pace a busy link is measured as a quiet one is', () => {
+  const { world, a, b } = linkedPair();
+  const { samples } = a.layer.facts.linkTo(b.address)!.path.rtt;
+  const frame = new Uint8Array(100);
+  frame[0] = FRAME_DATA;
+  frame[DATA_RECOVERY_AT] = RECOVERY_RELIABLE << 4;
+  for (let i = 0; i < 1_000; i++) {
+    a.layer.reliable.sendReliable(b.address, { frame, length: 100 }, world.now);
+    a.layer.flush(world.now);
+    world.run(milliseconds(10));
+  }
+  const taken = a.layer.facts.linkTo(b.address)!.path.rtt.samples - samples;
+  assert.ok(taken >= 90 && taken <= 125, `${taken}`);
 });

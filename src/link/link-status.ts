@@ -1,4 +1,6 @@
 import type { Duration, Instant, NodeAddress, UnderlayAddress } from '../kernel/index.ts';
+import type { ArrivalFigures } from '../wire/index.ts';
+import { blankArrivals } from '../wire/index.ts';
 import type { Slot } from './dialer.ts';
 import type { Link } from './link.ts';
 import type { RecoveryStatus } from './recovery/recovery-status.ts';
@@ -11,10 +13,13 @@ export interface LinkStatus {
   readonly since: Duration;
   readonly rtt: Duration;
   readonly rttMin: Duration;
-  readonly jitter: Duration;
   /** Parts per million, this node to the neighbour, as the neighbour measures it. */
   readonly lossOutPpm: number;
   readonly lossInPpm: number;
+  /** How the neighbour's packets arrive here. */
+  readonly incoming: Readonly<ArrivalFigures>;
+  /** How this node's arrive there; undefined until the neighbour has told. */
+  readonly outgoing: Readonly<ArrivalFigures> | undefined;
   /** Datagram bytes that pass. */
   readonly mtu: number;
   /** Silence that would make it dead at the moment. */
@@ -41,9 +46,13 @@ export interface PathStatus {
   readonly rtt: Duration;
   readonly lossOutPpm: number;
   readonly lossInPpm: number;
+  readonly incoming: Readonly<ArrivalFigures>;
+  readonly outgoing: Readonly<ArrivalFigures> | undefined;
   /** The whole local socket is silent: a provider's trouble, not the neighbour's. */
   readonly isProviderTrouble: boolean;
 }
+
+const NO_ARRIVALS = { incoming: blankArrivals(), outgoing: undefined };
 
 interface LinkRowsInput {
   readonly links: ReadonlyMap<NodeAddress, Link>;
@@ -76,7 +85,7 @@ function lostPaths(
   paths: readonly Link[],
   { slots, isTroubled }: LinkRowsInput,
 ): PathStatus[] {
-  const none = { rtt: 0 as Duration, lossOutPpm: 0, lossInPpm: 0 };
+  const none = { rtt: 0 as Duration, lossOutPpm: 0, lossInPpm: 0, ...NO_ARRIVALS };
   const rows: PathStatus[] = [];
   for (const { isOneOfSeveral, address, spec } of slots) {
     const [remote] = spec.remotes;
@@ -98,6 +107,8 @@ function pathRow({ path, state, isSpare }: Link, { isTroubled }: LinkRowsInput):
     rtt: path.rtt.rtt,
     lossOutPpm: Math.max(path.lossOutNowPpm, path.lossOutToldPpm),
     lossInPpm: Math.max(path.loss.slowPpm, path.loss.toldPpm),
+    incoming: path.arrivals,
+    outgoing: path.arrivalsTold,
     isProviderTrouble: isTroubled(path.local),
   };
 }
@@ -112,9 +123,10 @@ export function linkStatus(link: Link, slot: Slot | undefined, now: Instant): Li
     since: (now - link.stateSince) as Duration,
     rtt: path.rtt.rtt,
     rttMin: path.rtt.rttMin,
-    jitter: path.rtt.jitter,
     lossOutPpm: Math.max(path.lossOutNowPpm, path.lossOutToldPpm),
     lossInPpm: Math.max(path.loss.slowPpm, path.loss.toldPpm),
+    incoming: path.arrivals,
+    outgoing: path.arrivalsTold,
     mtu: link.mtu,
     deadAfter: path.detector.deadAfter,
     bytesOut: link.bytesOut,
@@ -139,9 +151,9 @@ export function slotStatus(slot: Slot, now: Instant): LinkStatus {
     since: (now - slot.since) as Duration,
     rtt: none,
     rttMin: none,
-    jitter: none,
     lossOutPpm: 0,
     lossInPpm: 0,
+    ...NO_ARRIVALS,
     mtu: 0,
     deadAfter: none,
     bytesOut: 0,

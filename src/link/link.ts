@@ -10,13 +10,7 @@
  */
 import type { Duration, Instant, NodeAddress, Random } from '../kernel/index.ts';
 import type { Member } from '../security/index.ts';
-import {
-  HELLO_ANSWER_AT_ONCE,
-  HELLO_FRAME_BYTES,
-  HELLO_HURRY,
-  HELLO_PACED_FRAME_BYTES,
-  HELLO_SPARE,
-} from '../wire/index.ts';
+import { HELLO_ANSWER_AT_ONCE, HELLO_HURRY, HELLO_SPARE } from '../wire/index.ts';
 import type { LinkMetrics } from './metrics-damper.ts';
 import { MetricsDamper } from './metrics-damper.ts';
 import type { LinkLimits, LinkTimers } from './options.ts';
@@ -187,7 +181,8 @@ export class Link {
     const { probeInterval } = this.options.timers;
     const { helloInterval } = this;
     const isAnswer = this.state === 'up' && now < this.helloAt - helloInterval / 4;
-    const { loss } = this.path;
+    const { loss, order } = this.path;
+    order.roll(this.packetsIn, now);
     const isUrging = loss.isCurious && loss.arrivalsPerSecond < HURRY_BELOW_PER_SECOND;
     let flags = isUrging ? HELLO_HURRY : 0;
     let interval: number = helloInterval;
@@ -234,7 +229,7 @@ export class Link {
 
   /** Of a hello that leaves now. */
   get helloBytes(): number {
-    return this.path.pace > 0 ? HELLO_PACED_FRAME_BYTES : HELLO_FRAME_BYTES;
+    return this.path.helloBytes;
   }
 
   /** What the neighbour's hello says of this path. */

@@ -3,9 +3,10 @@
  * for now; all estimators live here so that a multihomed link can have several.
  */
 import type { Duration, Instant, UnderlayAddress } from '../kernel/index.ts';
-import type { Hello } from '../wire/index.ts';
-import { blankHello, HELLO_HOLD_MAX, HELLO_HOLD_NONE } from '../wire/index.ts';
+import type { ArrivalFigures, Hello } from '../wire/index.ts';
+import { blankHello, HELLO_HOLD_MAX, HELLO_HOLD_NONE, helloFrameBytes } from '../wire/index.ts';
 import { AddressCheck } from './address-check.ts';
+import { ArrivalOrder } from './arrival-order.ts';
 import { FailureDetector } from './failure-detector.ts';
 import { LossEstimator } from './loss-estimator.ts';
 import type { LinkMetrics } from './metrics-damper.ts';
@@ -16,12 +17,18 @@ import { RttEstimator } from './rtt-estimator.ts';
 /** Echoes held back longer than this say nothing about the round trip. */
 const HOLD_USEFUL_MAX = 5_000_000;
 const RTT_PLAUSIBLE_MAX = 10_000_000;
+/** Between hellos that tell how packets arrive; the first one soon, for those who look at a new link. */
+const ARRIVALS_INTERVAL = 10_000_000;
+const ARRIVALS_FIRST = 1_000_000;
+/** Round trips of passing traffic are taken where hellos leave a gap so many default intervals long. */
+const PASSIVE_GAP = 2;
 
 export class Path {
   remote: UnderlayAddress;
   local: number;
   readonly rtt: RttEstimator = new RttEstimator();
   readonly loss: LossEstimator = new LossEstimator();
+  readonly order: ArrivalOrder = new ArrivalOrder();
   readonly mtu: MtuProbe;
   readonly detector: FailureDetector;
   /** Losses of what we send, as the neighbour reports them. */
@@ -31,6 +38,8 @@ export class Path {
   pace = 0;
   /** What the neighbour measured last of this path, microseconds; -1 where it does not say. */
   rttTold = -1;
+  /** How what we send arrives, as the neighbour told last. */
+  arrivalsTold: ArrivalFigures | undefined;
   private readonly helloInterval: Duration;
   /** Another address that the neighbour was heard from and that has not answered yet. */
   check: AddressCheck | undefined;
@@ -39,6 +48,10 @@ export class Path {
   private helloClock = -1;
   private newestHelloTimestamp = 0;
   private newestHelloAt: Instant | undefined;
+  private arrivalsAt: number;
+  /** The next hello tells how packets arrive. */
+  private owesArrivals = false;
+  private roundTripAt = 0;
 
   constructor(
     at: { remote: UnderlayAddress; local: number },
@@ -48,6 +61,7 @@ export class Path {
     this.remote = at.remote;
     this.local = at.local;
     this.helloInterval = options.timers.helloInterval;
+    this.arrivalsAt = now + ARRIVALS_FIRST;
     this.mtu = new MtuProbe(options.limits, now);
     this.detector = new FailureDetector(options.timers, now);
   }
@@ -77,7 +91,12 @@ export class Path {
     return true;
   }
 
-  /** What a hello leaving now says. The object is reused by the next call. */
+  /** Of a hello that leaves now. */
+  get helloBytes(): number {
+    return helloFrameBytes({ pace: this.pace, hasArrivals: this.owesArrivals });
+  }
+
+  /** What a hello leaving now says, `helloBytes` long. The object is reused by the next call. */
   hello(flags: number, now: Instant): Hello {
     this.loss.roll(now);
     const hello = this.outgoing;
@@ -93,6 +112,12 @@ export class Path {
     hello.lossToldPpm = this.loss.toldPpm;
     hello.pace = this.pace;
     hello.rtt = this.rtt.samples === 0 ? -1 : this.rtt.latest;
+    hello.hasArrivals = this.owesArrivals;
+    if (this.owesArrivals) {
+      Object.assign(hello.arrivals, this.arrivals);
+      this.owesArrivals = false;
+      this.arrivalsAt = now + ARRIVALS_INTERVAL;
+    }
     return hello;
   }
 
@@ -106,6 +131,8 @@ export class Path {
       this.lossOutNowPpm = hello.lossNowPpm;
       this.lossOutToldPpm = hello.lossToldPpm;
       this.rttTold = hello.rtt;
+      if (hello.hasArrivals) this.arrivalsTold = { ...hello.arrivals };
+      this.owesArrivals ||= now >= this.arrivalsAt;
       // The slower end sets how long silence means nothing; codes are exact to 3 %.
       const peerPace = Math.max(this.helloInterval, Math.round(hello.pace * 1.03));
       this.detector.pace(Math.max(peerPace, this.pace) as Duration);
@@ -113,6 +140,24 @@ export class Path {
     }
     if (hello.hold !== HELLO_HOLD_NONE) this.receiveEcho(hello, now);
     this.adapt();
+  }
+
+  /**
+   * A round trip of passing traffic: a packet that had to be acknowledged, less the time its
+   * acknowledgement was held. False: hellos are fresh enough. With those every 100 ms nothing is taken, so
+   * that a busy link is measured as a quiet one is; on links of a big mesh, whose hellos are
+   * seconds apart, traffic makes the figures fresh.
+   */
+  passingRoundTrip(rtt: Duration, now: Instant): boolean {
+    if (now - this.roundTripAt < PASSIVE_GAP * this.helloInterval) return false;
+    this.sampleRoundTrip(rtt, now);
+    return true;
+  }
+
+  /** How packets arrive here. */
+  get arrivals(): ArrivalFigures {
+    const { burst, reorderedPpm, reorderExtent } = this.order;
+    return { jitter: this.rtt.jitter, burst, reorderedPpm, reorderExtent };
   }
 
   /** The failure detector follows what is measured. */
@@ -142,6 +187,11 @@ export class Path {
     this.detector.echoed((now - ago) as Instant);
     const rtt = ago - hello.hold;
     if (rtt < 0 || hello.hold > HOLD_USEFUL_MAX) return;
-    this.rtt.sample(rtt as Duration, now);
+    this.sampleRoundTrip(rtt as Duration, now);
+  }
+
+  private sampleRoundTrip(rtt: Duration, now: Instant): void {
+    this.roundTripAt = now;
+    this.rtt.sample(rtt, now);
   }
 }

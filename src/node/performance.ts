@@ -5,7 +5,7 @@
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import { BoundedQueue, inMilliseconds, later, seconds } from '../kernel/index.ts';
-import type { LinkLayer } from '../link/index.ts';
+import type { LinkLayer, LinkStatus } from '../link/index.ts';
 import type {
   LinkStateRouting,
   PerformanceFilter,
@@ -18,12 +18,25 @@ import { decodeSamples, encodeSamples, FRAME_PERFORMANCE } from '../wire/index.t
 import type { NodeOptions } from './contract.ts';
 
 /** Names of the metrics that a node reports of its own links. */
-export const LINK_METRICS = { rtt: 'rtt-ms', lossOut: 'loss-out', lossIn: 'loss-in' } as const;
+export const LINK_METRICS = {
+  rtt: 'rtt-ms',
+  lossOut: 'loss-out',
+  lossIn: 'loss-in',
+  jitterOut: 'jitter-out-ms',
+  jitterIn: 'jitter-in-ms',
+  burstOut: 'burst-out',
+  burstIn: 'burst-in',
+  reorderedOut: 'reordered-out',
+  reorderedIn: 'reordered-in',
+  mtu: 'mtu',
+} as const;
 
 const FEED_INTERVAL: Duration = seconds(10);
 const SHARE_DELAY: Duration = seconds(1);
 /** Samples waiting to be shared; the oldest go. */
 export const SHARED_WAITING_MAX = 256;
+/** With more waiting, what applications reported goes before what this node measures of its links. */
+const LINK_SAMPLES_WAITING_MAX = SHARED_WAITING_MAX / 2;
 
 /** What a node offers of it. */
 export interface PerformanceApi {
@@ -79,7 +92,11 @@ export class NodePerformance implements PerformanceApi {
     sample: Omit<PerformanceSample, 'from'> & { readonly from?: string },
     now: Instant,
   ): boolean {
-    return this.add({ ...sample, from: sample.from ?? this.options.self.name }, now);
+    const whole = { ...sample, from: sample.from ?? this.options.self.name };
+    this.latest = now;
+    if (!this.database.report(whole, now)) return false;
+    this.offer(whole, now);
+    return true;
   }
 
   query(filter: PerformanceFilter, now: Instant): PerformanceSummary[] {
@@ -112,13 +129,10 @@ export class NodePerformance implements PerformanceApi {
     return this.shareAt === undefined || this.shareAt > this.feedAt ? this.feedAt : this.shareAt;
   }
 
-  private add(sample: PerformanceSample, now: Instant): boolean {
-    this.latest = now;
-    if (!this.database.report(sample, now)) return false;
-    if (this.shareWith.length === 0) return true;
+  private offer(sample: PerformanceSample, now: Instant): void {
+    if (this.shareWith.length === 0) return;
     this.waiting.push({ ...sample, at: now });
     this.shareAt ??= later(now, SHARE_DELAY);
-    return true;
   }
 
   private feed(links: LinkLayer, now: Instant): void {
@@ -127,9 +141,11 @@ export class NodePerformance implements PerformanceApi {
     for (const link of links.status(now)) {
       if (link.state !== 'up' || link.name === undefined) continue;
       const path = { from: this.options.self.name, to: link.name };
-      this.add({ ...path, metric: LINK_METRICS.rtt, value: inMilliseconds(link.rtt) }, now);
-      this.add({ ...path, metric: LINK_METRICS.lossOut, value: link.lossOutPpm / 1e6 }, now);
-      this.add({ ...path, metric: LINK_METRICS.lossIn, value: link.lossInPpm / 1e6 }, now);
+      for (const [metric, value] of linkFigures(link)) {
+        const sample = { ...path, metric, value };
+        const isKept = this.database.report(sample, now);
+        if (isKept && this.waiting.length < LINK_SAMPLES_WAITING_MAX) this.offer(sample, now);
+      }
     }
   }
 
@@ -152,4 +168,23 @@ export class NodePerformance implements PerformanceApi {
   private nameOf(address: NodeAddress): string {
     return this.options.routing.memberAt(address)?.name ?? '';
   }
+}
+
+/** What is known of a link, by metric; nothing is said of bursts where nothing was lost. */
+function linkFigures(link: LinkStatus): (readonly [metric: string, value: number])[] {
+  const { rtt, lossOutPpm, lossInPpm, incoming, outgoing, mtu } = link;
+  const figures: (readonly [string, number])[] = [
+    [LINK_METRICS.rtt, inMilliseconds(rtt)],
+    [LINK_METRICS.lossOut, lossOutPpm / 1e6],
+    [LINK_METRICS.lossIn, lossInPpm / 1e6],
+    [LINK_METRICS.mtu, mtu],
+    [LINK_METRICS.jitterIn, incoming.jitter / 1e3],
+    [LINK_METRICS.reorderedIn, incoming.reorderedPpm / 1e6],
+  ];
+  if (incoming.burst > 0) figures.push([LINK_METRICS.burstIn, incoming.burst]);
+  if (outgoing === undefined) return figures;
+  figures.push([LINK_METRICS.jitterOut, outgoing.jitter / 1e3]);
+  figures.push([LINK_METRICS.reorderedOut, outgoing.reorderedPpm / 1e6]);
+  if (outgoing.burst > 0) figures.push([LINK_METRICS.burstOut, outgoing.burst]);
+  return figures;
 }

@@ -27,7 +27,16 @@ test('nodes that name each other share what their applications report; others he
   const own = testbed.node('n3').call((node, now) => node.performance.query({ from: 'n3' }, now));
   assert.deepEqual(
     own?.map(({ metric, to }) => `${metric} ${to}`),
-    ['loss-in n2', 'loss-out n2', 'rtt-ms n2'],
+    [
+      'jitter-in-ms n2',
+      'jitter-out-ms n2',
+      'loss-in n2',
+      'loss-out n2',
+      'mtu n2',
+      'reordered-in n2',
+      'reordered-out n2',
+      'rtt-ms n2',
+    ],
   );
   testbed.assertSound();
 });

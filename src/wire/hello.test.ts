@@ -10,8 +10,10 @@ import {
   encodeHello,
   HELLO_BODY_BYTES,
   HELLO_FRAME_BYTES,
+  HELLO_FULL_FRAME_BYTES,
   HELLO_HOLD_NONE,
   HELLO_PACED_FRAME_BYTES,
+  helloFrameBytes,
 } from './hello.ts';
 import { CONTROL_FRAME_HEADER_BYTES, FRAME_HELLO } from './packet-types.ts';
 
@@ -20,9 +22,9 @@ const vectors: readonly { name: string; hex: string; value: Partial<Hello> }[] =
 );
 
 function frameOf(hello: Hello): Uint8Array {
-  const frame = new Uint8Array(HELLO_PACED_FRAME_BYTES);
+  const frame = new Uint8Array(helloFrameBytes(hello));
   encodeHello(frame, 0, hello);
-  return hello.pace > 0 ? frame : frame.subarray(0, HELLO_FRAME_BYTES);
+  return frame;
 }
 
 for (const { name, hex, value } of vectors) {
@@ -45,6 +47,8 @@ test('a hello survives the wire, its losses to within 16 parts per million', () 
     lossToldPpm: fc.nat(1_000_000),
     pace: fc.constant(0),
     rtt: fc.constant(-1),
+    hasArrivals: fc.constant(false),
+    arrivals: fc.constant(blankHello().arrivals),
   });
   fc.assert(
     fc.property(hellos, fc.nat(40), (hello, at) => {
@@ -55,7 +59,7 @@ test('a hello survives the wire, its losses to within 16 parts per million', () 
       assert.equal(decodeHello(out, slab, at + 3, at + HELLO_FRAME_BYTES), true);
       const { lossNowPpm, lossToldPpm, ...exact } = out;
       for (const [name, value] of Object.entries(exact))
-        assert.equal(value, hello[name as keyof Hello]);
+        assert.deepEqual(value, hello[name as keyof Hello]);
       assert.ok(Math.abs(lossNowPpm - hello.lossNowPpm) <= 8);
       assert.ok(Math.abs(lossToldPpm - hello.lossToldPpm) <= 8);
     }),
@@ -85,6 +89,30 @@ test('a slow hello tells its pace and what its sender measures, to within 3.3 pe
       assert.ok(Math.abs(out.pace - pace) <= 0.033 * pace + 8);
       if (rtt < 0) assert.equal(out.rtt, -1);
       else assert.ok(Math.abs(out.rtt - rtt) <= 0.033 * rtt + 8);
+    }),
+  );
+});
+
+test('a hello tells how packets arrive, each figure to within half of its step', () => {
+  const arrivals = fc.record({
+    jitter: fc.integer({ min: 0, max: 1_000_000 }),
+    burst: fc.double({ min: 0, max: 4_000, noNaN: true }),
+    reorderedPpm: fc.nat(1_000_000),
+    reorderExtent: fc.double({ min: 0, max: 4_000, noNaN: true }),
+  });
+  const pace = fc.oneof(fc.constant(0), fc.integer({ min: 300, max: 14_000_000 }));
+  fc.assert(
+    fc.property(arrivals, pace, (told, paced) => {
+      const frame = frameOf({ ...blankHello(), pace: paced, hasArrivals: true, arrivals: told });
+      assert.equal(frame.length, HELLO_FULL_FRAME_BYTES);
+      const out = blankHello();
+      assert.ok(decodeHello(out, frame, 3, frame.length));
+      assert.equal(out.hasArrivals, true);
+      assert.equal(out.pace === 0, paced === 0);
+      assert.ok(Math.abs(out.arrivals.jitter - told.jitter) <= 8);
+      assert.ok(Math.abs(out.arrivals.burst - told.burst) <= 1 / 32);
+      assert.ok(Math.abs(out.arrivals.reorderedPpm - told.reorderedPpm) <= 8);
+      assert.ok(Math.abs(out.arrivals.reorderExtent - told.reorderExtent) <= 1 / 32);
     }),
   );
 });

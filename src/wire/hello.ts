@@ -15,7 +15,11 @@
  *   +---------------+-------------------------------+---------------+
  *   | ... loss now  |   loss told                   | pace          | 16
  *   +---------------+-------------------------------+---------------+
- *   | RTT           |                                                 20
+ *   | RTT           | jitter                        | burst ...     | 20
+ *   +---------------+-------------------------------+---------------+
+ *   | ... burst     | reordered                     | extent ...    | 24
+ *   +---------------+-------------------------------+---------------+
+ *   | ... extent    |                                                 28
  *   +---------------+
  *
  * Flags: 1 answer at once; 2 hurry: send hellos faster for a moment, a loss is being looked into; 4
@@ -24,7 +28,10 @@
  * 1/65535: `now` over a sliding window, `told` after damping, which is what routing is to use.
  * Pace and RTT are there only where the sender's hellos are slower than the default, because it has
  * many links: the time between them, so that the receiver does not take it for dead, and the last
- * round-trip time it measured of this link. Both are latency codes (`latency-code.ts`).
+ * round-trip time it measured of this link. Both are latency codes (`latency-code.ts`). Now and then a
+ * hello also tells how the receiver's packets arrive at its sender (with no pace where that is the
+ * default): interarrival jitter in steps of 16 us, mean packets lost at a time in 1/16, share that came
+ * behind later ones in 1/65535, mean counters by which they did in 1/16. All four saturate.
  * A longer body is accepted and the rest ignored, so that fields can be added.
  */
 import { readU16, readU32, writeU16, writeU32 } from '../kernel/index.ts';
@@ -36,6 +43,9 @@ export const HELLO_FRAME_BYTES: number = CONTROL_FRAME_HEADER_BYTES + HELLO_BODY
 /** Of a hello that tells its sender's pace. */
 export const HELLO_PACED_BODY_BYTES: number = HELLO_BODY_BYTES + 2;
 export const HELLO_PACED_FRAME_BYTES: number = HELLO_FRAME_BYTES + 2;
+const HELLO_FULL_BODY_BYTES = HELLO_PACED_BODY_BYTES + 8;
+/** Of a hello that tells how packets arrive. */
+export const HELLO_FULL_FRAME_BYTES: number = CONTROL_FRAME_HEADER_BYTES + HELLO_FULL_BODY_BYTES;
 
 export const HELLO_ANSWER_AT_ONCE = 1;
 export const HELLO_HURRY = 2;
@@ -44,6 +54,25 @@ export const HELLO_SPARE = 4;
 export const HELLO_HOLD_NONE = 0xff_ffff;
 /** Longer holds are written as this: about 16.8 s. */
 export const HELLO_HOLD_MAX = 0xff_fffe;
+
+/** How packets arrive, as their receiver measures it. */
+export interface ArrivalFigures {
+  /** Microseconds, interarrival jitter of RFC 3550: what the way there varies by. */
+  jitter: number;
+  /** Mean number of packets lost at a time; 0: none seen lost. */
+  burst: number;
+  /** Parts per million that came behind later ones. */
+  reorderedPpm: number;
+  /** Mean number of packets by which those were behind. */
+  reorderExtent: number;
+}
+
+export const blankArrivals = (): ArrivalFigures => ({
+  jitter: 0,
+  burst: 0,
+  reorderedPpm: 0,
+  reorderExtent: 0,
+});
 
 export interface Hello {
   flags: number;
@@ -58,6 +87,9 @@ export interface Hello {
   pace: number;
   /** What the sender measured last of this link, microseconds; -1 where it has nothing. */
   rtt: number;
+  /** Whether it tells `arrivals`. */
+  hasArrivals: boolean;
+  readonly arrivals: ArrivalFigures;
 }
 
 /** A hello to decode into, so that receiving one allocates nothing. */
@@ -70,16 +102,30 @@ export const blankHello = (): Hello => ({
   lossToldPpm: 0,
   pace: 0,
   rtt: -1,
+  hasArrivals: false,
+  arrivals: blankArrivals(),
 });
 
 const toShare = (ppm: number): number =>
   Math.min(65535, Math.round((Math.max(0, ppm) * 65535) / 1_000_000));
 const toPpm = (share: number): number => Math.round((share * 1_000_000) / 65535);
+const JITTER_STEP = 16;
+const PACKET_STEPS = 16;
+const steps = (value: number): number => Math.min(65535, Math.round(value));
 
-/** Writes the whole frame, header included: `HELLO_FRAME_BYTES`, two more where it tells its pace. */
+/** Length of the whole frame, header included. */
+export function helloFrameBytes({
+  pace,
+  hasArrivals,
+}: Pick<Hello, 'pace' | 'hasArrivals'>): number {
+  if (hasArrivals) return HELLO_FULL_FRAME_BYTES;
+  return pace > 0 ? HELLO_PACED_FRAME_BYTES : HELLO_FRAME_BYTES;
+}
+
+/** Writes the whole frame, `helloFrameBytes` long. */
 export function encodeHello(bytes: Uint8Array, at: number, hello: Hello): void {
   bytes[at] = FRAME_HELLO;
-  writeU16(bytes, at + 1, hello.pace > 0 ? HELLO_PACED_BODY_BYTES : HELLO_BODY_BYTES);
+  writeU16(bytes, at + 1, helloFrameBytes(hello) - CONTROL_FRAME_HEADER_BYTES);
   bytes[at + 3] = hello.flags;
   writeU32(bytes, at + 4, hello.timestamp);
   writeU32(bytes, at + 8, hello.echo);
@@ -87,9 +133,15 @@ export function encodeHello(bytes: Uint8Array, at: number, hello: Hello): void {
   writeU16(bytes, at + 13, hello.hold & 0xffff);
   writeU16(bytes, at + 15, toShare(hello.lossNowPpm));
   writeU16(bytes, at + 17, toShare(hello.lossToldPpm));
-  if (hello.pace === 0) return;
-  bytes[at + 19] = encodeLatencyCode(hello.pace);
+  if (hello.pace === 0 && !hello.hasArrivals) return;
+  bytes[at + 19] = hello.pace === 0 ? LATENCY_CODE_NONE : encodeLatencyCode(hello.pace);
   bytes[at + 20] = hello.rtt < 0 ? LATENCY_CODE_NONE : encodeLatencyCode(hello.rtt);
+  if (!hello.hasArrivals) return;
+  const { jitter, burst, reorderedPpm, reorderExtent } = hello.arrivals;
+  writeU16(bytes, at + 21, steps(jitter / JITTER_STEP));
+  writeU16(bytes, at + 23, steps(burst * PACKET_STEPS));
+  writeU16(bytes, at + 25, toShare(reorderedPpm));
+  writeU16(bytes, at + 27, steps(reorderExtent * PACKET_STEPS));
 }
 
 /** Decodes a body (without the frame header); false when it is too short. */
@@ -104,5 +156,14 @@ export function decodeHello(into: Hello, bytes: Uint8Array, at: number, end: num
   const isPaced = end - at >= HELLO_PACED_BODY_BYTES;
   into.pace = isPaced ? (decodeLatencyCode(bytes[at + 16]!) ?? 0) : 0;
   into.rtt = isPaced ? (decodeLatencyCode(bytes[at + 17]!) ?? -1) : -1;
+  into.hasArrivals = end - at >= HELLO_FULL_BODY_BYTES;
+  if (into.hasArrivals) readArrivals(into.arrivals, bytes, at + 18);
   return true;
+}
+
+function readArrivals(into: ArrivalFigures, bytes: Uint8Array, at: number): void {
+  into.jitter = readU16(bytes, at) * JITTER_STEP;
+  into.burst = readU16(bytes, at + 2) / PACKET_STEPS;
+  into.reorderedPpm = toPpm(readU16(bytes, at + 4));
+  into.reorderExtent = readU16(bytes, at + 6) / PACKET_STEPS;
 }

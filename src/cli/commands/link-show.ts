@@ -2,7 +2,7 @@ import { type DefinedCommand, defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { neighbourArgument } from '../parameters.ts';
 import { impairmentsView } from '../views/operation-views.ts';
-import { linksView } from '../views/status-view.ts';
+import { arrivalsView, linksView } from '../views/status-view.ts';
 
 export const linkShowCommand: DefinedCommand = defineCommand<
   Record<never, never>,
@@ -31,10 +31,11 @@ export const linkShowCommand: DefinedCommand = defineCommand<
     const all = status.network.isLab ? await daemon.impairments() : [];
     const impairments = all.filter((i) => wanted(i.neighbour));
     const { paint } = context;
-    const lab = impairments.length > 0 ? `\n\n${impairmentsView(impairments, paint)}` : '';
+    const parts = [linksView(links, paint), arrivalsView(links, paint)];
+    if (impairments.length > 0) parts.push(impairmentsView(impairments, paint));
     return {
       data: { links, impairments },
-      text: linksView(links, paint) + lab,
+      text: parts.filter((part) => part !== '').join('\n\n'),
       exit: neighbour !== undefined && links.length === 0 ? EXIT.negative : EXIT.ok,
     };
   },

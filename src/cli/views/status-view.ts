@@ -1,5 +1,6 @@
 /** `overlane status`: links, routes with their runners-up, members, on one screen. */
 import type {
+  ArrivalStatus,
   LinkStatus,
   MemberStatus,
   NodeStatus,
@@ -94,7 +95,7 @@ export function linksView(links: readonly LinkStatus[], paint: Paint): string {
       link.neighbour ?? '?',
       { text: link.state, style: STATE_STYLES[link.state] },
       measured(showMs(link.rttMs)),
-      measured(showMs(link.jitterMs)),
+      measured(showMs(link.incoming.jitterMs)),
       lossCell(measured(showShare(link.lossOut)), link.lossOut),
       lossCell(measured(showShare(link.lossIn)), link.lossIn),
       measured(String(link.mtu)),
@@ -129,6 +130,42 @@ function pathCells(path: PathStatus): Cell[] {
     '',
     remote,
     { text: path.isProviderTrouble ? 'provider silent' : '', style: 'yellow' },
+  ];
+}
+
+/** How packets arrive, in both directions of each link and of its paths. */
+export function arrivalsView(links: readonly LinkStatus[], paint: Paint): string {
+  const rows = [...links].sort(byNeighbour).flatMap((link): Cell[][] => {
+    if (link.state !== 'up' && link.state !== 'suspect') return [];
+    const spares = link.paths.filter(({ isInUse }) => !isInUse);
+    const name = link.neighbour ?? '?';
+    return [
+      ...directionRows(name, link),
+      ...spares.flatMap((path) => directionRows(`${name}, address ${path.local}`, path)),
+    ];
+  });
+  if (rows.length === 0) return '';
+  const columns = ['DIRECTION', '>JITTER', '>LOST AT A TIME', '>REORDERED', '>BEHIND BY'];
+  return `${paint('bold', 'ARRIVALS')}\n${table({ paint, columns, rows })}`;
+}
+
+function directionRows(
+  name: string,
+  { incoming, outgoing }: Pick<LinkStatus, 'incoming' | 'outgoing'>,
+): Cell[][] {
+  return [arrivalCells(`to ${name}`, outgoing), arrivalCells(`from ${name}`, incoming)];
+}
+
+function arrivalCells(direction: string, figures: ArrivalStatus | undefined): Cell[] {
+  if (figures === undefined) return [direction, 'not told yet', '', '', ''];
+  const { jitterMs, burst, reordered, reorderExtent } = figures;
+  const packets = (count: number): string => (count === 0 ? '-' : count.toFixed(1));
+  return [
+    direction,
+    showMs(jitterMs),
+    packets(burst),
+    showShare(reordered),
+    packets(reorderExtent),
   ];
 }
 

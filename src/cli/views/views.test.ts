@@ -15,7 +15,7 @@ import { ansiPaint, choosePaint, plainPaint } from './paint.ts';
 import { pingLine, pingSummaryView, summarizePings } from './ping-view.ts';
 import { showBytes, showDay, showMs, showPath, showShare, showSpan } from './quantities.ts';
 import { explanationView, traceView } from './route-view.ts';
-import { statusView } from './status-view.ts';
+import { arrivalsView, statusView } from './status-view.ts';
 import { table } from './table.ts';
 
 /** Compared line by line as it stands on the screen. */
@@ -101,6 +101,17 @@ ROUTES  to 2 of 3 nodes
 UNREACHABLE  WAS`)
         .replace('  FOR  CHANGES', '   FOR  CHANGES')
         .replace('  2 h        1', '   2 h        1'),
+    );
+  });
+
+  test('link show adds how packets arrive, by direction, of links that are up', () => {
+    assert.equal(
+      arrivalsView(FAKE_STATUS.links, plainPaint),
+      screen(`
+ARRIVALS
+  DIRECTION   JITTER  LOST AT A TIME  REORDERED  BEHIND BY
+  to DFW     0.27 ms               -        0 %          -
+  from DFW   0.31 ms             2.4      1.2 %        3.0`),
     );
   });
 

@@ -110,7 +110,8 @@ export class ReliableLinks {
     const session = this.options.sessions.get(ack.session);
     const halves = this.halves.get(link);
     if (session?.link !== link || halves === undefined) return true;
-    halves.sender.receiveAck(ack, session, now);
+    const roundTrip = halves.sender.receiveAck(ack, session, now);
+    if (roundTrip > 0) link.path.passingRoundTrip(roundTrip, now);
     this.options.sink.flowsHeld?.(link.neighbour, ack.paused, now);
     return true;
   }

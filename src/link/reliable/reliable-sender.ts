@@ -11,7 +11,7 @@
  * Packets arrive and are forwarded in any order; only what is missing is sent again, so no flow waits
  * for another's loss. When the link dies, what it still held goes back to the forwarder (`returned`).
  */
-import type { AckSummary, Instant, Random, RateSample } from '../../kernel/index.ts';
+import type { AckSummary, Duration, Instant, Random, RateSample } from '../../kernel/index.ts';
 import { CongestionControl } from '../../kernel/index.ts';
 import type { ReliableAck } from '../../wire/index.ts';
 import type { Session } from '../session.ts';
@@ -137,10 +137,13 @@ export class ReliableSender {
     return this.count === 0 && this.again.length === 0;
   }
 
-  /** State: what arrived is let go, what was overtaken is sent again as the window allows. */
-  receiveAck(ack: ReliableAck, session: Session, now: Instant): void {
+  /**
+   * The round trip it shows, without the time it was held back; 0: none. State: what arrived is let go,
+   * what was overtaken is sent again as the window allows.
+   */
+  receiveAck(ack: ReliableAck, session: Session, now: Instant): Duration {
     const greatest = fullCounter(ack.greatest, session.nextCounter);
-    if (greatest < 0) return;
+    if (greatest < 0) return 0 as Duration;
     const { summary } = this;
     summary.acked = 0;
     summary.lost = 0;
@@ -159,6 +162,7 @@ export class ReliableSender {
     if (summary.acked > 0) this.backoff = 1;
     this.armProbe(now);
     this.repeat(now);
+    return summary.rtt as Duration;
   }
 
   nextTimeout(): number {
