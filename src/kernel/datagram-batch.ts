@@ -33,6 +33,8 @@ export class DatagramBatch {
   count = 0;
   /** End of the used part of the slab, in bytes. */
   used = 0;
+  /** How full the receiving system's buffer was behind this batch, 0 .. 1; 0 where nobody knows. */
+  backlog = 0;
 
   /** `slab`: memory of the caller's that datagrams are entered of (`record`). */
   constructor(options: { capacity: number } & ({ slabBytes: number } | { slab: Uint8Array })) {

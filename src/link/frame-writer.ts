@@ -29,13 +29,13 @@ export class FrameWriter {
     this.mtuMin = options.mtuMin;
   }
 
-  /** A packet of its own; returns where its frames go. */
-  packet(link: Link, frameBytes: number, now: Instant): number {
+  /** A packet of its own; returns where its frames go. Without a precedence it holds control. */
+  packet(link: Link, frameBytes: number, now: Instant, dropPrecedence?: number): number {
     const size = frameBytes + SEALED_OVERHEAD_BYTES;
     if (size > this.mtuMin) link.path.mtu.noteLarge(now);
     link.packetsOut++;
     link.bytesOut += size;
-    return this.outgoing.packet(link.current, frameBytes, link.path);
+    return this.outgoing.packet(link.current, frameBytes, link.path, dropPrecedence);
   }
 
   /** Writes a hello at `at`, where `link.helloBytes` have been claimed. */

@@ -73,6 +73,8 @@ export class TestNode {
   datagramsIn = 0;
   bytesIn = 0;
   isRunning = true;
+  /** How full its receiving buffer is said to be. */
+  backlog = 0;
   /** Replaces keeping what is received. */
   onData: ((slab: Uint8Array, at: number, end: number) => void) | undefined;
 
@@ -129,9 +131,9 @@ export class TestNode {
   }
 
   /** Sends one text as a data frame; false when the link would not take it. */
-  send(to: TestNode, text: string, bytes = 40): boolean {
+  send(to: TestNode, text: string, bytes = 40, service = SERVICE_DEFAULT): boolean {
     const { now } = this.world;
-    const at = this.layer.reserveData(to.address, bytes, SERVICE_DEFAULT, now);
+    const at = this.layer.reserveData(to.address, bytes, service, now);
     if (at < 0) return false;
     const slab = this.layer.outgoingSlab;
     slab.fill(0, at, at + bytes);
@@ -324,6 +326,7 @@ export class World {
     node.bytesIn += delivery.bytes.length;
     this.batch.clear();
     this.batch.push(delivery.bytes, delivery.from, node.locals.findIndex(isAt));
+    this.batch.backlog = node.backlog;
     node.layer.receive(this.batch, this.now);
     node.layer.flush(this.now);
   }

@@ -1,7 +1,8 @@
 /**
  * Opens what the underlay delivers: every sealed packet of a batch in one call, in place. What is
  * not authentic, not new or not for a session of ours is counted and nothing else: no answer, no
- * memory. Packets reach the sink in the order they came, authentic and for the first time.
+ * memory. Packets reach the sink in the order they came, authentic and for the first time. A node that
+ * cannot keep up opens what matters and drops the rest (`shedding.ts`).
  */
 import type { AeadBatch, Counters, Crypto, DatagramBatch, Instant } from '../kernel/index.ts';
 import { AEAD_NONCE_BYTES, createAeadBatch } from '../kernel/index.ts';
@@ -11,17 +12,19 @@ import {
   SEALED_HEADER_BYTES,
   SEALED_OVERHEAD_BYTES,
   sealedCounter,
+  sealedDropPrecedence,
   sealedReceiver,
   writeNonce,
 } from '../wire/index.ts';
 import type { Session } from './session.ts';
+import { Shedding, shedsFrom } from './shedding.ts';
 
 export interface IncomingSink {
   /** Datagram `i` of the batch is not a sealed packet. */
   handshake(batch: DatagramBatch, i: number, now: Instant): void;
   /**
-   * Datagram `i`, opened: frames at [at, end) of its slab. `gap`: counters skipped before it, -1 when
-   * it is behind one that came earlier.
+   * Datagram `i`, opened: frames at [at, end) of its slab. `gap`: counters skipped before it, less those
+   * that were dropped here; -1 when it is behind one that came earlier.
    */
   packet(session: Session, batch: DatagramBatch, i: number, gap: number, now: Instant): void;
 }
@@ -40,28 +43,32 @@ export class Incoming {
   private readonly sessions: Session[] = [];
   /** Of the last packet: packets come in runs. */
   private latest: Session | undefined;
+  private readonly shedding: Shedding;
   private readonly places: Uint32Array;
   private readonly counters: Float64Array;
 
   constructor(options: IncomingOptions) {
     this.options = options;
     this.opening = createAeadBatch(options.packets);
+    this.shedding = new Shedding(options.counters);
     this.places = new Uint32Array(options.packets);
     this.counters = new Float64Array(options.packets);
   }
 
   receive(batch: DatagramBatch, now: Instant): void {
     const { slab, offsets, lengths } = batch;
+    const sheds = shedsFrom(batch.backlog);
     for (let i = 0; i < batch.count; i++) {
       const at = offsets[i]!;
       const length = lengths[i]!;
       if (length > 0 && slab[at] !== PACKET_SEALED) this.options.sink.handshake(batch, i, now);
-      else this.gather(batch, i, now);
+      else this.gather(batch, i, sheds, now);
     }
     this.open(batch, now);
   }
 
-  private gather(batch: DatagramBatch, i: number, now: Instant): void {
+  /** `sheds`: the least precedence that is dropped instead. */
+  private gather(batch: DatagramBatch, i: number, sheds: number, now: Instant): void {
     const { slab } = batch;
     const at = batch.offsets[i]!;
     const length = batch.lengths[i]!;
@@ -69,6 +76,8 @@ export class Incoming {
       return this.options.counters.add('link.packet.malformed');
     const session = this.session(sealedReceiver(slab, at));
     if (session === undefined) return this.options.counters.add('link.packet.unknown-session');
+    const dropPrecedence = sealedDropPrecedence(slab, at);
+    if (dropPrecedence >= sheds) return this.shedding.shed(session, dropPrecedence, now);
     const counter = sealedCounter(slab, at);
     if (counter < 0) return this.options.counters.add('link.packet.malformed');
     if (!session.replay.check(counter)) return this.options.counters.add('link.packet.replayed');
@@ -113,7 +122,7 @@ export class Incoming {
         options.counters.add(session.isClosed ? 'link.packet.closed' : 'link.packet.replayed');
         continue;
       }
-      const gap = counter > before ? counter - before - 1 : -1;
+      const gap = counter > before ? Shedding.lost(session, counter - before - 1) : -1;
       options.sink.packet(session, batch, this.places[n]!, gap, now);
     }
   }

@@ -72,6 +72,13 @@ export class LossEstimator {
     }
   }
 
+  /** A packet that the link has carried and that nobody looked at. */
+  arrivedUnopened(now: Instant): void {
+    this.roll(now);
+    const at = this.open % RING;
+    this.received[at] = this.received[at]! + 1;
+  }
+
   /**
    * A packet that was counted as lost a moment ago. The bucket about to be judged is mended first,
    * then the open one, then those already judged.

@@ -14,6 +14,7 @@ import {
   DatagramBatch,
 } from '../kernel/index.ts';
 import {
+  DROP_NEVER,
   SEALED_HEADER_BYTES,
   SEALED_OVERHEAD_BYTES,
   writeNonce,
@@ -55,15 +56,20 @@ export class Outgoing {
     return this.batch.slab;
   }
 
-  /** Claims a packet with room for `frameBytes` and returns where they go. */
-  packet(session: Session, frameBytes: number, to: Destination): number {
+  /** Claims a packet with room for `frameBytes` and returns where they go. Without a precedence it holds control. */
+  packet(
+    session: Session,
+    frameBytes: number,
+    to: Destination,
+    dropPrecedence: number = DROP_NEVER,
+  ): number {
     this.joinable = undefined;
     const size = SEALED_OVERHEAD_BYTES + frameBytes;
     if (!this.batch.hasRoom(size)) this.flush();
     const at = this.batch.reserve(size, to.remote, to.local);
     const counter = session.nextCounter++;
     const frames = at + SEALED_HEADER_BYTES;
-    writeSealedHeader(this.batch.slab, at, session.remoteIndex, counter);
+    writeSealedHeader(this.batch.slab, at, session.remoteIndex, counter, dropPrecedence);
     const sealing = this.sealing;
     const i = sealing.count++;
     sealing.keys[i] = session.send;

@@ -4,13 +4,14 @@
  */
 import type { Instant, NodeAddress } from '../kernel/index.ts';
 import type { PacketService } from '../wire/index.ts';
-import { CONTROL_FRAME_HEADER_BYTES, SEALED_OVERHEAD_BYTES } from '../wire/index.ts';
+import { CONTROL_FRAME_HEADER_BYTES, DROP_NEVER, SEALED_OVERHEAD_BYTES } from '../wire/index.ts';
 import type { Dialer } from './dialer.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import type { Link } from './link.ts';
 import type { Multipath } from './multipath.ts';
 import type { Outgoing } from './outgoing.ts';
 import { Recovery } from './recovery/recovery.ts';
+import { dropPrecedenceOf } from './shedding.ts';
 
 export type SendRefusal = 'link-down' | 'too-big';
 
@@ -54,13 +55,14 @@ export class Sending {
     const size = isHelloDue ? bytes + helloBytes : bytes;
     const second = multipath.hasSpares ? this.secondFor(link, bytes, service) : undefined;
     if (second !== undefined) outgoing.makeRoomForTwo(size);
-    let at = writer.packet(link, size, now);
+    const dropPrecedence = isHelloDue ? DROP_NEVER : dropPrecedenceOf(service.priority);
+    let at = writer.packet(link, size, now, dropPrecedence);
     if (isHelloDue) {
       writer.helloAt(link, at, now);
       at += helloBytes;
     }
     if (second !== undefined)
-      outgoing.copyBeforeSealing(at, writer.packet(second, bytes, now), bytes);
+      outgoing.copyBeforeSealing(at, writer.packet(second, bytes, now, dropPrecedence), bytes);
     if (Recovery.keeps(service.recovery)) recovery.note(link, at, bytes, now);
     return at;
   }

@@ -47,6 +47,8 @@ export class Session {
   /** Counter of the next packet out; never reused, which is what the nonce rests on. */
   nextCounter = 0;
   lastHeardAt: Instant;
+  /** Packets dropped unopened since the last gap that was told: no loss of the link's. */
+  shed = 0;
   /** The link that uses these keys, once both ends have them. */
   link: Link | undefined;
   /** The enrolment going on under these keys. */

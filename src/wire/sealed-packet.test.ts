@@ -4,10 +4,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { fromHex, toHex } from '../kernel/index.ts';
 import {
+  DROP_FIRST,
+  DROP_NEVER,
   isSealedPacket,
   SEALED_HEADER_BYTES,
   SEALED_OVERHEAD_BYTES,
   sealedCounter,
+  sealedDropPrecedence,
   sealedReceiver,
   writeNonce,
   writeSealedHeader,
@@ -16,7 +19,12 @@ import {
 interface Vector {
   readonly name: string;
   readonly hex: string;
-  readonly value: { receiverIndex: number; counter: number; nonce: string };
+  readonly value: {
+    receiverIndex: number;
+    counter: number;
+    nonce: string;
+    dropPrecedence?: number;
+  };
 }
 
 const vectors: readonly Vector[] = JSON.parse(
@@ -26,9 +34,11 @@ const vectors: readonly Vector[] = JSON.parse(
 for (const { name, hex, value } of vectors) {
   test(`golden vector: ${name}`, () => {
     const header = new Uint8Array(SEALED_HEADER_BYTES);
-    writeSealedHeader(header, 0, value.receiverIndex, value.counter);
+    const { receiverIndex, counter, dropPrecedence = DROP_NEVER } = value;
+    writeSealedHeader(header, 0, receiverIndex, counter, dropPrecedence);
     assert.equal(toHex(header), hex);
     const bytes = fromHex(hex)!;
+    assert.equal(sealedDropPrecedence(bytes, 0), dropPrecedence);
     assert.equal(sealedReceiver(bytes, 0), value.receiverIndex);
     assert.equal(sealedCounter(bytes, 0), value.counter);
     const nonce = new Uint8Array(12);
@@ -42,7 +52,9 @@ test('a header survives the wire, and no two counters have one nonce', () => {
   fc.assert(
     fc.property(fc.nat(0xffff_ffff), counters, counters, (index, counter, other) => {
       const bytes = new Uint8Array(64);
-      writeSealedHeader(bytes, 3, index, counter);
+      const precedence = counter % (DROP_FIRST + 1);
+      writeSealedHeader(bytes, 3, index, counter, precedence);
+      assert.equal(sealedDropPrecedence(bytes, 3), precedence);
       assert.equal(isSealedPacket(bytes, 3, SEALED_OVERHEAD_BYTES + 1), true);
       assert.equal(sealedReceiver(bytes, 3), index);
       assert.equal(sealedCounter(bytes, 3), counter);
@@ -61,6 +73,15 @@ test('a counter beyond 2^53 - 1, another type and too few bytes are told', () =>
   assert.equal(isSealedPacket(bytes, 0, SEALED_OVERHEAD_BYTES), false);
   bytes[9] = 0x20;
   assert.equal(sealedCounter(bytes, 0), -1);
-  bytes[1] = 1;
-  assert.equal(isSealedPacket(bytes, 0, 48), false);
+  for (const [at, value] of [
+    [0, 1],
+    [1, DROP_FIRST + 1],
+    [2, 1],
+    [3, 1],
+  ] as const) {
+    writeSealedHeader(bytes, 0, 1, 1);
+    assert.equal(isSealedPacket(bytes, 0, 48), true);
+    bytes[at] = value;
+    assert.equal(isSealedPacket(bytes, 0, 48), false, `byte ${at}`);
+  }
 });

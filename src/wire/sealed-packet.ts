@@ -3,7 +3,7 @@
  *
  *    0               1               2               3
  *   +---------------+---------------+---------------+---------------+
- *   | 0x15          | zero                                          |  0
+ *   | 0x15          | precedence    | zero                          |  0
  *   +---------------+-----------------------------------------------+
  *   |          receiver index, chosen by the receiver               |  4
  *   +---------------------------------------------------------------+
@@ -13,6 +13,9 @@
  *   |   ciphertext: a run of frames (packet-types.ts)               | 16
  *   +---------------------------------------------------------------+
  *   |   tag, 16 bytes                                               |
+ *
+ * Precedence: of being dropped by a node that cannot keep up, before it opens anything (RFC 2597's word). 0: never,
+ * which is every packet with a frame of control; 3: first. It tells an observer what size and rhythm tell already.
  *
  * The header is the additional data of the AEAD. The nonce is four zero bytes and the counter, which
  * never repeats under one key; it stays below 2^53 because keys are renewed long before.
@@ -24,6 +27,14 @@ export const SEALED_HEADER_BYTES = 16;
 /** Header and tag: what sealing adds to a run of frames. */
 export const SEALED_OVERHEAD_BYTES: number = SEALED_HEADER_BYTES + AEAD_TAG_BYTES;
 
+/** Holds control: kept whatever happens. */
+export const DROP_NEVER = 0;
+/** Of use for a moment only, and little: voice, remote control. */
+export const DROP_LATE = 1;
+export const DROP_NORMAL = 2;
+/** Waits best: files and backups. */
+export const DROP_FIRST = 3;
+
 const WORD = 0x1_0000_0000;
 
 export function writeSealedHeader(
@@ -31,8 +42,9 @@ export function writeSealedHeader(
   at: number,
   receiverIndex: number,
   counter: number,
+  dropPrecedence: number = DROP_NEVER,
 ): void {
-  writeU32(bytes, at, (PACKET_SEALED << 24) >>> 0);
+  writeU32(bytes, at, (PACKET_SEALED << 24) | (dropPrecedence << 16));
   writeU32(bytes, at + 4, receiverIndex);
   writeU32(bytes, at + 8, Math.floor(counter / WORD));
   writeU32(bytes, at + 12, counter >>> 0);
@@ -40,7 +52,13 @@ export function writeSealedHeader(
 
 /** Whether `length` bytes at `at` can be a sealed packet with at least one byte of frames. */
 export const isSealedPacket = (bytes: Uint8Array, at: number, length: number): boolean =>
-  length > SEALED_OVERHEAD_BYTES && readU32(bytes, at) === PACKET_SEALED * 0x100_0000;
+  length > SEALED_OVERHEAD_BYTES &&
+  bytes[at] === PACKET_SEALED &&
+  bytes[at + 1]! <= DROP_FIRST &&
+  bytes[at + 2] === 0 &&
+  bytes[at + 3] === 0;
+
+export const sealedDropPrecedence = (bytes: Uint8Array, at: number): number => bytes[at + 1]!;
 
 export const sealedReceiver = (bytes: Uint8Array, at: number): number => readU32(bytes, at + 4);
 

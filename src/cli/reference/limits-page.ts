@@ -86,6 +86,12 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     'forwarding.dropped.overload',
   ],
   [
+    'packets in the receiving buffer of the system (fast underlay)',
+    '3/8, 1/2, 7/8 of it',
+    'drop bulk, then other data, then voice and remote control; never control',
+    'link.shed.bulk, link.shed.normal, link.shed.prompt',
+  ],
+  [
     'one reliable flow waiting at one link',
     `${FLOW_BYTES_MARK / 1024} KiB`,
     'hold the flow back at whoever brings it, down to its socket',

@@ -17,6 +17,7 @@ import {
   blankRepair,
   DATA_HEADER_BYTES,
   DATA_TIME_STEP,
+  DROP_LATE,
   decodeLossReport,
   decodeParityHead,
   decodeRepair,
@@ -39,6 +40,7 @@ import {
 import type { FrameWriter } from '../frame-writer.ts';
 import type { Link } from '../link.ts';
 import type { Session } from '../session.ts';
+import { dropPrecedenceOfFrame } from '../shedding.ts';
 import { LinkRecovery } from './link-recovery.ts';
 import type { RecoveryLimits } from './options.ts';
 import { DEADLINE_DEFAULT } from './options.ts';
@@ -282,7 +284,7 @@ export class Recovery {
     if (size + SEALED_OVERHEAD_BYTES > link.mtu)
       return this.options.counters.add('link.recovery.too-big');
     if (!recovery.sender.spend(RECOVERY_DEADLINE, parity.length)) return;
-    const at = this.options.writer.packet(link, size, now);
+    const at = this.options.writer.packet(link, size, now, DROP_LATE);
     encodeParity(this.options.slab, at, head, parity);
     recovery.tally.parity.sent++;
     recovery.tally.parity.bytes += size + SEALED_OVERHEAD_BYTES;
@@ -338,7 +340,8 @@ export class Recovery {
   ): void {
     const { frame, held } = copy;
     const size = REPAIR_OVERHEAD_BYTES + frame.length;
-    const at = this.options.writer.packet(link, size, now);
+    const dropPrecedence = dropPrecedenceOfFrame(frame, 0);
+    const at = this.options.writer.packet(link, size, now, dropPrecedence);
     const slab = this.options.slab;
     encodeRepair(slab, at, packet, frame);
     const data = at + REPAIR_OVERHEAD_BYTES;

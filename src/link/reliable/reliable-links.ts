@@ -10,6 +10,7 @@ import type { Link } from '../link.ts';
 import type { LinkFacts } from '../link-facts.ts';
 import type { Outgoing } from '../outgoing.ts';
 import type { Session } from '../session.ts';
+import { dropPrecedenceOfFrame } from '../shedding.ts';
 import { ReliableReceiver } from './reliable-receiver.ts';
 import type { ReliableFrame } from './reliable-sender.ts';
 import { ReliableSender } from './reliable-sender.ts';
@@ -179,7 +180,7 @@ export class ReliableLinks {
       rtt: link.path.rtt.rtt || RTT_UNKNOWN,
       random,
       emit: ({ frame, length }, now) => {
-        const at = writer.packet(link, length, now);
+        const at = writer.packet(link, length, now, dropPrecedenceOfFrame(frame, 0));
         outgoing.slab.set(length === frame.length ? frame : frame.subarray(0, length), at);
         return { session: link.current, counter: link.current.nextCounter - 1 };
       },

@@ -25,6 +25,7 @@ function balking(failures: (number | undefined)[]): FastSystem {
     },
     close: (fd) => real.close(fd),
     setOption: (...args) => real.setOption(...args),
+    receiveQueued: (...args) => real.receiveQueued(...args),
     buffers: (fd) => real.buffers(fd),
     udpSocket: (...args) => real.udpSocket(...args),
     nameOf: (index) => real.nameOf(index),
@@ -223,3 +224,41 @@ test('a receiver that throws is heard of, and the next batch arrives', options, 
   assert.deepEqual(seen, ['one', 'two']);
   await Promise.all([c.close(), close()]);
 });
+
+test(
+  'who takes more than one call brings is told how full the buffer still is',
+  options,
+  async () => {
+    const quiet = balking([]);
+    const a = await FastUnderlay.open({ locals: [V4] }, quiet);
+    const systemBufferBytes = 256 * 1024;
+    const b = await FastUnderlay.open({ locals: [V4], systemBufferBytes }, balking([]));
+    const to = b.locals[0]!;
+    const backlogs: number[] = [];
+    let left = 0;
+    let done = (): void => undefined;
+    const arrival = (count: number): Promise<void> => {
+      left = count;
+      return new Promise((resolve) => {
+        done = resolve;
+      });
+    };
+    // No two in a row of one size: each is a message of its own.
+    const texts = numbered(60, 0).map((text, i) => text.padEnd(1_000 + (i % 2), '.'));
+    a.send(batchOf(texts, to));
+    const all = arrival(texts.length);
+    b.start((batch) => {
+      backlogs.push(batch.backlog);
+      left -= batch.count;
+      if (left === 0) done();
+    });
+    await all;
+    assert.equal(backlogs[0], 0, 'nothing is asked before it is needed');
+    assert.ok(backlogs[1]! > 0.05 && backlogs[1]! < 0.9, `${backlogs}`);
+    const one = arrival(1);
+    a.send(batchOf(['one'], to));
+    await one;
+    assert.equal(backlogs.at(-1), 0);
+    await Promise.all([a.close(), b.close()]);
+  },
+);

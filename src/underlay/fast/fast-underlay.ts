@@ -59,6 +59,7 @@ export type FastSystem = Pick<
   | 'close'
   | 'setOption'
   | 'buffers'
+  | 'receiveQueued'
   | 'udpSocket'
   | 'nameOf'
   | 'indexOf'
@@ -74,6 +75,9 @@ const NO_SOCKET = 0xff;
 interface FastSocket extends SendingSocket {
   readonly at: UnderlayAddress;
   poll: PollHandle | undefined;
+  readonly receiveBytesMax: number;
+  /** Share of it that was full when more waited than one call could take. */
+  backlog: number;
 }
 
 export class FastUnderlay implements Underlay {
@@ -139,6 +143,8 @@ export class FastUnderlay implements Underlay {
       fd,
       at,
       poll: undefined,
+      receiveBytesMax: system.buffers(fd).receiveBytes,
+      backlog: 0,
       segmentsMax: cuts[i] === true ? SEGMENTS_MAX : 1,
       isBlocked: false,
       waiting: undefined,
@@ -258,16 +264,25 @@ export class FastUnderlay implements Underlay {
       const filled = system.receiveMany(socket.fd, slots.address, slots.count);
       if (filled < 0) {
         const errno = system.errno();
+        if (errno === EAGAIN) socket.backlog = 0;
         if (errno === EAGAIN || errno === EINTR) return;
         // The kernel reports here what became of something sent; the next call goes on.
         this.tally.add(`receive-error.${errorName(errno)}`);
         continue;
       }
       this.messagesIn += filled;
+      slots.batch.backlog = socket.backlog;
       this.bytesIn += slots.gather(filled, local, this.datagramBytesMax, this.sink);
       this.deliver(slots.batch);
-      if (filled < slots.count || this.closing !== undefined) return;
+      if (this.closing !== undefined) return;
+      socket.backlog = filled < slots.count ? 0 : this.backlogOf(socket);
+      if (filled < slots.count) return;
     }
+  }
+
+  /** Asked for where more may wait than one call could take. */
+  private backlogOf({ fd, receiveBytesMax }: FastSocket): number {
+    return Math.min(1, this.system.receiveQueued(fd) / Math.max(1, receiveBytesMax));
   }
 
   private readonly sink = {

@@ -45,6 +45,8 @@ const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+/** Its first word: bytes held in the receiving buffer, with what the kernel spends on keeping them. */
+const SO_MEMINFO = 55;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const INTERFACE_NAME_BYTES = 16;
@@ -150,6 +152,11 @@ export class SystemCalls implements InterfaceNames {
       receiveBytes: this.option(fd, SOL_SOCKET, SO_RCVBUF),
       sendBytes: this.option(fd, SOL_SOCKET, SO_SNDBUF),
     };
+  }
+
+  /** Bytes in the receiving buffer, as the kernel counts them against its size. */
+  receiveQueued(fd: number): number {
+    return this.option(fd, SOL_SOCKET, SO_MEMINFO);
   }
 
   /**
