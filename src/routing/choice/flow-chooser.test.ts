@@ -9,7 +9,7 @@ import type { Edge, Graph } from '../graph.ts';
 import { buildGraph } from '../graph.ts';
 import { linkCost } from '../metric.ts';
 import type { FlowSpec } from './flow-chooser.ts';
-import { FlowChooser, MOVE_ROUNDS, ROUND } from './flow-chooser.ts';
+import { FlowChooser, IDLE_AFTER, MOVE_ROUNDS, ROUND } from './flow-chooser.ts';
 import { parseMetric } from './metrics.ts';
 
 const SELF = address(1);
@@ -182,7 +182,10 @@ describe('the route of a flow', () => {
     bench.change(lens(40, 20));
     const first = bench.spread()['4-2'] ?? 0;
     assert.ok(first < 400 / MOVE_ROUNDS + 40, `${first} moved at once`);
-    for (let i = 0; i < 200; i++) bench.wait(ROUND);
+    for (let i = 0; i < 200; i++) {
+      for (const flow of bench.chooser.all) flow.uses++;
+      bench.wait(ROUND);
+    }
     assert.deepEqual(bench.spread(), { '4-2': 400 });
   });
 
@@ -212,6 +215,21 @@ describe('the route of a flow', () => {
       },
     );
     fc.assert(property, { numRuns: 100 });
+  });
+
+  it('a flow that nobody uses is forgotten by the clock alone', () => {
+    const bench = new Bench(lens(40));
+    const [used, idle] = [bench.open(1), bench.open(2)];
+    for (let i = 0; i < 4; i++) {
+      used.uses++;
+      const due = bench.chooser.nextTimeout()!;
+      assert.ok(due - bench.now <= IDLE_AFTER);
+      bench.wait((due - bench.now) as Duration);
+    }
+    assert.deepEqual([used.isLive, idle.isLive], [true, false]);
+    for (let i = 0; i < 3; i++) bench.wait(IDLE_AFTER);
+    assert.equal(bench.chooser.all.length, 0);
+    assert.equal(bench.chooser.nextTimeout(), undefined, 'no flow, no clock');
   });
 
   it('the table of flows is bounded, and a forgotten flow knows that it is', () => {

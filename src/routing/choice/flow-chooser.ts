@@ -15,7 +15,7 @@
  * use many paths, and no flow is reordered.
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../../kernel/index.ts';
-import { later, seconds } from '../../kernel/index.ts';
+import { later, seconds, soonest } from '../../kernel/index.ts';
 import type { PacketService, RouteBlock } from '../../wire/index.ts';
 import { pathBlock } from '../../wire/index.ts';
 import type { Graph } from '../graph.ts';
@@ -95,7 +95,8 @@ export const MOVE_ROUNDS = 8;
 export const SPREAD_SHARE = 0.5;
 /** Losing this much more than the best path, ppm, is reason to leave at once. */
 export const URGENT_LOSS_PPM = 100_000;
-const IDLE_AFTER = seconds(120);
+/** A flow that nobody used for this long is forgotten, within as long again. */
+export const IDLE_AFTER: Duration = seconds(120);
 
 export class FlowChooser {
   private readonly options: FlowChooserOptions;
@@ -105,6 +106,8 @@ export class FlowChooser {
   private readonly mtus = new Map<NodeAddress, number>();
   private nextId = 1;
   private roundAt: Instant | undefined;
+  /** When to look for flows that nobody uses. */
+  private idleAt: Instant | undefined;
   private latest = 0 as Instant;
 
   constructor(options: FlowChooserOptions) {
@@ -141,6 +144,7 @@ export class FlowChooser {
       idleSince: now,
     };
     this.flows.set(entry.id, entry);
+    this.idleAt ??= (now + IDLE_AFTER) as Instant;
     this.review(entry, () => 'the flow began', now);
     return entry;
   }
@@ -169,6 +173,10 @@ export class FlowChooser {
 
   timeout(now: Instant): void {
     this.latest = now;
+    if (this.idleAt !== undefined && this.idleAt <= now) {
+      for (const entry of [...this.flows.values()]) this.forgetIdle(entry, now);
+      this.idleAt = this.flows.size > 0 ? ((now + IDLE_AFTER) as Instant) : undefined;
+    }
     if (this.roundAt === undefined || this.roundAt > now) return;
     this.roundAt = undefined;
     for (const entry of this.flows.values())
@@ -176,7 +184,7 @@ export class FlowChooser {
   }
 
   nextTimeout(): Instant | undefined {
-    return this.roundAt;
+    return soonest(this.roundAt, this.idleAt);
   }
 
   /** Datagram bytes that pass on the routes of all flows to a destination; 0 without any. */
