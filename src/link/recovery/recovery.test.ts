@@ -103,6 +103,9 @@ test('parities repair where there is no time to ask', () => {
     assert.ok(saved > 0.5, `${interval}: ${inTime(plain)} without, ${inTime(out)} with parities`);
     const parity = out.links.reduce((sum, link) => sum + (link?.parity.recovered ?? 0), 0);
     assert.ok(parity > 30, `${parity}`);
+    for (const link of out.links)
+      if (link !== undefined)
+        assert.ok(link.givenUp + link.parity.recovered <= link.missing, JSON.stringify(link));
   }
 });
 

@@ -147,7 +147,7 @@ export class RepairReceiver {
         if (entry.giveUpAt > now && isActive) continue;
         if (!entry.isHere && isActive) this.options.tally.givenUp++;
         this.missing.delete(key);
-      } else if (entry.nextAt <= now + TOGETHER) this.prepare(key, entry, rtt, now);
+      } else if (entry.nextAt <= now + TOGETHER) this.prepare(entry, rtt, now);
     }
     this.ask();
     this.planWake();
@@ -165,10 +165,10 @@ export class RepairReceiver {
   }
 
   /** State: the entry is planned, and put down to be asked for or given up. */
-  private prepare(key: number, entry: Missing, rtt: Duration, now: Instant): void {
+  private prepare(entry: Missing, rtt: Duration, now: Instant): void {
     if (!entry.isPlanned) this.plan(entry, rtt, now);
     if (entry.left === 0) {
-      if (!entry.isPlanned) this.missing.delete(key);
+      entry.nextAt = NEVER;
       return;
     }
     entry.left--;
@@ -190,8 +190,8 @@ export class RepairReceiver {
       entry.step = plan.step;
       entry.giveUpAt = now + Math.max(slack, rtt);
     }
-    if (entry.left === 0) this.options.tally.givenUp++;
-    else entry.isPlanned = true;
+    // With no time to ask, parities may still bring it: it is given up when it would be too late.
+    entry.isPlanned = true;
   }
 
   private ask(): void {
@@ -221,7 +221,8 @@ export class RepairReceiver {
 
   private planWake(): void {
     let next = NEVER;
-    for (const { nextAt } of this.missing.values()) if (nextAt < next) next = nextAt;
+    for (const { nextAt, giveUpAt, isHere } of this.missing.values())
+      next = Math.min(next, nextAt, isHere ? NEVER : giveUpAt);
     this.askAt = next;
   }
 
