@@ -107,6 +107,7 @@ function vectorSeeds() {
     'certificate-chain.json': 'decodeChain',
     'manifest.json': 'decodeManifest',
     'policy.json': 'decodePolicy',
+    'maximal-topology.json': 'decodeMaximalTopology',
     'receipt.json': 'decodeReceipt',
     'timed-message.json': 'decodeTimedMessage',
   };

@@ -25,6 +25,25 @@ export interface NodeStatus {
   readonly flows?: readonly FlowTraffic[];
   /** Links with a configured capacity, and what waits for them. */
   readonly queues?: readonly LinkQueueStatus[];
+  /** Where the manifest says which links may exist: how many, and what nodes claimed in vain. */
+  readonly topology?: { readonly links: number; readonly overruled: readonly OverruledLink[] };
+}
+
+/** What a node says of a link that does not count as it says it. */
+export interface OverruledLink {
+  readonly reporter: string;
+  readonly neighbour: string;
+  readonly claimedMs: number;
+  /** The link's least latency, which counts; undefined: the link may not exist. */
+  readonly latencyMinMs: number | undefined;
+}
+
+/** A link anywhere in the network. */
+export interface NetworkLink {
+  /** In alphabetical order. */
+  readonly between: readonly [string, string];
+  /** One way. */
+  readonly latencyMs: number;
 }
 
 export interface AccountStatus {

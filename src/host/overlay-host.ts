@@ -51,6 +51,7 @@ import type {
   LaneReport,
   LinkUpdate,
   ListenOptions,
+  NetworkLink,
   NodeStatus,
   OverlayNodeHandle,
   OverlayStream,
@@ -74,6 +75,7 @@ import {
   type NameOf,
   nameIn,
   presentExplanation,
+  presentNetworkLink,
   presentPerformance,
   presentStatus,
 } from './present.ts';
@@ -382,6 +384,12 @@ export class OverlayHost implements OverlayNodeHandle {
 
   answerEnrolment(request: number, answer: EnrolAnswer): void {
     this.driver.handle({ kind: 'enrol-answer', request, answer });
+  }
+
+  /** Links of the whole network, as this node hears of them. */
+  networkLinks(): NetworkLink[] {
+    const links = this.driver.read((node, now) => node.networkLinks?.(now) ?? []);
+    return links.map((link) => presentNetworkLink(link, this.nameOf));
   }
 
   /** Everybody whose certificate is known and valid, this node included. */

@@ -152,6 +152,14 @@ export function presentStatus(
     ...(status.traffic === undefined
       ? {}
       : { flows: status.traffic.map((row) => presentFlow(row, status, nameOf, laneName)) }),
+    ...(status.topology === undefined
+      ? {}
+      : {
+          topology: {
+            links: status.topology.links,
+            overruled: status.topology.overruled.map((one) => presentOverruled(one, nameOf)),
+          },
+        }),
     ...(status.queues === undefined
       ? {}
       : {
@@ -162,6 +170,21 @@ export function presentStatus(
           })),
         }),
   };
+}
+
+const presentOverruled = (
+  { reporter, neighbour, claimed, latencyMin }: core.OverruledReport,
+  nameOf: NameOf,
+): api.OverruledLink => ({
+  reporter: nameOf(reporter),
+  neighbour: nameOf(neighbour),
+  claimedMs: presentMs(claimed),
+  latencyMinMs: latencyMin === undefined ? undefined : presentMs(latencyMin),
+});
+
+export function presentNetworkLink(edge: core.Edge, nameOf: NameOf): api.NetworkLink {
+  const [a, b] = [nameOf(edge.a), nameOf(edge.b)].sort();
+  return { between: [a!, b!], latencyMs: presentMs(edge.latency) };
 }
 
 const presentGraph = (graph: core.GraphStatus, nameOf: NameOf): api.FlowGraph => ({

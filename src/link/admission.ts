@@ -15,7 +15,7 @@ export type Owner = Slot | Link;
 export interface AdmissionState {
   readonly wall: WallTime | undefined;
   readonly trust: TrustStore;
-  readonly self: NodeAddress;
+  readonly self: Member;
   readonly links: ReadonlyMap<NodeAddress, Link>;
   readonly dialer: Dialer;
   /** Whether one more path to the neighbour may be opened, or this one is open already. */
@@ -41,7 +41,8 @@ export function judgePeer(
   const member = verdict.value;
   const { address } = member;
   if (!bytesEqual(member.agreementKey, claim.remoteStatic)) return fail('key mismatch');
-  if (address === state.self) return fail('own identity');
+  if (address === state.self.address) return fail('own identity');
+  if (!mayLink(state.trust, state.self, member)) return fail(NOT_PERMITTED);
   const link = state.links.get(address);
   if (
     payload.isOneOfSeveral === true &&
@@ -55,6 +56,21 @@ export function judgePeer(
   const fault = expectationFault(member, claim, state);
   return fault === undefined ? ok(member) : fail(fault);
 }
+
+/** Why a link to a neighbour may not go on, by the manifest and the clock; undefined: it may. */
+export function trustFault(
+  neighbour: Member,
+  { trust, self, wall }: { trust: TrustStore; self: Member; wall: WallTime },
+): string | undefined {
+  const verdict = trust.verifyChain(neighbour.chain, wall);
+  if (!verdict.ok) return `certificate ${verdict.reason}`;
+  return mayLink(trust, self, neighbour) ? undefined : NOT_PERMITTED;
+}
+
+const NOT_PERMITTED = 'link not in the topology';
+
+const mayLink = ({ permittedLinks }: TrustStore, a: Member, b: Member): boolean =>
+  permittedLinks.latencyMin(a.name, b.name) !== undefined;
 
 function expectationFault(
   member: Member,

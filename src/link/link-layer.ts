@@ -31,7 +31,7 @@ import {
   GOODBYE_UNWANTED,
 } from '../wire/index.ts';
 import type { Owner } from './admission.ts';
-import { judgePeer } from './admission.ts';
+import { judgePeer, trustFault } from './admission.ts';
 import type { LinkLayerOptions, LinkSink } from './contract.ts';
 import type { NeighbourSpec, Slot } from './dialer.ts';
 import { Dialer } from './dialer.ts';
@@ -267,9 +267,8 @@ export class LinkLayer {
     const wall = this.wallAt(now);
     if (wall === undefined) return;
     for (const link of [...this.links.values()]) {
-      const verdict = this.options.trust.verifyChain(link.member.chain, wall);
-      if (verdict.ok) continue;
-      const reason = `certificate ${verdict.reason}`;
+      const reason = trustFault(link.member, { ...this.options, wall });
+      if (reason === undefined) continue;
       this.reports.tell('handshake', reason, link.path.remote.key, now);
       this.takeDown(link, reason, now, { code: GOODBYE_REFUSED, detail: reason });
     }
@@ -407,7 +406,7 @@ export class LinkLayer {
         judgePeer(claim, {
           wall: this.wallAt(at),
           trust,
-          self: this.options.self.address,
+          self: this.options.self,
           links: this.links,
           dialer: this.dialer,
           hasRoomFor: (neighbour, remote) => this.multipath.hasRoomFor(neighbour, remote),

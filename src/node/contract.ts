@@ -20,10 +20,12 @@ import type {
 } from '../kernel/index.ts';
 import type { LinkStatus, PathSpec } from '../link/index.ts';
 import type {
+  Edge,
   FlowExplanation,
   FlowRouteStatus,
   GraphChange,
   HistoryQuery,
+  OverruledReport,
   PolicyCheck,
   RouteExplanation,
   RouteRecord,
@@ -54,11 +56,13 @@ import type { TurncoatOptions } from './turncoat.ts';
 export type { Account, FlowUse, LinkQueueStatus } from '../forwarding/index.ts';
 export type { LinkStatus, PathSpec, PathStatus, RecoveryStatus } from '../link/index.ts';
 export type {
+  Edge,
   FlowExplanation,
   FlowRouteStatus,
   GraphChange,
   GraphKind,
   HistoryQuery,
+  OverruledReport,
   PolicyCheck,
   RouteCandidate,
   RouteExplanation,
@@ -373,6 +377,8 @@ export interface OverlayNodeApi {
   explainFlow?(id: number, now: Instant): FlowExplanation | undefined;
   /** Changes of routes in the past day, newest first. */
   routeHistory?(query: HistoryQuery, now: Instant): readonly RouteRecord[];
+  /** Links of the whole network that both ends tell of. Absent in stand-ins. */
+  networkLinks?(now: Instant): readonly Edge[];
   /** What a flow of any node could use. */
   checkPolicy?(flow: { source: NodeAddress; destination: NodeAddress; lane: number }): PolicyCheck;
 }
@@ -409,4 +415,6 @@ export interface NodeStatus {
   readonly traffic?: readonly FlowUse[];
   /** Links with a capacity and what waits for them. */
   readonly queues?: readonly LinkQueueStatus[];
+  /** Where the manifest says which links may exist: how many, and what nodes claimed in vain. */
+  readonly topology?: { readonly links: number; readonly overruled: readonly OverruledReport[] };
 }

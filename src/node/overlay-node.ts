@@ -32,6 +32,7 @@ import {
 import type {
   BoundSocket,
   DatagramSocketOptions,
+  Edge,
   FlowExplanation,
   FlowOptions,
   FlowRouteStatus,
@@ -311,6 +312,10 @@ export class OverlayNode implements OverlayNodeApi {
 
   routeHistory(query: HistoryQuery, now: Instant): readonly RouteRecord[] {
     return this.routing.choice.past(query, now);
+  }
+
+  networkLinks(now: Instant): readonly Edge[] {
+    return this.routing.topology(now).links;
   }
 
   checkPolicy(flow: { source: NodeAddress; destination: NodeAddress; lane: number }): PolicyCheck {

@@ -3,10 +3,11 @@
  * the paths that would be better if links were up that are not. Computed when somebody asks.
  */
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
-import type { Graph, ReportsByOrigin } from './graph.ts';
+import type { Edge, Graph, ReportsByOrigin } from './graph.ts';
 import { buildGraph, edgeBetween } from './graph.ts';
 import type { LinkChanges, NameOf, VanishedLink } from './link-changes.ts';
 import { inPercent, inWords } from './link-changes.ts';
+import type { OverruledReport } from './link-claims.ts';
 import { lossPenalty, PROBATION_COST } from './metric.ts';
 import { firstMissing, missingLinks } from './missing-links.ts';
 import type { PathFigures, RouteStatus } from './routes.ts';
@@ -36,6 +37,8 @@ export interface ExplainInput {
   readonly graph: Graph;
   readonly reports: ReportsByOrigin;
   readonly gone: readonly VanishedLink[];
+  readonly barred: readonly Edge[];
+  readonly overruled: readonly OverruledReport[];
   readonly route: RouteStatus | undefined;
   /** All links, those that policy denies to the default class among them. */
   readonly everything: Graph;
@@ -53,7 +56,8 @@ export function explainCandidates(input: ExplainInput): RouteCandidate[] {
   const real = bestThroughNeighbours(graph, input);
   for (const path of real) {
     const figures = pathFigures(graph, input.self, path)!;
-    found.push(candidate(path, figures, isChosen(path, route), verdictOn(path, figures, input)));
+    const verdict = verdictOn(path, figures, input) + raisedOn(path, input);
+    found.push(candidate(path, figures, isChosen(path, route), verdict));
   }
   const missing = missingLinks(input);
   const wished = buildGraph(
@@ -121,6 +125,28 @@ function verdictOn(
     return `worse by ${inWords(worse)} (${share} %)${lossy === undefined ? '' : `, ${lossy}`}`;
   }
   return path.length > route.path.length ? 'same cost, more hops' : 'same cost, higher address';
+}
+
+/** Where a link of the path counts its minimum and not what was claimed. */
+function raisedOn(path: readonly NodeAddress[], input: ExplainInput): string {
+  let at = input.self;
+  for (const node of path) {
+    const pair = [at, node];
+    // The other end may say more than the minimum, and then that counts.
+    const counted = edgeBetween(input.graph, at, node)?.latency;
+    const found = input.overruled.find(
+      ({ reporter, neighbour, latencyMin }) =>
+        latencyMin === counted && pair.includes(reporter) && pair.includes(neighbour),
+    );
+    if (found !== undefined) {
+      const { reporter, neighbour, claimed, latencyMin } = found;
+      const link = input.links.linkName(reporter, neighbour);
+      const who = input.nameOf(reporter);
+      return `; link ${link} counts its minimum of ${inWords(latencyMin!)}, ${who} claims ${inWords(claimed)}`;
+    }
+    at = node;
+  }
+  return '';
 }
 
 function deniedLink(path: readonly NodeAddress[], input: ExplainInput): string | undefined {

@@ -15,6 +15,7 @@ export type {
   ProblemLink,
 } from './graphs/index.ts';
 export type { VanishedLink } from './link-changes.ts';
+export type { OverruledReport } from './link-claims.ts';
 export * from './link-state-routing.ts';
 export * from './metric.ts';
 export * from './options.ts';

@@ -36,6 +36,8 @@ import type { Edge } from './graph.ts';
 import { Dissemination } from './graphs/index.ts';
 import type { LinkChange } from './link-changes.ts';
 import { LinkChanges } from './link-changes.ts';
+import type { OverruledReport } from './link-claims.ts';
+import { LinkClaims } from './link-claims.ts';
 import { LinkStateJudge } from './link-state-judge.ts';
 import type { MembershipSink } from './membership.ts';
 import { Membership } from './membership.ts';
@@ -66,7 +68,7 @@ export class LinkStateRouting {
   private readonly origin: LinkStateOrigin;
   private readonly judge: LinkStateJudge;
   private readonly membership: Membership;
-  private readonly topologyOf = new Topology();
+  private readonly topologyOf: Topology;
   private readonly table: RouteTable;
   private readonly links: LinkChanges;
   private readonly refusals = new TokenBucket({ perSecond: REFUSALS_PER_SECOND, burst: 10 });
@@ -93,6 +95,14 @@ export class LinkStateRouting {
       counters,
       sink: this.membershipSink(),
     });
+    const { directory } = this.membership;
+    const claims = new LinkClaims({
+      permitted: () => trust.permittedLinks,
+      memberAt: (address) => directory.get(address),
+      isNameTaken: (member) => directory.isNameTaken(member),
+      counters,
+    });
+    this.topologyOf = new Topology(claims);
     this.table = new RouteTable(this.self, nameOf);
     this.choice = new RouteChoice({
       self: this.self,
@@ -265,6 +275,8 @@ export class LinkStateRouting {
         this.choice.policy.denial({ source: this.self, destination, lane: 0 }, from, to),
       reports: this.topologyOf.reports,
       gone: this.links.gone(now),
+      barred: this.topologyOf.barred(),
+      overruled: this.topologyOf.overruled(),
       route,
       links: this.links,
       nameOf: (address) => this.membership.directory.get(address)?.name,
@@ -279,6 +291,7 @@ export class LinkStateRouting {
     const missing = missingLinks({
       reports: this.topologyOf.reports,
       gone: this.links.gone(now),
+      barred: this.topologyOf.barred(),
       links: this.links,
       nameOf: (address) => this.membership.directory.get(address)?.name,
       now,
@@ -308,6 +321,11 @@ export class LinkStateRouting {
 
   topology(now: Instant): TopologySnapshot {
     return { links: this.topologyOf.graph.edges, gone: this.links.gone(now) };
+  }
+
+  /** Reports that the manifest's topology does not let count as they were made. */
+  overruled(): OverruledReport[] {
+    return this.topologyOf.overruled();
   }
 
   /** How many of `others` a node has links to that both ends tell of. */
@@ -369,6 +387,7 @@ export class LinkStateRouting {
       forgotten: (member, reason, now) => this.forget(member, reason, now),
       adopted: (manifest, version, now) => {
         this.choice.setNetworkPolicy(this.policyBytes());
+        this.topologyOf.judgeAgain();
         this.scheduleRecompute(now);
         this.sink.manifestAdopted(manifest, version);
       },

@@ -1,6 +1,6 @@
 /**
- * Links that would be there if all were well: those that were up not long ago, and those that only one
- * of their ends reports. Explanations show what way there would be over them.
+ * Links that would be there if all were well: those that were up not long ago, those that only one
+ * of their ends reports, and those that the manifest's topology lacks. Explanations show what way there would be over them.
  */
 import type { Instant, NodeAddress } from '../kernel/index.ts';
 import { between, formatNodeAddress } from '../kernel/index.ts';
@@ -12,6 +12,8 @@ import { inWords } from './link-changes.ts';
 export interface MissingQuestion {
   readonly reports: ReportsByOrigin;
   readonly gone: readonly VanishedLink[];
+  /** Reported by both ends, and not in the manifest's topology. */
+  readonly barred: readonly Edge[];
   readonly links: LinkChanges;
   readonly nameOf: NameOf;
   readonly now: Instant;
@@ -24,7 +26,6 @@ export interface MissingLink {
 
 const pairKey = (x: NodeAddress, y: NodeAddress): string => (x < y ? `${x}-${y}` : `${y}-${x}`);
 
-/** Links that were up not long ago, and links that only one end reports. */
 export function missingLinks(input: MissingQuestion): Map<string, MissingLink> {
   const { reports, links, now } = input;
   const missing = new Map<string, MissingLink>();
@@ -42,6 +43,10 @@ export function missingLinks(input: MissingQuestion): Map<string, MissingLink> {
   for (const { edge, at } of input.gone) {
     const duration = inWords(between(at, now));
     const words = `link ${links.linkName(edge.a, edge.b)} down for ${duration}`;
+    missing.set(pairKey(edge.a, edge.b), { edge, words });
+  }
+  for (const edge of input.barred) {
+    const words = `link ${links.linkName(edge.a, edge.b)} is not in the network's topology`;
     missing.set(pairKey(edge.a, edge.b), { edge, words });
   }
   return missing;

@@ -54,7 +54,7 @@ export interface RoutingLimits {
   readonly recordsMax: number;
   /** Link-state records of one origin, 64 links each. */
   readonly linkStatePartsMax: number;
-  /** Parts of 1135 bytes; 26 hold the largest manifest there may be. */
+  /** Parts of 1135 bytes; 33 hold the largest manifest there may be. */
   readonly manifestPartsMax: number;
   /** Link-state records waiting for their origin's certificate. */
   readonly heldRecordsMax: number;
@@ -87,7 +87,7 @@ export const ROUTING_LIMITS: RoutingLimits = {
   membersMax: 512,
   recordsMax: 2048,
   linkStatePartsMax: 4,
-  manifestPartsMax: 26,
+  manifestPartsMax: 33,
   heldRecordsMax: 64,
   inFlightMax: 16,
   originRecordsPerSecond: 10,

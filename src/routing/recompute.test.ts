@@ -7,15 +7,23 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Duration, NodeAddress } from '../kernel/index.ts';
 import { Counters, instant, Random } from '../kernel/index.ts';
+import { PermittedLinks } from '../security/index.ts';
 import { RECORD_LINK_STATE } from '../wire/index.ts';
 import { encodeLinkState, type LinkReport } from '../wire/link-state.ts';
 import { LinkChanges } from './link-changes.ts';
+import { LinkClaims } from './link-claims.ts';
 import { ROUTING_LIMITS, ROUTING_TIMERS } from './options.ts';
 import { RouteTable } from './routes.ts';
 import { pathsFrom } from './shortest-paths.ts';
 import { Topology } from './topology.ts';
 
 const NOW = instant(0);
+const anythingGoes = new LinkClaims({
+  permitted: () => new PermittedLinks(undefined),
+  memberAt: () => undefined,
+  isNameTaken: () => false,
+  counters: new Counters(),
+});
 const nameOf = (address: NodeAddress): string => `n${address}`;
 
 /** A ring with chords: `degree` links a node, latencies of 1 to 80 ms. */
@@ -67,7 +75,7 @@ for (const { nodes, goal } of [
   test(`${nodes} nodes are recomputed within ${goal} ms`, (t) => {
     const random = new Random(nodes);
     const reports = drawReports(nodes, 8, random);
-    const topology = new Topology();
+    const topology = new Topology(anythingGoes);
     for (const [origin, links] of reports) put(topology, origin, links);
     const table = new RouteTable(1 as NodeAddress, nameOf);
     const links = new LinkChanges({

@@ -1,12 +1,14 @@
 /**
  * What all origins report, and the graph that follows from it. Parts of one origin add up; where two
- * parts report the same link (it moved from one part to another) the newer report counts.
+ * parts report the same link (it moved from one part to another) the newer report counts. What the
+ * manifest does not permit is left out or put right here (`link-claims.ts`).
  */
 import type { NodeAddress } from '../kernel/index.ts';
 import type { LinkReport } from '../wire/index.ts';
 import { decodeLinkState } from '../wire/index.ts';
-import type { EdgeChange, Graph, ReportsByOrigin } from './graph.ts';
+import type { Edge, EdgeChange, Graph, ReportsByOrigin } from './graph.ts';
 import { buildGraph, diffEdges, EMPTY_GRAPH, mutualEdges } from './graph.ts';
+import type { LinkClaims, OverruledReport } from './link-claims.ts';
 import type { StoredRecord } from './record-store.ts';
 
 interface PartReports {
@@ -15,9 +17,14 @@ interface PartReports {
 }
 
 export class Topology {
+  private readonly claims: LinkClaims;
   private readonly parts = new Map<NodeAddress, Map<number, PartReports>>();
   private readonly merged = new Map<NodeAddress, ReadonlyMap<NodeAddress, LinkReport>>();
   graph: Graph = EMPTY_GRAPH;
+
+  constructor(claims: LinkClaims) {
+    this.claims = claims;
+  }
 
   get reports(): ReportsByOrigin {
     return this.merged;
@@ -40,6 +47,36 @@ export class Topology {
     this.merged.delete(origin);
   }
 
+  /** The manifest, or a name, has changed: all reports are held against it again. */
+  judgeAgain(): void {
+    for (const [origin, parts] of this.parts) this.merge(origin, parts);
+  }
+
+  /** Reports that do not count as they were made, in order of who made them. */
+  overruled(): OverruledReport[] {
+    if (this.claims.isOpen) return [];
+    return [...this.parts]
+      .sort(([a], [b]) => a - b)
+      .flatMap(([origin, parts]) => [...parts.values()].map((part) => [origin, part] as const))
+      .flatMap(([origin, { links }]) =>
+        links.flatMap((link) => this.claims.overruled(origin, link) ?? []),
+      );
+  }
+
+  /** Links that both ends report and that may not exist. */
+  barred(): Edge[] {
+    if (this.claims.isOpen) return [];
+    const barred = new Map<NodeAddress, Map<NodeAddress, LinkReport>>();
+    for (const [origin, parts] of this.parts)
+      for (const { links } of parts.values())
+        for (const link of links) {
+          const found = this.claims.overruled(origin, link);
+          if (found === undefined || found.latencyMin !== undefined) continue;
+          barred.set(origin, (barred.get(origin) ?? new Map()).set(link.neighbour, link));
+        }
+    return mutualEdges(barred);
+  }
+
   /** Makes the graph anew. `self` is in it whether or not it has links. */
   rebuild(self: NodeAddress): readonly EdgeChange[] {
     const edges = mutualEdges(this.merged);
@@ -51,7 +88,10 @@ export class Topology {
   private merge(origin: NodeAddress, parts: ReadonlyMap<number, PartReports>): void {
     const links = new Map<NodeAddress, LinkReport>();
     for (const part of [...parts.values()].sort((x, y) => x.sequence - y.sequence))
-      for (const link of part.links) links.set(link.neighbour, link);
+      for (const told of part.links) {
+        const link = this.claims.admit(origin, told);
+        if (link !== undefined) links.set(link.neighbour, link);
+      }
     this.merged.set(origin, links);
   }
 }

@@ -1,5 +1,6 @@
 export * from './issue.ts';
 export * from './key-id.ts';
 export * from './noise.ts';
+export * from './permitted-links.ts';
 export * from './replay-window.ts';
 export * from './trust.ts';

@@ -14,7 +14,7 @@ import {
   seconds,
   utf8Encode,
 } from '../kernel/index.ts';
-import type { Certificate, Manifest } from '../wire/index.ts';
+import type { Certificate, Manifest, MaximalTopology } from '../wire/index.ts';
 import {
   CERTIFICATE_CONTEXT,
   CHAIN_BYTES_MAX,
@@ -172,6 +172,20 @@ export function replacePolicy(options: {
   return issueManifest({
     ...options,
     manifest: { ...manifest, version: manifest.version + 1, policy },
+  });
+}
+
+/** The next manifest, with these links permitted in the place of those before; undefined: all links. */
+export function replaceTopology(options: {
+  crypto: Crypto;
+  rootSeed: Uint8Array;
+  manifest: Manifest;
+  topology: MaximalTopology | undefined;
+}): Uint8Array {
+  const { manifest, topology } = options;
+  return issueManifest({
+    ...options,
+    manifest: { ...manifest, version: manifest.version + 1, topology },
   });
 }
 

@@ -33,6 +33,7 @@ import {
   ROLE_ISSUER,
 } from '../wire/index.ts';
 import { identityMark, keyId } from './key-id.ts';
+import { PermittedLinks } from './permitted-links.ts';
 
 /** Why a chain makes nobody a member. */
 export type TrustRefusal =
@@ -91,6 +92,7 @@ export class TrustStore {
   private revoked: ReadonlySet<string>;
   /** Key id in hexadecimal to root key. */
   private roots: ReadonlyMap<string, Uint8Array>;
+  private links: PermittedLinks;
   /** Chains that had to give way to others. */
   evictions = 0;
 
@@ -105,6 +107,12 @@ export class TrustStore {
     this.currentBytes = options.manifest.slice();
     this.revoked = serialSet(signed.manifest);
     this.roots = this.rootMap(signed.manifest);
+    this.links = new PermittedLinks(signed.manifest.topology);
+  }
+
+  /** Which links the present manifest lets exist. */
+  get permittedLinks(): PermittedLinks {
+    return this.links;
   }
 
   get manifest(): Manifest {
@@ -164,6 +172,7 @@ export class TrustStore {
     this.currentBytes = bytes.slice();
     this.revoked = serialSet(manifest);
     this.roots = this.rootMap(manifest);
+    this.links = new PermittedLinks(manifest.topology);
     this.verified.clear();
     return ok('newer');
   }

@@ -5,7 +5,9 @@
 import type { Crypto, Entropy, NodeAddress, Random } from '../kernel/index.ts';
 import { assert, seconds } from '../kernel/index.ts';
 import type { NodeIdentity } from '../node/index.ts';
-import { createMember, createNetwork } from '../security/index.ts';
+import { createMember, createNetwork, replaceTopology } from '../security/index.ts';
+import type { MaximalTopology } from '../wire/index.ts';
+import { decodeManifest } from '../wire/index.ts';
 import { WALL_START } from './clock.ts';
 
 export interface Credentials {
@@ -23,8 +25,10 @@ export function drawCredentials(options: {
   names: readonly string[];
   crypto: Crypto;
   random: Random;
+  /** In the manifest: which links may exist. */
+  permittedLinks?: MaximalTopology | undefined;
 }): Credentials {
-  const { crypto, names } = options;
+  const { crypto, names, permittedLinks: topology } = options;
   const entropy: Entropy = { bytes: (count) => options.random.bytes(count) };
   const network = createNetwork({ crypto, entropy, name: 'simulated', isLab: true });
   const members = new Map<string, { identity: NodeIdentity; address: NodeAddress }>();
@@ -40,5 +44,10 @@ export function drawCredentials(options: {
     assert(made.ok, `cannot certify ${name}`);
     members.set(name, made.value);
   }
-  return { manifest: network.manifest, rootKeys: [network.rootKey], members };
+  const { manifest } = decodeManifest(network.manifest)!;
+  const signed =
+    topology === undefined
+      ? network.manifest
+      : replaceTopology({ crypto, rootSeed: network.rootSeed, manifest, topology });
+  return { manifest: signed, rootKeys: [network.rootKey], members };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { milliseconds, readU32, seconds, writeU32 } from '../kernel/index.ts';
 import type { FlowRouting, TurncoatOptions } from '../node/index.ts';
+import type { MaximalTopology } from '../wire/index.ts';
 import { RECOVERY_PRIORITY, SERVICE_DEFAULT } from '../wire/index.ts';
 import { Testbed } from './testbed.ts';
 import { evenLink } from './topology.ts';
@@ -60,3 +61,69 @@ for (const [what, turncoat] of Object.entries(AT_THEIR_WORST))
       assert.equal(copies, 500, 'something was delivered twice');
     }
   });
+
+/** 10 ms to t over a; by x and y 20 ms, of which they own up to none. */
+const lured = {
+  nodes: ['s', 'a', 'x', 'y', 't'],
+  links: (
+    [
+      ['s', 'a', 5],
+      ['a', 't', 5],
+      ['s', 'x', 2],
+      ['x', 'y', 16],
+      ['y', 't', 2],
+    ] as const
+  ).map(([from, to, ms]) => evenLink(from, to, { delay: milliseconds(ms) })),
+};
+const claimLatency = milliseconds(0);
+const liars = { x: { claimLatency }, y: { claimLatency } };
+
+function routeUnder(permittedLinks?: MaximalTopology): Testbed {
+  const testbed = new Testbed({
+    seed: 3,
+    topology: lured,
+    turncoats: () => liars,
+    ...(permittedLinks === undefined ? {} : { permittedLinks }),
+  });
+  testbed.start();
+  testbed.run(seconds(15));
+  return testbed;
+}
+
+const pathIn = (testbed: Testbed): string | undefined =>
+  testbed
+    .node('s')
+    .explainRoute('t')
+    ?.route?.path.map((hop) => testbed.nameOf(hop))
+    .join();
+
+test('two captured nodes draw traffic by a link they call 0 ms, and no more than its minimum lets them', () => {
+  assert.equal(pathIn(routeUnder()), 'x,y,t', 'lies are of no use to them, the test shows nothing');
+  const least = (ends: [string, string], ms: number) => ({ ends, latencyMin: milliseconds(ms) });
+  const honest = [least(['s', 'a'], 4), least(['a', 't'], 4), least(['s', 'x'], 1)];
+  const testbed = routeUnder([...honest, least(['x', 'y'], 14), least(['y', 't'], 1)]);
+  assert.equal(pathIn(testbed), 'a,t');
+  const { topology, counters } = testbed.node('s').status()!;
+  assert.ok((counters['routing.latency-below-minimum'] ?? 0) > 0);
+  assert.ok(
+    topology?.overruled.some(({ claimed, latencyMin }) => claimed === 0 && latencyMin === 14_000),
+  );
+  const lure = testbed
+    .node('s')
+    .explainRoute('t')
+    ?.candidates.find(({ isChosen }) => !isChosen);
+  assert.match(lure?.verdict ?? '', /x-y counts its minimum of 14.0 ms, [xy] claims 0.0 ms/);
+});
+
+test('a link that the manifest does not permit is not opened, by whoever wants it', () => {
+  const testbed = routeUnder([{ ends: ['s', 'a'], latencyMin: milliseconds(0) }]);
+  assert.equal(pathIn(testbed), undefined);
+  const { links, counters } = testbed.node('s').status()!;
+  assert.deepEqual(
+    links.filter(({ state }) => state === 'up').map(({ name }) => name),
+    ['a'],
+  );
+  const refused = links.find(({ reason }) => reason !== undefined);
+  assert.match(refused?.reason ?? '', /link not in the topology/);
+  assert.ok((counters['link.handshake.refused.link-not-in-the-topology'] ?? 0) > 0);
+});

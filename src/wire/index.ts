@@ -10,6 +10,7 @@ export * from './latency-code.ts';
 export * from './link-control.ts';
 export * from './link-state.ts';
 export * from './manifest.ts';
+export * from './maximal-topology.ts';
 export * from './node-control.ts';
 export * from './packet-types.ts';
 export * from './parity-frame.ts';

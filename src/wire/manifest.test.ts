@@ -2,17 +2,21 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { compareBytes, concatBytes, fromHex, toHex } from '../kernel/index.ts';
+import { compareBytes, concatBytes, fromHex, microseconds, toHex } from '../kernel/index.ts';
 import {
   decodeManifest,
   decodeManifestBody,
   encodeManifest,
   encodeManifestBody,
+  encodeMaximalTopology,
+  LATENCY_MIN_MAX,
   MANIFEST_BYTES_MAX,
   type Manifest,
+  type MaximalTopology,
   POLICY_BYTES_MAX,
   REVOKED_MAX,
   ROOT_KEYS_MAX,
+  TOPOLOGY_BYTES_MAX,
 } from './index.ts';
 
 interface Spelled {
@@ -24,6 +28,8 @@ interface Spelled {
   readonly rootKeys: readonly string[];
   readonly revoked: readonly string[];
   readonly policy: string;
+  /** Ends and least latency of links that may exist. */
+  readonly topology?: readonly (readonly [string, string, number])[];
 }
 
 const vectors: readonly {
@@ -43,6 +49,7 @@ const spelled = (m: Manifest): Spelled => ({
   rootKeys: m.rootKeys.map(toHex),
   revoked: m.revoked.map(toHex),
   policy: toHex(m.policy),
+  ...(m.topology && { topology: m.topology.map(({ ends, latencyMin }) => [...ends, latencyMin]) }),
 });
 
 const unspelled = (m: Spelled): Manifest => ({
@@ -54,10 +61,32 @@ const unspelled = (m: Spelled): Manifest => ({
   rootKeys: m.rootKeys.map((key) => fromHex(key)!),
   revoked: m.revoked.map((serial) => fromHex(serial)!),
   policy: fromHex(m.policy)!,
+  ...(m.topology && {
+    topology: m.topology.map(([a, b, least]) => ({
+      ends: [a, b],
+      latencyMin: microseconds(least),
+    })),
+  }),
 });
 
 const exactly = (count: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: count, maxLength: count });
+
+/** As decoding gives it: ends in order, and links in order of their ends. */
+const maximalTopology: fc.Arbitrary<MaximalTopology> = fc
+  .uniqueArray(fc.tuple(fc.nat(6), fc.nat(6), fc.nat(LATENCY_MIN_MAX)), {
+    minLength: 1,
+    maxLength: 8,
+    selector: ([a, b]) => a * 8 + b,
+  })
+  .map((drawn) => drawn.filter(([a, b]) => a < b).sort((x, y) => x[0] - y[0] || x[1] - y[1]))
+  .filter((drawn) => drawn.length > 0)
+  .map((drawn) =>
+    drawn.map(([a, b, least]) => ({
+      ends: [`n${a}`, `n${b}`] as const,
+      latencyMin: microseconds(least),
+    })),
+  );
 
 const manifest: fc.Arbitrary<Manifest> = fc.record(
   {
@@ -71,8 +100,21 @@ const manifest: fc.Arbitrary<Manifest> = fc.record(
       .uniqueArray(exactly(16), { maxLength: 10, selector: toHex })
       .map((serials) => serials.sort(compareBytes)),
     policy: fc.uint8Array({ maxLength: 50 }),
+    topology: maximalTopology,
   },
-  { noNullPrototype: true },
+  {
+    noNullPrototype: true,
+    requiredKeys: [
+      'networkId',
+      'name',
+      'version',
+      'prefix',
+      'isLab',
+      'rootKeys',
+      'revoked',
+      'policy',
+    ],
+  },
 );
 
 describe('manifest codec', () => {
@@ -121,7 +163,14 @@ describe('manifest codec', () => {
       bytes[1] = i;
       return bytes;
     };
-    const full = (revocations: number, policyBytes: number): Uint8Array =>
+    const line = Array.from({ length: 800 }, (_, i) => ({
+      ends: [`a${i % 120}`, `b${(i * 7) % 130}`] as const,
+      latencyMin: LATENCY_MIN_MAX,
+    }));
+    const fitting = Array.from({ length: line.length }, (_, i) => line.slice(i)).find(
+      (links) => encodeMaximalTopology(links).length <= TOPOLOGY_BYTES_MAX,
+    )!;
+    const full = (revocations: number, policyBytes: number, topology = fitting): Uint8Array =>
       encodeManifest(
         encodeManifestBody({
           ...base,
@@ -130,6 +179,7 @@ describe('manifest codec', () => {
           rootKeys: new Array<Uint8Array>(ROOT_KEYS_MAX).fill(new Uint8Array(32)),
           revoked: Array.from({ length: revocations }, (_, i) => serial(i)),
           policy: new Uint8Array(policyBytes),
+          topology,
         }),
         new Uint8Array(64),
       );
@@ -138,6 +188,8 @@ describe('manifest codec', () => {
     assert.ok(decodeManifest(largest));
     assert.equal(decodeManifest(full(REVOKED_MAX + 1, 0)), undefined);
     assert.equal(decodeManifest(full(0, POLICY_BYTES_MAX + 1)), undefined);
+    assert.ok(fitting.length < line.length, 'no topology was too large');
+    assert.equal(decodeManifest(full(0, 0, line)), undefined);
   });
 
   it('refuses no root, a prefix outside fd00::/8, version 0, and a bad name', () => {

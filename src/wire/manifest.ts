@@ -5,11 +5,12 @@
  *
  *   manifest   0x82 (array of 2) | bytes: body | bytes: 64-byte signature
  *
- *   body, map of 9, in this order:
+ *   body, map of 9 or 10, in this order:
  *     0 format (1)             1 network id, 16 bytes      2 name
  *     3 version, from 1        4 prefix, 12 bytes (fd..)   5 is it a lab: boolean
  *     6 root keys, 1 to 4      7 revoked serials, ascending
  *     8 policy: bytes that `routing/` gives a meaning
+ *     9 maximal topology, maximal-topology.ts, as bytes; absent: none
  *
  * The network id is the first 16 bytes of SHA-256(first root key || name), and stays when roots are
  * rotated: `rootKeys[0]` may then be another key, so only whoever founded the network computes it.
@@ -25,6 +26,12 @@ import {
   PUBLIC_KEY_BYTES,
   SERIAL_BYTES,
 } from './certificate.ts';
+import type { MaximalTopology } from './maximal-topology.ts';
+import {
+  decodeMaximalTopology,
+  encodeMaximalTopology,
+  TOPOLOGY_BYTES_MAX,
+} from './maximal-topology.ts';
 
 export const PREFIX_BYTES = 12;
 /** More than one only while the network moves from an old root to a new one. */
@@ -32,11 +39,12 @@ export const ROOT_KEYS_MAX = 4;
 export const REVOKED_MAX = 1_024;
 export const POLICY_BYTES_MAX = 8_192;
 /** Largest signed manifest: all lists full. */
-export const MANIFEST_BYTES_MAX = 28_672;
+export const MANIFEST_BYTES_MAX = 36_864;
 
 export const MANIFEST_CONTEXT: Uint8Array = utf8Encode('overlane manifest 1\n');
 
 const FORMAT = 1;
+/** With a topology, one more. */
 const FIELDS = 9;
 
 export interface Manifest {
@@ -51,11 +59,14 @@ export interface Manifest {
   /** Serials of certificates that no longer hold. */
   readonly revoked: readonly Uint8Array[];
   readonly policy: Uint8Array;
+  /** Links that may exist. Absent: all. */
+  readonly topology?: MaximalTopology | undefined;
 }
 
 /** The body of a manifest; the signature goes over `MANIFEST_CONTEXT` and this. */
 export function encodeManifestBody(m: Manifest): Uint8Array {
-  const out = new CborWriter().map(FIELDS);
+  const { topology } = m;
+  const out = new CborWriter().map(topology === undefined ? FIELDS : FIELDS + 1);
   out.unsigned(0).unsigned(FORMAT);
   out.unsigned(1).bytes(m.networkId);
   out.unsigned(2).text(m.name);
@@ -67,13 +78,16 @@ export function encodeManifestBody(m: Manifest): Uint8Array {
   const revoked = sortedSerials(m.revoked);
   out.unsigned(7).array(revoked.length);
   for (const serial of revoked) out.bytes(serial);
-  return out.unsigned(8).bytes(m.policy).finish();
+  out.unsigned(8).bytes(m.policy);
+  if (topology !== undefined) out.unsigned(9).bytes(encodeMaximalTopology(topology));
+  return out.finish();
 }
 
 /** Undefined unless the bytes are the one encoding of a manifest within all bounds. */
 export function decodeManifestBody(body: Uint8Array): Manifest | undefined {
   const input = new CborReader(body);
-  if (input.map(FIELDS) !== FIELDS) return undefined;
+  const fields = input.map(FIELDS + 1);
+  if (fields < FIELDS) return undefined;
   input.key(0);
   if (input.unsigned() !== FORMAT) return undefined;
   input.key(1);
@@ -94,9 +108,11 @@ export function decodeManifestBody(body: Uint8Array): Manifest | undefined {
   const revoked = readSerials(input);
   input.key(8);
   const policy = input.bytes({ min: 0, max: POLICY_BYTES_MAX });
+  const topology = fields > FIELDS ? readTopology(input) : undefined;
   if (!input.finish() || !isNodeName(name) || version < 1) return undefined;
   if (prefix[0] !== 0xfd || rootKeys.length === 0) return undefined;
-  return { networkId, name, version, prefix, isLab, rootKeys, revoked, policy };
+  const common = { networkId, name, version, prefix, isLab, rootKeys, revoked, policy };
+  return topology === undefined ? common : { ...common, topology };
 }
 
 export interface SignedManifest {
@@ -116,6 +132,13 @@ export function decodeManifest(bytes: Uint8Array): SignedManifest | undefined {
   if (signed === undefined) return undefined;
   const manifest = decodeManifestBody(signed.body);
   return manifest === undefined ? undefined : { manifest, ...signed };
+}
+
+function readTopology(input: CborReader): MaximalTopology | undefined {
+  input.key(9);
+  const topology = decodeMaximalTopology(input.bytes({ min: 1, max: TOPOLOGY_BYTES_MAX }));
+  if (topology === undefined) input.reject();
+  return topology;
 }
 
 function readSerials(input: CborReader): Uint8Array[] {
