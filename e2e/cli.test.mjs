@@ -171,6 +171,30 @@ describe('every command says what it documents', { timeout: 180_000 }, () => {
     assert.ok(rows[0].packetsPerSecond > 0);
   });
 
+  test('topology learn, set, show: a file that learn has printed is one that set reads', async () => {
+    const learned = await overlane(['topology', 'learn', '--margin', '20%'], { env });
+    assert.match(
+      learned.stdout,
+      /^# 1 links.*\nlinks:\n {2}- \{ between: \[ ATL, LAX \], latencyMin: /,
+    );
+    const { links } = await json('topology learn');
+    assert.deepEqual(links[0].between, ['ATL', 'LAX']);
+    const file = join(folder, 'links.yaml');
+    writeFileSync(file, learned.stdout);
+    const set = await json('topology set', [file]);
+    assert.deepEqual([set.links, set.unmatched, set.closed], [1, [], []]);
+    const shown = await json('topology show');
+    assert.deepEqual(
+      shown.links.map(({ between }) => between),
+      [['ATL', 'LAX']],
+    );
+    assert.equal(shown.manifestVersion, set.manifestVersion);
+    writeFileSync(file, stringify({ links: [{ between: ['ATL', 'ATL'], latencyMin: '8 ms' }] }));
+    const mistaken = await overlane(['topology', 'set', file], { env });
+    assert.match(mistaken.stderr, /links\.yaml:\d+:\d+.*latencyMin.*such as "8\.2ms"/s);
+    await json('topology set', ['/dev/null']);
+  });
+
   test('perf report, show, query, best, profile', async () => {
     const report = await json('perf report', ['mirror-1', 'fetch', '0.25']);
     assert.deepEqual([report.to, report.metric, report.value], ['mirror-1', 'fetch', 0.25]);

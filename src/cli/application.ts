@@ -39,6 +39,11 @@ import { reloadCommand } from './commands/reload.ts';
 import { revokeCommand } from './commands/revoke.ts';
 import { simCommand } from './commands/sim.ts';
 import { statusCommand } from './commands/status.ts';
+import {
+  topologyLearnCommand,
+  topologySetCommand,
+  topologyShowCommand,
+} from './commands/topology.ts';
 import { traceCommand } from './commands/trace.ts';
 import { upCommand } from './commands/up.ts';
 import { versionCommand } from './commands/version.ts';
@@ -84,6 +89,9 @@ export const COMMANDS: readonly DefinedCommand[] = [
   policySetCommand,
   policyShowCommand,
   policyCheckCommand,
+  topologySetCommand,
+  topologyShowCommand,
+  topologyLearnCommand,
   revokeCommand,
   doctorCommand,
   explainCommand,
@@ -102,6 +110,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   link: 'Show links; in a lab, impair them',
   log: 'What the daemon logs',
   policy: 'Who may use which links and nodes',
+  topology: 'Which links may exist, and how short each may claim to be',
   config: 'Check and show the configuration',
 };
 

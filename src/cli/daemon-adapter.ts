@@ -58,6 +58,10 @@ export function realDaemons(env: Env): DaemonPort {
       const { loadPolicy, policyText } = await import('../daemon/index.ts');
       return policyText(await loadPolicy(file));
     },
+    async readTopology(file) {
+      const { loadTopology, topologyText } = await import('../daemon/index.ts');
+      return topologyText(await loadTopology(file));
+    },
     async configSchema() {
       // Generated from the code and held to it by `npm test`.
       const file = new URL('../../docs/config.schema.json', import.meta.url);

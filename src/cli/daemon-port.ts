@@ -3,7 +3,7 @@
  * client rooms; tests implement it with fixed answers.
  */
 import type { DaemonConnection } from '../client/index.ts';
-import type { JoinReport, PolicyText, ProvisionReport } from '../daemon/index.ts';
+import type { JoinReport, PolicyText, ProvisionReport, TopologyText } from '../daemon/index.ts';
 
 export interface DaemonPort {
   /** The control socket meant by `--socket`, `$OVERLANE_SOCKET` or the state directory. */
@@ -21,6 +21,8 @@ export interface DaemonPort {
   checkConfig(file: string): Promise<ConfigReport>;
   /** A policy file, checked: what `setPolicy` takes. */
   readPolicy(file: string): Promise<PolicyText>;
+  /** A file of links, checked: what `setTopology` takes. */
+  readTopology(file: string): Promise<TopologyText>;
   configSchema(): Promise<Record<string, unknown>>;
   stateDirectory(given: string | undefined): string;
   /** UDP addresses opened without a configuration. */

@@ -87,6 +87,7 @@ function fakePort({ daemon, daemons }: FakeOptions): DaemonPort {
     checkConfig: absent('checkConfig'),
     configSchema: absent('configSchema'),
     readPolicy: absent('readPolicy'),
+    readTopology: absent('readTopology'),
     connect(socket) {
       if (daemon === undefined)
         return Promise.reject(

@@ -22,6 +22,11 @@ export const REFUSAL_REASONS = {
     meaning: "A certificate's validity begins in the future.",
     remedy: 'One of the two clocks is wrong: run overlane doctor on both hosts.',
   },
+  'link-not-in-the-topology': {
+    meaning: 'A link that the topology in the manifest does not let exist.',
+    remedy:
+      'Take the neighbour out of the configuration, or add the link to the topology where the root key is: see overlane topology show. From a stranger to your configuration: somebody tries links of its own.',
+  },
   expired: {
     meaning: 'A certificate, or an invite, is past its end.',
     remedy:

@@ -16,12 +16,15 @@ import type {
   LogLevelOptions,
   LogLevels,
   NetworkPolicy,
+  NetworkTopology,
   PolicySetReport,
   PolicyText,
   ProcessorReport,
   ProfileReport,
   ReloadReport,
   RevokeReport,
+  TopologySetReport,
+  TopologyText,
 } from '../daemon/index.ts';
 import {
   type ConnectOptions,
@@ -78,6 +81,9 @@ export interface DaemonConnection extends OverlayNodeHandle {
   policy(options?: SignalOption): Promise<NetworkPolicy>;
   /** As the policy file has it. Fails with BAD_ARGUMENT, NOT_AN_ISSUER. */
   setPolicy(policy: PolicyText, options?: SignalOption): Promise<PolicySetReport>;
+  topology(options?: SignalOption): Promise<NetworkTopology>;
+  /** As the topology file has it; without links: any may exist. Fails as `setPolicy` does. */
+  setTopology(topology: TopologyText, options?: SignalOption): Promise<TopologySetReport>;
   logLevels(options?: SignalOption): Promise<LogLevels>;
   setLogLevel(change: LogLevelOptions, options?: SignalOption): Promise<LogLevels>;
   /**
@@ -267,6 +273,15 @@ class RemoteNode implements DaemonConnection {
   setPolicy(policy: PolicyText, options: SignalOption = {}): Promise<PolicySetReport> {
     const { signal } = options;
     return this.client.call({ method: 'PUT', path: '/v1/policy', body: policy, signal });
+  }
+
+  topology(options: SignalOption = {}): Promise<NetworkTopology> {
+    return this.fetch('/v1/topology', options);
+  }
+
+  setTopology(topology: TopologyText, options: SignalOption = {}): Promise<TopologySetReport> {
+    const { signal } = options;
+    return this.client.call({ method: 'PUT', path: '/v1/topology', body: topology, signal });
   }
 
   status(options: SignalOption = {}): Promise<NodeStatus> {

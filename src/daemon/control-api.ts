@@ -4,7 +4,7 @@
  * 0 to 1, rates in bits a second, points in time as ISO 8601. Documented in docs/api.md.
  */
 
-import type { FlowChoice } from '../host/index.ts';
+import type { FlowChoice, NetworkLink, OverruledLink } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
 import type { Impairments, LogLevel, LogSubsystem } from './config.ts';
 import type { ConfigChange } from './config-diff.ts';
@@ -87,6 +87,37 @@ export interface PolicySetReport {
 export interface NetworkPolicy {
   readonly manifestVersion: number;
   readonly policy: PolicyText;
+}
+
+export interface PermittedLinkText {
+  readonly between: readonly string[];
+  /** With its unit: `8.2ms`. */
+  readonly latencyMin: string;
+}
+
+/** The maximal topology as the file of `overlane topology set` has it; docs/intrusion-tolerance.md. */
+export interface TopologyText {
+  readonly links: readonly PermittedLinkText[];
+}
+
+export interface TopologySetReport {
+  readonly manifestVersion: number;
+  /** Links that may exist; 0: any. */
+  readonly links: number;
+  /** Of the 8192 a manifest has room for. */
+  readonly bytes: number;
+  /** Names in it that no member known here has. */
+  readonly unmatched: readonly string[];
+  /** Links that exist now and will not any more, `CHI-NYC`. */
+  readonly closed: readonly string[];
+}
+
+/** Which links may exist, which there are, and what nodes claimed in vain. */
+export interface NetworkTopology extends TopologyText {
+  readonly manifestVersion: number;
+  /** Links that both ends tell of. */
+  readonly present: readonly NetworkLink[];
+  readonly overruled: readonly OverruledLink[];
 }
 
 export interface LogLevels {
@@ -201,6 +232,8 @@ export interface DaemonControls {
   revoke(name: string): RevokeReport;
   policy(): NetworkPolicy;
   setPolicy(policy: unknown): Promise<PolicySetReport>;
+  topology(): NetworkTopology;
+  setTopology(topology: unknown): Promise<TopologySetReport>;
   impairments(): readonly LinkImpairment[];
   impair(neighbour: string, change: Impairments | 'none'): LinkImpairment;
   forwards(): readonly ForwardReport[];

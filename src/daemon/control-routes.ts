@@ -75,6 +75,8 @@ export const CONTROL_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v1/history', run: history },
   { method: 'GET', path: '/v1/policy', run: ({ controls }) => controls.policy() },
   { method: 'PUT', path: '/v1/policy', run: ({ controls, body }) => controls.setPolicy(body) },
+  { method: 'GET', path: '/v1/topology', run: ({ controls }) => controls.topology() },
+  { method: 'PUT', path: '/v1/topology', run: ({ controls, body }) => controls.setTopology(body) },
   { method: 'GET', path: '/v1/permitted', run: policyCheck },
   {
     method: 'GET',

@@ -8,6 +8,7 @@
  * streams and withdraws, the control socket goes last, so that whoever asked sees the end.
  */
 import { join } from 'node:path';
+import type { ZodType } from 'zod';
 import type { OverlayHost } from '../host/index.ts';
 import { OverlayError, type Result } from '../kernel/index.ts';
 import type { NodeEvent } from '../node/index.ts';
@@ -17,7 +18,13 @@ import { decodeManifest } from '../wire/index.ts';
 import { CertificateKeeper, serveRenewals } from './certificate-keeper.ts';
 import type { Config } from './config.ts';
 import { type ConfigChange, diffConfig, withRestartKeysOf } from './config-diff.ts';
-import type { DaemonControls, DaemonInfo, LogLevels, PolicySetReport } from './control-api.ts';
+import type {
+  DaemonControls,
+  DaemonInfo,
+  LogLevels,
+  PolicySetReport,
+  TopologySetReport,
+} from './control-api.ts';
 import { ControlServer } from './control-server.ts';
 import { takeCpuProfile } from './cpu-profile.ts';
 import {
@@ -166,6 +173,11 @@ export class Daemon implements DaemonControls {
   invites: DaemonControls['invites'] = () => this.issuing.invites();
   revoke: DaemonControls['revoke'] = (name) => this.issuing.revoke(name);
   policy: DaemonControls['policy'] = () => this.issuing.policy();
+  topology: DaemonControls['topology'] = () => ({
+    ...this.issuing.topology(),
+    present: this.host.networkLinks(),
+    overruled: this.host.statusNow().topology?.overruled ?? [],
+  });
   impairments: DaemonControls['impairments'] = () => this.impairmentTable.list();
   impair: DaemonControls['impair'] = (name, change) => this.impairmentTable.change(name, change);
   forwards: DaemonControls['forwards'] = () => this.ports.forwards();
@@ -179,14 +191,14 @@ export class Daemon implements DaemonControls {
   /** Fails with BAD_ARGUMENT, NOT_AN_ISSUER. */
   async setPolicy(given: unknown): Promise<PolicySetReport> {
     const { policySchema } = await import('./policy-schema.ts');
-    const parsed = policySchema.safeParse(given);
-    if (parsed.success) return this.issuing.setPolicy(parsed.data);
-    const [first] = parsed.error.issues;
-    throw new OverlayError(
-      'BAD_ARGUMENT',
-      `policy: ${formatPath(first?.path ?? [])}: ${first?.message}`,
-      { details: { problems: parsed.error.issues.map(({ message }) => message) } },
-    );
+    return this.issuing.setPolicy(parsedOrBad('policy', policySchema, given));
+  }
+
+  /** Fails with BAD_ARGUMENT, NOT_AN_ISSUER. */
+  async setTopology(given: unknown): Promise<TopologySetReport> {
+    const { topologySchema } = await import('./topology-schema.ts');
+    const links = parsedOrBad('topology', topologySchema, given);
+    return this.issuing.setTopology(links, this.host.networkLinks());
   }
 
   private async open(): Promise<void> {
@@ -421,4 +433,15 @@ function rootKeysFor(manifest: Uint8Array, before: readonly Uint8Array[]): reado
     // Signed by a root that it retires.
     return [...named, ...before];
   }
+}
+
+function parsedOrBad<T>(what: string, schema: ZodType<T>, given: unknown): T {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const [first] = parsed.error.issues;
+  throw new OverlayError(
+    'BAD_ARGUMENT',
+    `${what}: ${formatPath(first?.path ?? [])}: ${first?.message}`,
+    { details: { problems: parsed.error.issues.map(({ message }) => message) } },
+  );
 }

@@ -18,4 +18,5 @@ export {
 export * from './run-daemon.ts';
 export * from './state-directory.ts';
 export * from './state-lock.ts';
+export { topologyText } from './topology-text.ts';
 export * from './units.ts';

@@ -5,6 +5,7 @@
  * A newcomer is asked for a token and gets what the token says. A member that renews is known by its
  * certificate: it gets the same name, roles and labels again, and never more.
  */
+import type { NetworkLink } from '../host/index.ts';
 import type { Crypto, Duration, Entropy, Result, WallTime } from '../kernel/index.ts';
 import {
   bytesEqual,
@@ -22,14 +23,17 @@ import {
   identityMark,
   issueCertificate,
   type Member,
+  PermittedLinks,
   replacePolicy,
+  replaceTopology,
   revoke,
   type Subject,
   TrustStore,
 } from '../security/index.ts';
-import type { Policy } from '../wire/index.ts';
+import type { MaximalTopology, Policy } from '../wire/index.ts';
 import {
   decodePolicy,
+  encodeMaximalTopology,
   encodePolicy,
   formatInviteToken,
   INVITE_ADDRESSES_MAX,
@@ -44,11 +48,14 @@ import type {
   NetworkPolicy,
   PolicySetReport,
   RevokeReport,
+  TopologySetReport,
+  TopologyText,
 } from './control-api.ts';
 import { InviteBook } from './invites.ts';
 import { policyText, unmatchedTerms } from './policy-text.ts';
 import { isoTime, NAME_OF_INVITE } from './provision.ts';
 import type { IdentityKeys, StateDirectory } from './state-directory.ts';
+import { topologyText } from './topology-text.ts';
 
 /** What the issuing side asks of the daemon it is part of. */
 export interface IssuingHost {
@@ -152,12 +159,7 @@ export class Issuing {
 
   /** Fails with NOT_AN_ISSUER where the root key is not, UNKNOWN_DESTINATION, LIMIT_REACHED. */
   revoke(name: string): RevokeReport {
-    const { rootSeed } = this;
-    if (rootSeed === undefined)
-      throw new OverlayError(
-        'NOT_AN_ISSUER',
-        'only the node with the root key can revoke: run this on the node that made the network',
-      );
+    const rootSeed = this.needRoot('revoke');
     const members = this.host.members().filter((member) => member.name === name);
     const serials = members.map((member) => member.serial);
     if (serials.length === 0)
@@ -177,12 +179,7 @@ export class Issuing {
 
   /** Puts a policy into the manifest. Fails with NOT_AN_ISSUER where the root key is not. */
   setPolicy(policy: Policy): PolicySetReport {
-    const { rootSeed } = this;
-    if (rootSeed === undefined)
-      throw new OverlayError(
-        'NOT_AN_ISSUER',
-        'only the node with the root key can set the policy: run this on the node that made the network',
-      );
+    const rootSeed = this.needRoot('set the policy');
     const { manifest } = this.trust();
     const bytes = encodePolicy(policy);
     const { crypto } = this;
@@ -194,6 +191,31 @@ export class Issuing {
       bytes: bytes.length,
       unmatched: unmatchedTerms(policy, this.host.members()),
     };
+  }
+
+  /** Puts a topology into the manifest, or takes it out. Fails with NOT_AN_ISSUER. */
+  setTopology(links: MaximalTopology, present: readonly NetworkLink[]): TopologySetReport {
+    const rootSeed = this.needRoot('set the topology');
+    const { crypto } = this;
+    const { manifest } = this.trust();
+    const topology = links.length === 0 ? undefined : links;
+    this.host.adoptManifest(replaceTopology({ crypto, rootSeed, manifest, topology }));
+    const permitted = new PermittedLinks(topology);
+    const known = this.host.members().map(({ name }) => name);
+    return {
+      manifestVersion: manifest.version + 1,
+      links: links.length,
+      bytes: topology === undefined ? 0 : encodeMaximalTopology(topology).length,
+      unmatched: [...new Set(links.flatMap(({ ends }) => ends))].filter((n) => !known.includes(n)),
+      closed: present
+        .filter(({ between: [a, b] }) => permitted.latencyMin(a, b) === undefined)
+        .map(({ between }) => between.join('-')),
+    };
+  }
+
+  topology(): TopologyText & { manifestVersion: number } {
+    const { manifest } = this.trust();
+    return { manifestVersion: manifest.version, ...topologyText(manifest.topology ?? []) };
   }
 
   policy(): NetworkPolicy {
@@ -278,6 +300,14 @@ export class Issuing {
     throw new OverlayError(
       'NOT_AN_ISSUER',
       'this node may not issue certificates: run this on the node that made the network, or one with the role issuer',
+    );
+  }
+
+  private needRoot(purpose: string): Uint8Array {
+    if (this.rootSeed !== undefined) return this.rootSeed;
+    throw new OverlayError(
+      'NOT_AN_ISSUER',
+      `only the node with the root key can ${purpose}: run this on the node that made the network`,
     );
   }
 

@@ -10,7 +10,7 @@ import { readFile } from 'node:fs/promises';
 import type { ZodType } from 'zod';
 import type { Result } from '../kernel/index.ts';
 import { fail, nearestSpelling, OverlayError, ok } from '../kernel/index.ts';
-import type { Policy } from '../wire/index.ts';
+import type { MaximalTopology, Policy } from '../wire/index.ts';
 import { type Config, type ConfigProblem, formatConfigProblem } from './config.ts';
 
 /** Fails with CONFIG_INVALID, whose `details.problems` lists all that is wrong, or CONFIG_UNREADABLE. */
@@ -20,7 +20,7 @@ export async function loadConfig(file: string): Promise<Config> {
   throw invalid(file, parsed.reason);
 }
 
-async function readText(file: string, what: 'config' | 'policy'): Promise<string> {
+async function readText(file: string, what: 'config' | 'policy' | 'topology'): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
@@ -56,6 +56,15 @@ export async function loadPolicy(file: string): Promise<Policy> {
   const text = await readText(file, 'policy');
   const { policySchema } = await import('./policy-schema.ts');
   const parsed = await parseDocument({ text, file, schema: policySchema, check: () => [] });
+  if (parsed.ok) return parsed.value;
+  throw invalid(file, parsed.reason);
+}
+
+/** A file of links for the manifest's topology. Fails as `loadConfig` does. */
+export async function loadTopology(file: string): Promise<MaximalTopology> {
+  const text = await readText(file, 'topology');
+  const { topologySchema } = await import('./topology-schema.ts');
+  const parsed = await parseDocument({ text, file, schema: topologySchema, check: () => [] });
   if (parsed.ok) return parsed.value;
   throw invalid(file, parsed.reason);
 }

@@ -1,4 +1,4 @@
-/** Policy and choice through real daemons: set at the root, followed everywhere, explained. */
+/** Policy, choice and topology through real daemons: set at the root, followed, explained. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -138,6 +138,35 @@ test('a flow by a metric of its own is listed, explained, and works', async () =
   await assert.rejects(atl.connect('LAX:7', { routing: { metric: 'speed' } }), {
     code: 'BAD_ARGUMENT',
   });
+});
+
+test('a link that the topology leaves out is closed and stays closed, and says why', async () => {
+  const root = daemons.get('ATL')!;
+  const kept = [
+    ['ATL', 'DFW'],
+    ['DFW', 'LAX'],
+  ].map((between) => ({ between, latencyMin: '20ms' }));
+  const report = await root.setTopology({ links: kept });
+  assert.deepEqual([report.links, report.closed], [2, ['ATL-LAX']]);
+  await until(() => routeOf('ATL', 'LAX') === 'DFW LAX' && routeOf('LAX', 'ATL') === 'DFW ATL');
+  // Loopback takes less than 20 ms: every report is below its minimum, and counts it.
+  await until(() => host('LAX').statusNow().topology?.overruled.length === 4);
+  const { links, routes } = host('LAX').statusNow();
+  assert.ok((routes.find(({ destination }) => destination === 'ATL')?.latencyMs ?? 0) >= 40);
+  const closed = links.find(({ neighbour }) => neighbour === 'ATL');
+  assert.match(closed?.reason ?? '', /link not in the topology/);
+  const shown = root.topology();
+  assert.deepEqual(shown.links, kept);
+  assert.deepEqual(shown.present.map(({ between }) => between.join('-')).sort(), [
+    'ATL-DFW',
+    'DFW-LAX',
+  ]);
+  await assert.rejects(root.setTopology({ links: [{ between: ['ATL'] }] }), {
+    code: 'BAD_ARGUMENT',
+  });
+  await assert.rejects(daemons.get('LAX')!.setTopology({ links: [] }), { code: 'NOT_AN_ISSUER' });
+  await root.setTopology({ links: [] });
+  await until(() => routeOf('ATL', 'LAX') === 'LAX' && routeOf('LAX', 'ATL') === 'ATL');
 });
 
 test('a policy file is read with the place of every mistake, and written as it is read', async () => {

@@ -21,6 +21,7 @@ import {
   showSpan,
 } from './quantities.ts';
 import { type Cell, facts, table } from './table.ts';
+import { overruledView } from './topology-view.ts';
 
 export interface StatusViewOptions {
   readonly paint: Paint;
@@ -42,6 +43,8 @@ export function statusView(status: NodeStatus, options: StatusViewOptions): stri
   if (flows.length > 0) parts.push(flowsView(flows, paint));
   const unreachable = status.members.filter((m) => !m.isReachable && m.name !== status.name);
   if (unreachable.length > 0) parts.push(unreachableView(unreachable, paint));
+  const overruled = status.topology?.overruled ?? [];
+  if (overruled.length > 0) parts.push(overruledView(overruled, paint));
   if (options.withSockets === true) parts.push(socketsView(status, paint));
   if (options.withCounters === true) parts.push(countersView(status.counters, paint));
   return parts.join('\n\n');
@@ -58,13 +61,18 @@ function headline(status: NodeStatus, { paint, now }: StatusViewOptions): string
       [
         ['up', `${showSpan(status.uptimeMs)}, epoch ${status.epoch}`],
         ['certificate', `ends ${daysLeft < 30 ? paint(urgency(daysLeft), ends) : ends}`],
-        ['manifest', `version ${status.manifestVersion}`],
+        ['manifest', manifestText(status)],
         ['underlay', underlayText(status.underlay)],
       ],
       paint,
     ),
   ].join('\n');
 }
+
+const manifestText = ({ manifestVersion, topology }: NodeStatus): string =>
+  topology === undefined
+    ? `version ${manifestVersion}`
+    : `version ${manifestVersion}, ${countOf(topology.links, 'link')} may exist`;
 
 /** Where the fast one was wanted and is not in use, that and why. */
 function underlayText({ kind, locals, reason, isFallback, crypto }: UnderlayStatus): string {
