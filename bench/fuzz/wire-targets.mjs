@@ -54,6 +54,7 @@ const READERS = {
   decodeRelayFigures: ranged(wire.decodeRelayFigures),
   decodeRelayAdvice: ranged(wire.decodeRelayAdvice),
   decodeSamples: ranged(wire.decodeSamples),
+  decodeHave: ranged(wire.decodeHave),
   decodeHello: into(wire.decodeHello, wire.blankHello, true),
   decodeFlood: ranged(wire.decodeFlood),
   decodeFloodAck: ranged(wire.decodeFloodAck),
@@ -183,6 +184,11 @@ function encodedSeeds() {
     decodeSamples: [
       wire.encodeSamples([{ from: 'ATL', to: 'LAX', metric: 'm', value: 1.5, ageSeconds: 3 }])
         .bytes,
+    ],
+    decodeHave: [
+      wire.encodeHave(
+        ADDRESSES.map((source, i) => ({ source, epoch: 3, flow: 7 + i, first: 90, count: 2 })),
+      ),
     ],
     decodeHello: [helloBody(wire.blankHello()), helloBody(FULL_HELLO)],
     decodeLossReport: [lossReportBody()],

@@ -32,6 +32,13 @@ export class DuplicateWindow {
     return true;
   }
 
+  /** Whether a number has been seen and is remembered. */
+  has(sequence: number): boolean {
+    const { newest } = this;
+    if (sequence > newest || newest - sequence >= this.bits - 32) return false;
+    return (this.words[(sequence >>> 5) & this.mask]! & (1 << (sequence & 31))) !== 0;
+  }
+
   /** Remembers so many from now on; fewer than before changes nothing. */
   grow(bits: number): void {
     if (bits <= this.bits) return;

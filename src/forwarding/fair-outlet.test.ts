@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import { Counters, readU16 } from '../kernel/index.ts';
-import { blankDataHeader, decodeDataHeader, encodeDataHeader, NO_ROUTE } from '../wire/index.ts';
+import type { HaveRun } from '../wire/index.ts';
+import {
+  blankDataHeader,
+  decodeDataHeader,
+  decodeHave,
+  encodeDataHeader,
+  encodeHave,
+  FLOOD_ROUTE,
+  NO_ROUTE,
+  ROUTE_FLOOD,
+} from '../wire/index.ts';
 import { FairOutlet } from './fair-outlet.ts';
 
 const NEIGHBOUR = 2 as NodeAddress;
@@ -13,12 +23,17 @@ const OVERHEAD = 60;
 
 function bench(capacity = CAPACITY) {
   const sent: { source: number; at: number; age: number }[] = [];
+  const told: { to: NodeAddress; runs: HaveRun[] }[] = [];
   let wire = 0;
   let now = 0;
   const links = {
     outgoingSlab: new Uint8Array(4_096),
     lastRefusal: 'link-down' as const,
     neighbours: () => [NEIGHBOUR],
+    sendControl: (to: NodeAddress, _: number, body: Uint8Array) => {
+      told.push({ to, runs: decodeHave(body, 0, body.length)! });
+      return true;
+    },
     facts: { latency: () => 5_000 as Duration, frameBytesMax: () => 1_200, wireBytes: () => wire },
     reliable: {
       hasReliableRoom: () => true,
@@ -63,6 +78,27 @@ function bench(capacity = CAPACITY) {
     }
     return at;
   };
+  /** A copy of a flood's packet of source 1, brought by neighbour 3. */
+  const copy = (sequence: number, source = 1): number => {
+    const header = blankDataHeader();
+    header.source = source as NodeAddress;
+    header.destination = 9 as NodeAddress;
+    header.sequence = sequence;
+    header.routeForm = ROUTE_FLOOD;
+    outlet.floodHeard(3 as NodeAddress, header, now as Instant);
+    outlet.floodSpreads(3 as NodeAddress, header, now as Instant);
+    if (outlet.hasCopy(NEIGHBOUR, header)) return -1;
+    const at = outlet.reserveData(NEIGHBOUR, FRAME_BYTES, header, now as Instant);
+    if (at < 0) return at;
+    encodeDataHeader(outlet.outgoingSlab, at, header, FLOOD_ROUTE);
+    if (outlet.outgoingSlab === links.outgoingSlab) written();
+    return at;
+  };
+  const name = (from: NodeAddress, run: Partial<HaveRun>): void => {
+    const whole = { source: 1 as NodeAddress, epoch: 0, flow: 0, first: 0, count: 1, ...run };
+    const body = encodeHave([whole]);
+    outlet.receiveHave(from, body, 0, body.length, now as Instant);
+  };
   const run = (until: number): void => {
     for (let next = outlet.nextTimeout(); next !== undefined && next <= until; ) {
       assert.ok(next >= now, 'a due timeout makes progress');
@@ -75,7 +111,17 @@ function bench(capacity = CAPACITY) {
     }
     now = until;
   };
-  return { outlet, offer, run, sent, counters, control: (bytes: number) => (wire += bytes) };
+  return {
+    outlet,
+    offer,
+    copy,
+    name,
+    told,
+    run,
+    sent,
+    counters,
+    control: (bytes: number) => (wire += bytes),
+  };
 }
 
 test('a link without a capacity gets every packet at once, in its own slab', () => {
@@ -131,4 +177,55 @@ test('what waits for a link that goes down is dropped and counted', () => {
   outlet.linkDown(NEIGHBOUR, 0 as Instant);
   assert.ok(counters.value('dropped.link-down') >= 6);
   assert.equal(outlet.nextTimeout(), undefined);
+});
+
+test('a copy is not sent to a neighbour that names it, waiting or still to come', () => {
+  const { outlet, copy, name, run, sent, counters } = bench();
+  for (let sequence = 0; sequence < 40; sequence++) copy(sequence);
+  const [queued] = outlet.status();
+  name(NEIGHBOUR, { first: 20, count: 30 });
+  assert.equal(outlet.status()[0]!.packets, queued!.packets - 20);
+  assert.equal(counters.value('copies-spared'), 20);
+  assert.equal(copy(45), -1, 'it has that one too');
+  assert.equal(copy(50), 0, 'and has not named this one');
+  run(1_000_000);
+  assert.equal(sent.length, 21);
+});
+
+test('who names packets that it has not goes without them itself, and costs nobody else one', () => {
+  const { copy, name, run, sent } = bench();
+  for (let sequence = 0; sequence < 40; sequence++) copy(sequence);
+  name(3 as NodeAddress, { count: 255 });
+  name(NEIGHBOUR, { count: 255, source: 2 as NodeAddress });
+  name(NEIGHBOUR, { count: 255, epoch: 7, flow: 1 });
+  run(1_000_000);
+  assert.equal(sent.length, 40);
+});
+
+test('what a neighbour had is forgotten with its link', () => {
+  const { outlet, copy, name } = bench();
+  name(NEIGHBOUR, { count: 9 });
+  assert.equal(copy(3), -1);
+  outlet.linkDown(NEIGHBOUR, 0 as Instant);
+  outlet.linkUp(NEIGHBOUR, CAPACITY, 0 as Instant);
+  assert.equal(copy(3), 0);
+});
+
+test('packets are named where copies wait, a few together, and to who names packets', () => {
+  const { copy, name, run, told } = bench();
+  copy(0);
+  run(50_000);
+  assert.equal(told.length, 0, 'nothing waited');
+  for (let sequence = 1; sequence < 40; sequence++) copy(sequence);
+  run(100_000);
+  assert.equal(told.length, 1);
+  assert.ok(told[0]!.runs.length <= 2, 'numbers in a row are one run');
+  run(500_000);
+  name(NEIGHBOUR, { first: 90, source: 5 as NodeAddress });
+  copy(40);
+  run(600_000);
+  assert.deepEqual(
+    told[1]?.runs.map((r) => r.first),
+    [40],
+  );
 });

@@ -13,10 +13,20 @@
 import type { Counters, Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import { soonest } from '../kernel/index.ts';
 import type { DataHeader, PausedFlow } from '../wire/index.ts';
-import { blankDataHeader, decodeDataHeader, isReliable, writeAge } from '../wire/index.ts';
+import {
+  blankDataHeader,
+  decodeDataHeader,
+  decodeHave,
+  encodeHave,
+  FRAME_HAVE,
+  isReliable,
+  writeAge,
+} from '../wire/index.ts';
 import { BackPressure, RELIABLE_BYTES_MAX } from './back-pressure.ts';
+import type { FloodName } from './flood-index.ts';
 import { flowKey } from './flow-line.ts';
 import type { LinkOutlet } from './forwarder.ts';
+import { KnownCopies } from './known-copies.ts';
 import { LinkShaper } from './link-shaper.ts';
 import type { QueuedPacket } from './packet-line.ts';
 import { Stranded } from './stranded.ts';
@@ -40,6 +50,7 @@ export interface PacedLinks extends Omit<LinkOutlet, 'latency'> {
     wireBytes(neighbour: NodeAddress): number;
   };
   readonly reliable: KeepingLinks;
+  sendControl(neighbour: NodeAddress, frameType: number, body: Uint8Array, now: Instant): boolean;
 }
 
 export interface FairOutletOptions {
@@ -75,6 +86,7 @@ const PAUSE_LIFE = 350_000;
 export class FairOutlet implements LinkOutlet {
   readonly pressure: BackPressure;
   readonly stranded: Stranded;
+  private readonly known: KnownCopies;
   private readonly options: FairOutletOptions;
   private readonly links: PacedLinks;
   private readonly shapers = new Map<NodeAddress, LinkShaper>();
@@ -94,6 +106,12 @@ export class FairOutlet implements LinkOutlet {
     this.pressure = new BackPressure({
       hold: (neighbour, flows, now) => this.links.reliable.holdFlows(neighbour, flows, now),
       drained: (flow, now) => options.drained?.(flow, now),
+    });
+    this.known = new KnownCopies({
+      announce: (neighbour, runs, now) => {
+        this.options.counters.add('copies-announced', runs.length);
+        this.links.sendControl(neighbour, FRAME_HAVE, encodeHave(runs), now);
+      },
     });
     this.stranded = new Stranded({
       resend: (packet, now) => options.resend?.(packet, now) === true,
@@ -130,6 +148,36 @@ export class FairOutlet implements LinkOutlet {
     if (shaper === undefined || shaper.capacity === 0 || this.isIdle(shaper, now))
       return this.links.reserveData(neighbour, bytes, header, now);
     return this.wait(shaper, bytes, header, now);
+  }
+
+  /** A neighbour has brought a copy of a flood's packet: none for it needs to be sent. */
+  floodHeard(from: NodeAddress, header: Readonly<DataHeader>, now: Instant): void {
+    if (this.shapers.size > 0) this.neighbourHas(from, header, now);
+  }
+
+  /** A flood's packet is new here: its name goes ahead of copies that have to wait. */
+  floodSpreads(from: NodeAddress, header: Readonly<DataHeader>, now: Instant): void {
+    for (const neighbour of this.shapers.keys()) {
+      if (neighbour === from || neighbour === header.source) continue;
+      const isBusy = this.shapers.get(neighbour)!.queue.length > 0;
+      if (isBusy || this.known.isAnnouncer(neighbour, now))
+        this.known.announce(neighbour, header, now);
+    }
+  }
+
+  /** Whether a neighbour has the packet already. */
+  hasCopy(neighbour: NodeAddress, header: Readonly<DataHeader>): boolean {
+    return this.shapers.size > 0 && this.known.has(neighbour, header);
+  }
+
+  /** A neighbour names packets that it has; malformed: dropped and counted. */
+  receiveHave(from: NodeAddress, bytes: Uint8Array, at: number, end: number, now: Instant): void {
+    const runs = decodeHave(bytes, at, end);
+    if (runs === undefined) return this.options.counters.add('have-malformed');
+    this.known.announced(from, now);
+    for (const { source, epoch, flow, first, count } of runs)
+      for (let sequence = first; sequence < first + count; sequence++)
+        this.neighbourHas(from, { source, epoch, flow, sequence }, now);
   }
 
   /** Whether an own flow is to wait until it is `drained`. */
@@ -177,6 +225,7 @@ export class FairOutlet implements LinkOutlet {
   }
 
   linkDown(neighbour: NodeAddress, now: Instant): void {
+    this.known.forget(neighbour);
     const shaper = this.shapers.get(neighbour);
     if (shaper === undefined) return;
     this.shapers.delete(neighbour);
@@ -220,6 +269,8 @@ export class FairOutlet implements LinkOutlet {
   nextTimeout(): Instant | undefined {
     let next = this.stranded.nextTimeout();
     if (this.shapers.size === 0) return next;
+    const tellAt = this.known.nextTimeout();
+    if (tellAt < Number.POSITIVE_INFINITY) next = soonest(next, tellAt as Instant);
     for (const { queue, wakeAt, pausedUntil } of this.shapers.values()) {
       if (queue.length === 0) continue;
       const at = Math.min(wakeAt, pausedUntil);
@@ -237,6 +288,7 @@ export class FairOutlet implements LinkOutlet {
         this.drain(shaper, now);
       } else if (shaper.wakeAt <= now) this.drain(shaper, now);
     }
+    this.known.timeout(now);
     this.stranded.timeout(now);
     this.flush(now);
   }
@@ -342,18 +394,30 @@ export class FairOutlet implements LinkOutlet {
   }
 
   private sendKept(shaper: LinkShaper, packet: QueuedPacket, now: Instant): void {
-    this.pressure.bytes -= packet.length;
+    this.leaves(packet, shaper.neighbour, now);
     if (!this.links.reliable.sendReliable(shaper.neighbour, packet, now))
       this.returned([packet], now);
+  }
+
+  /** A packet that must not be lost has left the queue: its flow may have room again. */
+  private leaves(packet: QueuedPacket, neighbour: NodeAddress, now: Instant): void {
+    this.pressure.bytes -= packet.length;
     const key = flowKey(packet.destination, packet.flow, packet.recovery);
-    const waiting = shaper.queue.flowBytes(packet.source, key);
+    const waiting = this.shapers.get(neighbour)?.queue.flowBytes(packet.source, key) ?? 0;
     this.pressure.shrunk(packet.source, key, waiting, now);
   }
 
+  private neighbourHas(neighbour: NodeAddress, name: FloodName, now: Instant): void {
+    this.known.learn(neighbour, name);
+    const packet = this.shapers.get(neighbour)?.queue.cancel(name);
+    if (packet === undefined) return;
+    this.options.counters.add('copies-spared');
+    if (isReliable(packet.recovery)) this.leaves(packet, neighbour, now);
+    this.release(packet.frame);
+  }
+
   private giveBack(packet: QueuedPacket, now: Instant): void {
-    this.pressure.bytes -= packet.length;
-    const key = flowKey(packet.destination, packet.flow, packet.recovery);
-    this.pressure.shrunk(packet.source, key, 0, now);
+    this.leaves(packet, packet.to as NodeAddress, now);
     this.returned([packet], now);
   }
 
@@ -384,6 +448,10 @@ export class FairOutlet implements LinkOutlet {
       source: header.source,
       destination: header.destination,
       flow: header.flow,
+      epoch: header.epoch,
+      sequence: header.sequence,
+      routeForm: header.routeForm,
+      lap: header.lap,
       lane: header.lane,
       recovery: header.recovery,
       priority: header.priority,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
-import { RECOVERY_NONE, RECOVERY_PRIORITY, RECOVERY_RELIABLE } from '../wire/index.ts';
+import { RECOVERY_NONE, RECOVERY_PRIORITY, RECOVERY_RELIABLE, ROUTE_FLOOD } from '../wire/index.ts';
 import { FairQueue } from './fair-queue.ts';
 import { flowKey } from './flow-line.ts';
 import type { QueuedPacket } from './packet-line.ts';
@@ -16,6 +16,10 @@ function packet(fields: Partial<Omit<QueuedPacket, 'source'>> & { source?: numbe
     length: 1_000,
     destination: address(99),
     flow: 1,
+    epoch: 1,
+    sequence: 0,
+    routeForm: 0,
+    lap: 0,
     lane: 0,
     recovery: RECOVERY_NONE,
     priority: 0,
@@ -155,6 +159,20 @@ test('in the priority lane the oldest of the lowest priority gives way', () => {
   );
 });
 
+test('copies for the neighbour itself take turns with those that pass it, and neither starves', () => {
+  const fair = queue(20_000);
+  const recovery = RECOVERY_PRIORITY;
+  const copy = { recovery, routeForm: ROUTE_FLOOD };
+  for (let i = 0; i < 100; i++) {
+    fair.push(packet({ ...copy, to: address(99), destination: address(99) }));
+    fair.push(packet({ ...copy, to: address(99), destination: address(i % 9) }));
+    fair.push(packet({ ...copy, to: address(99), destination: address(i % 9) }));
+  }
+  const left = drain(fair).map((p) => p.destination === 99);
+  assert.equal(left.filter((isLast) => isLast).length, 10);
+  assert.ok(left.every((isLast, i) => i === 0 || isLast !== left[i - 1]));
+});
+
 test('a paused flow waits and holds up no other; nothing of it is pushed out', () => {
   const fair = queue(2_000);
   const recovery = RECOVERY_RELIABLE;
@@ -184,16 +202,20 @@ test('any sequence of pushes, pulls and pauses keeps count of what waits', () =>
       length: fc.integer({ min: 40, max: QUANTUM }),
     }),
     fc.record({ kind: fc.constant('pull' as const), open: fc.boolean() }),
+    fc.record({ kind: fc.constant('cancel' as const), sequence: fc.nat(120) }),
     fc.record({ kind: fc.constant('pause' as const), flow: fc.integer({ min: 0, max: 3 }) }),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
       const fair = queue(20_000);
       const waiting = new Set<QueuedPacket>();
+      let pushed = 0;
       for (const s of steps) {
         if (s.kind === 'push') {
           const { kind: _, ...fields } = s;
-          const p = packet(fields);
+          const sequence = pushed++;
+          const to = address(sequence % 2 === 0 ? 99 : 98);
+          const p = packet({ ...fields, sequence, to, routeForm: ROUTE_FLOOD });
           waiting.add(p);
           const out = fair.push(p);
           if (out !== undefined) {
@@ -203,6 +225,12 @@ test('any sequence of pushes, pulls and pauses keeps count of what waits', () =>
         } else if (s.kind === 'pull') {
           const p = fair.next(s.open);
           if (p !== undefined) assert.ok(waiting.delete(p));
+        } else if (s.kind === 'cancel') {
+          const named = [...waiting].find((p) => p.sequence === s.sequence);
+          const name = named ?? packet({ sequence: s.sequence });
+          assert.equal(fair.cancel({ ...name, epoch: name.epoch + 1 }), undefined);
+          assert.equal(fair.cancel(name), named);
+          if (named !== undefined) waiting.delete(named);
         } else {
           const keys = new Set(
             s.flow === 0 ? [] : [flowKey(address(99), s.flow, RECOVERY_RELIABLE)],

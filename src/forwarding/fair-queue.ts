@@ -7,14 +7,16 @@
  *
  * Fairness is between sources first, so that nobody gains by opening flows or inventing destinations;
  * inside a source by priority and deadline (`packet-line.ts`), and between its flows that must not be
- * lost in turn (`flow-line.ts`).
+ * lost in turn (`flow-line.ts`). Copies of floods for the neighbour itself take turns with all that passes
+ * it: they arrive, the others are one more way.
  *
  * Bound: bytes of what may be lost (`bytesMax`). Overflow: the source with the most bytes for its weight
  * loses what is worth least, which may be the packet just offered. What must not be lost has no bound
  * here: its senders are held back.
  */
 import type { NodeAddress } from '../kernel/index.ts';
-import { isReliable } from '../wire/index.ts';
+import { isReliable, ROUTE_FLOOD } from '../wire/index.ts';
+import { FloodIndex, type FloodName } from './flood-index.ts';
 import { FlowLine, type FlowName, flowKey } from './flow-line.ts';
 import { PacketLine, type QueuedPacket } from './packet-line.ts';
 
@@ -29,13 +31,17 @@ export interface FairQueueOptions {
 class Source {
   readonly address: NodeAddress;
   readonly weight: number;
+  /** What passes the neighbour, or is no copy of a flood. */
   readonly line = new PacketLine();
+  /** Copies of floods for the neighbour itself. */
+  readonly last = new PacketLine();
   readonly flows = new Map<number, FlowLine>();
   /** Flows with packets, in the order of their turns. */
   readonly turns: FlowLine[] = [];
   deficit = 0;
   hasQuantum = false;
   private isFlowTurn = false;
+  private isLastTurn = false;
 
   constructor(address: NodeAddress, weight: number) {
     this.address = address;
@@ -43,12 +49,17 @@ class Source {
   }
 
   get isEmpty(): boolean {
-    return this.line.length === 0 && this.turns.length === 0;
+    return this.line.length === 0 && this.last.length === 0 && this.turns.length === 0;
+  }
+
+  /** Of packets that may be lost. */
+  get bytes(): number {
+    return this.line.bytes + this.last.bytes;
   }
 
   /** The packet that would leave next, if any may. State: its line is the one `take` takes from. */
   peek(isReliableOpen: boolean): QueuedPacket | undefined {
-    const plain = this.line.peek();
+    const plain = this.peekPlain();
     const flow = isReliableOpen ? this.readyFlow()?.peek() : undefined;
     if (plain === undefined || flow === undefined) return plain ?? flow;
     if (plain.priority !== flow.priority) return plain.priority > flow.priority ? plain : flow;
@@ -57,8 +68,10 @@ class Source {
 
   take(packet: QueuedPacket): void {
     if (!isReliable(packet.recovery)) {
+      const line = this.lineOf(packet);
       this.isFlowTurn = true;
-      this.line.shift();
+      this.isLastTurn = line === this.line;
+      line.shift();
       return;
     }
     this.isFlowTurn = false;
@@ -69,12 +82,49 @@ class Source {
     else if (!flow.isPaused) this.flows.delete(flow.key);
   }
 
+  /** Takes out a packet that waits, wherever it stands. */
+  remove(packet: QueuedPacket): void {
+    if (!isReliable(packet.recovery)) {
+      this.lineOf(packet).remove(packet);
+      return;
+    }
+    const flow = this.flows.get(flowKey(packet.destination, packet.flow, packet.recovery))!;
+    flow.remove(packet);
+    if (flow.length === 0) this.emptied(flow);
+  }
+
+  private emptied(flow: FlowLine): void {
+    this.turns.splice(this.turns.indexOf(flow), 1);
+    if (!flow.isPaused) this.flows.delete(flow.key);
+  }
+
   flow(key: number, name: FlowName): FlowLine {
     const known = this.flows.get(key);
     if (known !== undefined) return known;
     const made = new FlowLine(name, key);
     this.flows.set(key, made);
     return made;
+  }
+
+  lineOf({ routeForm, destination, to }: QueuedPacket): PacketLine {
+    return routeForm === ROUTE_FLOOD && destination === to ? this.last : this.line;
+  }
+
+  /** Takes out what is worth least: of equals, of the longer line. */
+  pushOut(): QueuedPacket | undefined {
+    const { line, last } = this;
+    const isLast =
+      line.lowest === last.lowest ? last.bytes > line.bytes : last.lowest < line.lowest;
+    return (isLast ? last : line).pushOut();
+  }
+
+  private peekPlain(): QueuedPacket | undefined {
+    const pass = this.line.peek();
+    const end = this.last.peek();
+    if (pass === undefined || end === undefined) return pass ?? end;
+    if (pass.priority !== end.priority) return pass.priority > end.priority ? pass : end;
+    if (pass.dueAt !== end.dueAt) return pass.dueAt < end.dueAt ? pass : end;
+    return this.isLastTurn ? end : pass;
   }
 
   private readyFlow(): FlowLine | undefined {
@@ -94,6 +144,7 @@ export class FairQueue {
   /** Sources with packets, in the order of their turns. */
   private readonly ring: Source[] = [];
   private place = 0;
+  private readonly floods = new FloodIndex();
 
   constructor(options: FairQueueOptions) {
     this.options = options;
@@ -109,6 +160,7 @@ export class FairQueue {
     const source = this.source(packet.source);
     if (source.isEmpty) this.ring.push(source);
     this.length++;
+    if (packet.routeForm === ROUTE_FLOOD && packet.lap === 0) this.floods.add(packet);
     if (isReliable(packet.recovery)) {
       this.reliableBytes += packet.length;
       const { destination } = packet;
@@ -120,7 +172,7 @@ export class FairQueue {
       return undefined;
     }
     this.bytes += packet.length;
-    source.line.push(packet);
+    source.lineOf(packet).push(packet);
     return this.bytes > this.options.bytesMax ? this.pushOut() : undefined;
   }
 
@@ -144,6 +196,16 @@ export class FairQueue {
       this.place++;
     }
     return undefined;
+  }
+
+  /** Takes out the copy of a flooded packet, if it waits here. */
+  cancel(name: FloodName): QueuedPacket | undefined {
+    const packet = this.floods.find(name);
+    if (packet === undefined) return undefined;
+    const source = this.sources.get(packet.source)!;
+    source.remove(packet);
+    this.left(source, packet);
+    return packet;
   }
 
   /** Bytes that wait of one flow that must not be lost. */
@@ -186,6 +248,7 @@ export class FairQueue {
 
   private left(source: Source, packet: QueuedPacket): void {
     this.length--;
+    if (packet.routeForm === ROUTE_FLOOD) this.floods.delete(packet);
     if (isReliable(packet.recovery)) this.reliableBytes -= packet.length;
     else this.bytes -= packet.length;
     if (!source.isEmpty) return;
@@ -200,10 +263,10 @@ export class FairQueue {
   private pushOut(): QueuedPacket | undefined {
     let most: Source | undefined;
     for (const source of this.ring) {
-      const share = source.line.bytes / source.weight;
-      if (most === undefined || share > most.line.bytes / most.weight) most = source;
+      const share = source.bytes / source.weight;
+      if (most === undefined || share > most.bytes / most.weight) most = source;
     }
-    const packet = most?.line.pushOut();
+    const packet = most?.pushOut();
     if (packet !== undefined) this.left(most!, packet);
     return packet;
   }

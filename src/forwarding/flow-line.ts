@@ -52,6 +52,12 @@ export class FlowLine implements FlowName {
     this.bytes += packet.length;
   }
 
+  /** Takes out a packet that waits here. */
+  remove(packet: QueuedPacket): void {
+    this.items.splice(this.items.indexOf(packet, this.head), 1);
+    this.bytes -= packet.length;
+  }
+
   shift(): QueuedPacket | undefined {
     const packet = this.items[this.head];
     if (packet === undefined) return undefined;

@@ -23,6 +23,7 @@ import {
   encodeDataHeader,
   HOP_LIMIT_DEFAULT,
   isReliable,
+  ROUTE_FLOOD,
   ROUTE_NONE,
   ROUTE_PATH,
   ROUTE_WORDS_MAX,
@@ -59,6 +60,12 @@ export interface LinkOutlet {
   latency(neighbour: NodeAddress): Duration;
   /** Set before a packet is reserved: who brought it, 0 for this node. */
   from?: NodeAddress | 0;
+  /** A neighbour has brought a copy of a flood's packet, the first here or not. */
+  floodHeard?(from: NodeAddress, header: Readonly<DataHeader>, now: Instant): void;
+  /** A flood's packet is new here. */
+  floodSpreads?(from: NodeAddress, header: Readonly<DataHeader>, now: Instant): void;
+  /** Whether a neighbour is known to have the packet of a flood. */
+  hasCopy?(neighbour: NodeAddress, header: Readonly<DataHeader>): boolean;
   /** Keeps a packet that must not be lost until there is a way for it. */
   strand?(
     bytes: Uint8Array,
@@ -169,8 +176,11 @@ export class Forwarder {
       if (this.mayLap(header)) return this.strand(bytes, at, end, now);
       return this.drop(header, 'own-packet-returned');
     }
+    const isFlood = isNamed(header);
+    if (isFlood) links.floodHeard?.(from, header, now);
     const entry = this.flows.entry(header.source, header.flow, now);
     if (!this.admit(entry, from, bytes, at, end, now)) return;
+    if (isFlood) links.floodSpreads?.(from, header, now);
     if (isRepair) entry.recovered++;
     if (!this.gate.isOpen && !entry.policy.arrival(this.gate, header, from, self))
       return this.drop(header, 'denied-by-policy');
@@ -405,6 +415,7 @@ export class Forwarder {
         this.drop(header, 'denied-by-policy');
         continue;
       }
+      if (isNamed(header) && links.hasCopy?.(next, header) === true) continue;
       const out = links.reserveData(next, end - at, header, now);
       if (out < 0) {
         const isKept = isReliable(header.recovery) && header.routeForm === ROUTE_NONE;
@@ -445,6 +456,10 @@ export class Forwarder {
     this.options.observer?.packetDropped?.(header, reason);
   }
 }
+
+/** Whether neighbours tell each other of the packet: a flood's, in its first lap. */
+const isNamed = (header: Readonly<DataHeader>): boolean =>
+  header.routeForm === ROUTE_FLOOD && header.lap === 0;
 
 function copyInto(to: Uint8Array, at: number, from: Uint8Array, start: number, end: number): void {
   to.set(from.subarray(start, end), at);

@@ -6,6 +6,7 @@ export * from './fair-queue.ts';
 export * from './flow-table.ts';
 export * from './flow-use.ts';
 export * from './forwarder.ts';
+export { KNOWN_FLOWS_MAX } from './known-copies.ts';
 export * from './lane.ts';
 export * from './lane-names.ts';
 export * from './lane-table.ts';

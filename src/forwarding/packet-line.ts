@@ -17,6 +17,10 @@ export interface QueuedPacket {
   source: NodeAddress;
   destination: NodeAddress;
   flow: number;
+  epoch: number;
+  sequence: number;
+  routeForm: number;
+  lap: number;
   lane: number;
   recovery: number;
   priority: number;
@@ -55,6 +59,13 @@ export class PacketLine {
     return this.items.length - this.head;
   }
 
+  /** The least priority that waits; infinite: nothing does. */
+  get lowest(): number {
+    return this.length === 0
+      ? Number.POSITIVE_INFINITY
+      : this.items[this.items.length - 1]!.priority;
+  }
+
   peek(): QueuedPacket | undefined {
     return this.items[this.head];
   }
@@ -88,6 +99,23 @@ export class PacketLine {
       this.head = 0;
     }
     return this.left(packet);
+  }
+
+  /** Takes out a packet that waits here. */
+  remove(packet: QueuedPacket): void {
+    const { items } = this;
+    let low = this.head;
+    let high = items.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compare(items[middle]!, packet) < 0) low = middle + 1;
+      else high = middle;
+    }
+    // Equal are packets for several destinations in one turn.
+    const at = items.indexOf(packet, low);
+    if (at === this.head) this.head++;
+    else items.splice(at, 1);
+    this.left(packet);
   }
 
   /** Takes out what is worth least. */

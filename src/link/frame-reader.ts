@@ -26,6 +26,7 @@ import {
   FRAME_FLOOD,
   FRAME_FLOOD_ACK,
   FRAME_GOODBYE,
+  FRAME_HAVE,
   FRAME_HELLO,
   FRAME_MTU_ACK,
   FRAME_MTU_PROBE,
@@ -86,6 +87,7 @@ const CONTROL_FRAMES: ReadonlySet<number> = new Set([
   FRAME_RELAY_FIGURES,
   FRAME_RELAY_ADVICE,
   FRAME_PERFORMANCE,
+  FRAME_HAVE,
 ]);
 
 export class FrameReader {

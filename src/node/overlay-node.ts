@@ -22,6 +22,7 @@ import type { Member, TrustRefusal } from '../security/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { SocketLayer } from '../sockets/index.ts';
 import type { DataHeader } from '../wire/index.ts';
+import { FRAME_HAVE } from '../wire/index.ts';
 import {
   linkLimits,
   linkTimers,
@@ -365,8 +366,10 @@ export class OverlayNode implements OverlayNodeApi {
             if (this.turncoat !== undefined) this.turncoat.data(link.neighbour, slab, at, end, t);
             else this.forwarder.receive(link.neighbour, slab, at, end, t, isRepair);
           },
-          control: (link, type, slab, at, end, t) =>
-            this.relays.frame(link.neighbour, type, slab, at, end, t),
+          control: (link, type, slab, at, end, t) => {
+            if (type === FRAME_HAVE) this.outlet.receiveHave(link.neighbour, slab, at, end, t);
+            else this.relays.frame(link.neighbour, type, slab, at, end, t);
+          },
           roundTrip: (figures, neighbour) => this.relays.linkMeasured(figures, neighbour),
           linkUp: (neighbour, member, metrics, t) => this.linkUp(neighbour, member, metrics, t),
           linkDown: (neighbour, reason, silence, t) => this.linkDown(neighbour, reason, silence, t),

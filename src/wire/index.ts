@@ -4,6 +4,7 @@ export * from './data-packet.ts';
 export * from './enrol.ts';
 export * from './flood.ts';
 export * from './handshake.ts';
+export * from './have.ts';
 export * from './hello.ts';
 export * from './invite-token.ts';
 export * from './latency-code.ts';

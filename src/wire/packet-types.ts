@@ -39,6 +39,8 @@ export const FRAME_REPAIR_DECLINE = 0x21;
 export const FRAME_REPAIR = 0x22;
 /** Acknowledges packets with frames that must not be lost (`link/reliable/`). */
 export const FRAME_RELIABLE_ACK = 0x28;
+/** Packets of floods that a node has (`forwarding/`). */
+export const FRAME_HAVE = 0x30;
 export const FRAME_PARITY = 0x23;
 
 /** Bytes of type and length in front of a control frame's body. */

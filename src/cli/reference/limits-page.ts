@@ -4,6 +4,7 @@ import {
   ACCOUNTS_MAX,
   FLOW_BYTES_MARK,
   FLOWS_MAX_DEFAULT,
+  KNOWN_FLOWS_MAX,
   LAPS_REMEMBERED,
   LINK_QUEUE_BYTES_MAX,
   RELIABLE_BYTES_MAX,
@@ -114,6 +115,12 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     'reliable packets remembered that were taken back from a link',
     String(LAPS_REMEMBERED),
     'forget the oldest; it may pass again',
+    '-',
+  ],
+  [
+    'flooded flows of which a node knows what a neighbour has',
+    `${KNOWN_FLOWS_MAX} for each neighbour, 512 packets of each`,
+    'forget the flow learned of first; a copy is sent that the neighbour has',
     '-',
   ],
   [
