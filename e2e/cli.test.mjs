@@ -147,10 +147,16 @@ describe('every command says what it documents', { timeout: 180_000 }, () => {
   });
 
   test('why, policy set, policy show, policy check, bench', async () => {
-    const { from, flows } = await json('why', ['LAX'], { missing: ['history'] });
+    const { from, flows } = await json('why', ['LAX'], { missing: ['history', 'at', 'routes'] });
     assert.deepEqual([from, flows[0].path.at(-1)], ['ATL', 'LAX']);
-    const { history } = await json('why', ['--history'], { missing: ['flows'] });
+    const { history } = await json('why', ['--history'], { missing: ['flows', 'at', 'routes'] });
     assert.ok(history.length > 0);
+    const { routes } = await json('why', ['LAX', '--at', new Date().toISOString()], {
+      missing: ['flows', 'history'],
+    });
+    assert.deepEqual([routes[0].path, routes[0].until], [['LAX'], undefined]);
+    const never = await overlane(['why', '--at', '25:00'], { env });
+    assert.match(never.stderr, /expected such as 14:05/);
     const file = join(folder, 'policy.yaml');
     const rule = { name: 'no-bulk', lanes: ['bulk'], deny: { links: [['ATL', 'LAX']] } };
     writeFileSync(file, stringify({ rules: [rule] }));

@@ -72,6 +72,21 @@ export const neighbourArgument: ArgumentParameter<string> = {
   },
 };
 
+/** `14:05`, `14:05:30`: the last such time of day, in UTC. Otherwise a moment in ISO 8601. */
+export function momentBefore(text: string, now: Date): Date {
+  const clock = /^(?<h>[01]?\d|2[0-3]):(?<m>[0-5]\d)(?::(?<s>[0-5]\d))?$/.exec(text)?.groups;
+  if (clock === undefined) {
+    const moment = new Date(text);
+    if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(moment.getTime()))
+      throw usage(`time "${text}", expected such as 14:05, 14:05:30 or 2026-01-31T14:05:00Z`);
+    return moment;
+  }
+  const moment = new Date(now);
+  moment.setUTCHours(Number(clock['h']), Number(clock['m']), Number(clock['s'] ?? 0), 0);
+  if (moment > now) moment.setUTCDate(moment.getUTCDate() - 1);
+  return moment;
+}
+
 /** `LAX:7000`. */
 export const endpointArgument: ArgumentParameter<{ node: string; port: number }> = {
   brief: 'Node and overlay port, NODE:PORT',

@@ -54,8 +54,10 @@ import {
   type PolicyOptions,
   type PolicyReport,
   parseEndpoint,
+  type RouteAt,
   type RouteExplanation,
   type RouteHistoryEntry,
+  type RoutesAtOptions,
   type RouteUpdate,
   type SignalOption,
   type StreamServer,
@@ -258,6 +260,12 @@ class RemoteNode implements DaemonConnection {
       ...(signal && { signal }),
     });
     return told.changes;
+  }
+
+  async routesAt(options: RoutesAtOptions): Promise<readonly RouteAt[]> {
+    const { signal, ...query } = options;
+    const path = `/v1/routes-at?${queryOf(query)}`;
+    return (await this.fetch<{ routes: RouteAt[] }>(path, { ...(signal && { signal }) })).routes;
   }
 
   checkPolicy(from: string, to: string, options: PolicyOptions = {}): Promise<PolicyReport> {

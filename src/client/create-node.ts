@@ -33,8 +33,10 @@ import type {
   PingResult,
   PolicyOptions,
   PolicyReport,
+  RouteAt,
   RouteExplanation,
   RouteHistoryEntry,
+  RoutesAtOptions,
   RouteUpdate,
   RoutingWord,
   SignalOption,
@@ -213,6 +215,10 @@ class EmbeddedNode implements OverlayNodeHandle {
 
   routeHistory(options?: HistoryOptions): Promise<readonly RouteHistoryEntry[]> {
     return this.host.routeHistory(options);
+  }
+
+  routesAt(options: RoutesAtOptions): Promise<readonly RouteAt[]> {
+    return this.host.routesAt(options);
   }
 
   checkPolicy(from: string, to: string, options?: PolicyOptions): Promise<PolicyReport> {

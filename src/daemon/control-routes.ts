@@ -7,6 +7,7 @@ import type {
   OverlayNodeHandle,
   PerformanceQuery,
   PingOptions,
+  RoutesAtOptions,
   TraceOptions,
 } from '../host/index.ts';
 import { type Impairments, LOG_LEVELS, LOG_SUBSYSTEMS } from './config.ts';
@@ -73,6 +74,7 @@ export const CONTROL_ROUTES: readonly Route[] = [
     run: async ({ node, signal }) => ({ flows: await node.flows({ signal }) }),
   },
   { method: 'GET', path: '/v1/history', run: history },
+  { method: 'GET', path: '/v1/routes-at', run: routesAt },
   { method: 'GET', path: '/v1/policy', run: ({ controls }) => controls.policy() },
   { method: 'PUT', path: '/v1/policy', run: ({ controls, body }) => controls.setPolicy(body) },
   { method: 'GET', path: '/v1/topology', run: ({ controls }) => controls.topology() },
@@ -237,6 +239,16 @@ function history({ node, url, signal }: RouteRequest): unknown {
     sinceMs: fields.optionalNumber('sinceMs', { min: 1, max: 24 * HOUR_MS }),
   });
   return node.routeHistory(options).then((changes) => ({ changes }));
+}
+
+function routesAt({ node, url, signal }: RouteRequest): unknown {
+  const fields = new Fields(Object.fromEntries(url.searchParams), ['node', 'at']);
+  const options = present<RoutesAtOptions>({
+    signal,
+    node: fields.optionalText('node'),
+    at: fields.text('at'),
+  });
+  return node.routesAt(options).then((routes) => ({ routes }));
 }
 
 function policyCheck({ node, url, signal }: RouteRequest): unknown {

@@ -111,13 +111,20 @@ test('a flow that policy singles out carries its route, and others go as before'
 });
 
 test('every node refuses what policy denies, whoever chose the path', async () => {
+  const outcome = async () => {
+    const options = { routing: { via: ['DFW', 'LAX'] }, timeoutMs: 300 };
+    return (await host('ATL').ping('LAX', options)).outcome;
+  };
   await setPolicy({ rules: [{ name: 'not-direct', deny: { links: [['DFW', 'LAX']] } }] });
-  const outcome = await host('ATL')
-    .ping('LAX', { routing: { via: ['DFW', 'LAX'] }, timeoutMs: 300 })
-    .then((result) => result.outcome);
-  assert.equal(outcome, 'timed-out');
-  assert.ok((host('DFW').statusNow().counters['forwarding.dropped.denied-by-policy'] ?? 0) > 0);
+  assert.equal(await outcome(), 'unreachable', 'the source knows the rule');
   await setPolicy({});
+  const file = join(scratch, 'own-rules.yaml');
+  writeFileSync(file, 'rules:\n  - { name: own, deny: { links: [[DFW, LAX]] } }\n');
+  const { rules } = await loadPolicy(file);
+  host('DFW').setPolicy(rules);
+  assert.equal(await outcome(), 'timed-out', "the source does not know another node's own rule");
+  assert.ok((host('DFW').statusNow().counters['forwarding.dropped.denied-by-policy'] ?? 0) > 0);
+  host('DFW').setPolicy([]);
 });
 
 test('a flow by a metric of its own is listed, explained, and works', async () => {

@@ -411,6 +411,8 @@ export class Forwarder {
     links.from = from;
     for (const next of this.nextHops.hops) {
       if (!this.gate.isOpen && !entry.policy.departure(this.gate, header, self, next)) {
+        // A flood goes wherever it may; that it goes no further is no loss.
+        if (header.routeForm === ROUTE_FLOOD) continue;
         entry.dropped++;
         this.drop(header, 'denied-by-policy');
         continue;

@@ -24,6 +24,7 @@ import type {
   PerformanceRow,
   PingResult,
   PolicyReport,
+  RouteAt,
   RouteExplanation,
   RouteHistoryEntry,
   SignalOption,
@@ -136,6 +137,10 @@ export class LoopbackNode implements OverlayNodeHandle {
   }
 
   async routeHistory(): Promise<readonly RouteHistoryEntry[]> {
+    return [];
+  }
+
+  async routesAt(): Promise<readonly RouteAt[]> {
     return [];
   }
 

@@ -250,6 +250,25 @@ export interface RouteExplanation {
   readonly destination: string;
   readonly route: RouteStatus | undefined;
   readonly candidates: readonly RouteCandidate[];
+  /** In a big mesh: the relay that packets go over, which comes before the route. */
+  readonly relays?: RelayReport;
+}
+
+/** How packets of flows that ask for nothing reach a member of a big mesh: ADR 13. */
+export interface RelayReport {
+  /** Nodes after this one; undefined: as the route has it. */
+  readonly path: readonly string[] | undefined;
+  /** Nodes that advise this one, and how many of them do at the moment. */
+  readonly rendezvous: number;
+  readonly advising: number;
+  readonly candidates: readonly {
+    readonly path: readonly string[];
+    /** Undefined: not measured. */
+    readonly rttMs: number | undefined;
+    readonly isChosen: boolean;
+    /** With who told it, and when. */
+    readonly verdict: string;
+  }[];
 }
 
 export interface MemberStatus {

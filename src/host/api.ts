@@ -29,7 +29,9 @@ import type {
   MetricRouting,
   PolicyOptions,
   PolicyReport,
+  RouteAt,
   RouteHistoryEntry,
+  RoutesAtOptions,
 } from './route-api.ts';
 
 export type { PlayoutWord, RecoveryWord, RoutingWord } from '../forwarding/index.ts';
@@ -257,6 +259,9 @@ export interface OverlayNodeHandle extends AsyncDisposable {
 
   /** Changes of this node's routes within the past day, newest first. */
   routeHistory(options?: HistoryOptions): Promise<readonly RouteHistoryEntry[]>;
+
+  /** The routes that were in force at a moment of the past day. Fails with BAD_ARGUMENT. */
+  routesAt(options: RoutesAtOptions): Promise<readonly RouteAt[]>;
 
   /** What a flow between two nodes could use, and what policy keeps from it. */
   checkPolicy(from: string, to: string, options?: PolicyOptions): Promise<PolicyReport>;

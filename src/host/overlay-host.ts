@@ -85,7 +85,9 @@ import type {
   HistoryOptions,
   PolicyOptions,
   PolicyReport,
+  RouteAt,
   RouteHistoryEntry,
+  RoutesAtOptions,
 } from './route-api.ts';
 import { RouteDesk } from './route-desk.ts';
 import { SocketTable } from './socket-table.ts';
@@ -317,6 +319,11 @@ export class OverlayHost implements OverlayNodeHandle {
   async routeHistory(options: HistoryOptions = {}): Promise<readonly RouteHistoryEntry[]> {
     this.assertOpen(options.signal);
     return this.routes.history(options);
+  }
+
+  async routesAt(options: RoutesAtOptions): Promise<readonly RouteAt[]> {
+    this.assertOpen(options.signal);
+    return this.routes.routesAt(options);
   }
 
   async checkPolicy(from: string, to: string, options: PolicyOptions = {}): Promise<PolicyReport> {

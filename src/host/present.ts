@@ -93,6 +93,21 @@ export function presentRoute(route: core.RouteStatus, nameOf: NameOf): api.Route
   };
 }
 
+export function presentRelays(relays: core.RelayExplanation, nameOf: NameOf): api.RelayReport {
+  const { way, rendezvous, advising, candidates } = relays;
+  return {
+    path: way?.map(nameOf),
+    rendezvous,
+    advising,
+    candidates: candidates.map(({ path, rtt, isChosen, verdict }) => ({
+      path: path.map(nameOf),
+      rttMs: rtt === undefined ? undefined : presentMs(rtt),
+      isChosen,
+      verdict,
+    })),
+  };
+}
+
 export function presentExplanation(
   explanation: core.RouteExplanation,
   nameOf: NameOf,
@@ -108,6 +123,7 @@ export function presentExplanation(
       isChosen: candidate.isChosen,
       verdict: candidate.verdict,
     })),
+    ...(explanation.relays && { relays: presentRelays(explanation.relays, nameOf) }),
   };
 }
 
@@ -204,10 +220,12 @@ function presentFlow(
   laneName: (number: number) => string,
 ): api.FlowTraffic {
   const { source, destination, lane, routeForm, idle, ...counts } = row;
-  const isOurs = source === address;
-  const graph = isOurs
-    ? flows.find((f) => f.destination === destination && f.lane === lane)?.graph
-    : undefined;
+  const isOurs = source === address && ROUTES[routeForm] === 'graph';
+  const graphs = flows.flatMap((f) =>
+    f.graph !== undefined && f.destination === destination && f.lane === lane ? f.graph : [],
+  );
+  // Packets do not say which of several sockets sent them.
+  const graph = isOurs && graphs.length === 1 ? graphs[0] : undefined;
   return {
     source: nameOf(source),
     destination: nameOf(destination),

@@ -1,5 +1,6 @@
 /** What the API says of routes: how a flow chooses one, why, what became of it, what policy permits. */
 import type { SignalOption } from './api.ts';
+import type { RelayReport } from './api-status.ts';
 
 export interface MetricRouting {
   /**
@@ -44,10 +45,49 @@ export interface FlowRouteReport extends FlowSummary {
     readonly isChosen: boolean;
     readonly verdict: string;
   }[];
+  /** Of a redundant flow: the graph that its packets travel on. `path` is the soonest way in it. */
+  readonly graph?: FlowGraphReport;
+  /** Of the network's route in a big mesh: what comes before it. */
+  readonly relays?: RelayReport;
+}
+
+/** A dissemination graph: docs/dissemination.md. */
+export interface FlowGraphReport {
+  /** `paths`, `source-problem`, `destination-problem`, `robust`, `time-constrained`. */
+  readonly kind: string;
+  /** `ATL-DFW`, in the direction of travel. */
+  readonly links: readonly string[];
+  /** Of what it is made, where it is made of disjoint paths; 0 elsewhere. */
+  readonly disjointPaths: number;
+  /** There are no more disjoint paths, though more were asked for. */
+  readonly isShort: boolean;
+  readonly isInTime: boolean;
+  /** 0: none. */
+  readonly deadlineMs: number;
+  /** Ends of the flow with bad links. */
+  readonly troubles: readonly {
+    readonly end: string;
+    /** How long the end has been in trouble; undefined: its bad links are too few for that. */
+    readonly sinceMs: number | undefined;
+    readonly links: readonly {
+      readonly link: string;
+      readonly words: string;
+      readonly sinceMs: number;
+    }[];
+  }[];
+  /** The one in use first, then those not taken. */
+  readonly candidates: readonly {
+    readonly name: string;
+    /** Copies sent for a packet. */
+    readonly links: number;
+    readonly latencyMs: number;
+    readonly isChosen: boolean;
+    readonly verdict: string;
+  }[];
 }
 
 export interface HistoryOptions extends SignalOption {
-  /** Only routes to this node. */
+  /** Only routes to this node, or of the flow of this number. */
   readonly node?: string;
   /** Only what happened in the last so many milliseconds. Default a day, which is all there is. */
   readonly sinceMs?: number;
@@ -64,6 +104,40 @@ export interface RouteHistoryEntry {
   readonly before: readonly string[] | undefined;
   readonly after: readonly string[] | undefined;
   readonly cause: string;
+  /** A redundant flow took another graph; there is no `before` and `after` then. */
+  readonly graph?: {
+    /** Undefined: the flow began. */
+    readonly before: string | undefined;
+    readonly after: string;
+    readonly links: number;
+  };
+}
+
+export interface RoutesAtOptions extends SignalOption {
+  /** Only routes to this node, or of the flow of this number. */
+  readonly node?: string;
+  /** A moment of the past day, ISO 8601. */
+  readonly at: string;
+}
+
+/** A route as it was at one moment. */
+export interface RouteAt {
+  readonly destination: string;
+  /** Undefined: the network's route, or a graph. */
+  readonly flow: number | undefined;
+  readonly lane: string;
+  readonly metric: string;
+  /** Undefined: unreachable then, or a graph. */
+  readonly path: readonly string[] | undefined;
+  /** Of a redundant flow: the kind of graph. */
+  readonly graph?: string;
+  /** Undefined: since before what is remembered. */
+  readonly since: string | undefined;
+  /** What made it so. */
+  readonly cause: string;
+  /** Undefined: it is so still. */
+  readonly until: string | undefined;
+  readonly endedBy: string | undefined;
 }
 
 export interface PolicyOptions extends SignalOption {

@@ -1,19 +1,24 @@
 /** Answers about routes: why flows go the way they go, what happened to them, what policy permits. */
 import { LANE_WORDS, laneNumber, laneText } from '../forwarding/index.ts';
-import type { Duration, NodeAddress } from '../kernel/index.ts';
+import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import type * as core from '../node/index.ts';
 import { failure } from './failure.ts';
 import type { NodeDriver } from './node-driver.ts';
 import type { NameOf } from './present.ts';
-import { presentMs, presentTime } from './present.ts';
+import { presentMs, presentRelays, presentTime } from './present.ts';
+import { presentGraphReport } from './present-graph.ts';
 import type {
   FlowRouteReport,
   FlowSummary,
   HistoryOptions,
   PolicyOptions,
   PolicyReport,
+  RouteAt,
   RouteHistoryEntry,
+  RoutesAtOptions,
 } from './route-api.ts';
+
+const DAY_MS = 86_400_000;
 
 /** Flows explained in one answer. */
 export const WHY_FLOWS_MAX = 16;
@@ -34,25 +39,24 @@ export class RouteDesk {
   }
 
   why(flow: string): FlowRouteReport[] {
-    const asked = /^(?<node>.+?)(?::(?<port>\d{1,5}))?$/.exec(flow)?.groups;
-    const isId = /^\d+$/.test(flow) && this.driver.node.addressOf(flow) === undefined;
+    const { id, node: destination, port } = this.asked(flow);
     return this.driver.read((node, now) => {
-      if (isId) {
-        const found = node.explainFlow?.(Number(flow), now);
+      if (id !== undefined) {
+        const found = node.explainFlow?.(id, now);
         if (found === undefined) throw unknownFlow(flow, this.flows());
         return [this.report(found)];
       }
-      const destination = this.resolve(asked?.['node'] ?? flow);
-      const port = asked?.['port'] === undefined ? undefined : Number(asked['port']);
+      const isAsked = (one: { destination: NodeAddress; port: number | undefined }): boolean =>
+        one.destination === destination && (port === undefined || one.port === port);
       const reports = (node.flowRoutes?.(now) ?? [])
-        .filter((one) => one.destination === destination)
-        .filter((one) => port === undefined || one.port === port)
+        .filter(isAsked)
         .slice(-WHY_FLOWS_MAX)
-        .flatMap(({ id }) => node.explainFlow?.(id, now) ?? [])
+        .flatMap(({ id: own }) => node.explainFlow?.(own, now) ?? [])
         .map((found) => this.report(found));
-      if (port !== undefined && reports.length > 0) return reports;
-      const network = node.explainRoute(destination, now);
-      return network === undefined ? reports : [this.networkReport(network), ...reports];
+      const own = [...this.redundant(node, { destination, port }, now), ...reports];
+      if (port !== undefined && own.length > 0) return own;
+      const network = node.explainRoute(destination!, now);
+      return network === undefined ? own : [this.networkReport(network), ...own];
     });
   }
 
@@ -63,23 +67,78 @@ export class RouteDesk {
 
   history({ node: name, sinceMs }: HistoryOptions): RouteHistoryEntry[] {
     if (sinceMs !== undefined && !(sinceMs > 0)) throw failure('BAD_ARGUMENT', 'sinceMs');
-    const query = {
-      ...(name === undefined ? {} : { destination: this.resolve(name) }),
-      ...(sinceMs === undefined ? {} : { within: (sinceMs * 1_000) as Duration }),
-    };
-    const wall = this.driver.wall();
+    const within = sinceMs === undefined ? {} : { within: (sinceMs * 1_000) as Duration };
+    const query = { ...this.queryOf(name), ...within };
     return this.driver.read((node, now) =>
       (node.routeHistory?.(query, now) ?? []).map((record) => ({
-        at: presentTime((wall - (now - record.at)) as typeof wall),
-        destination: this.nameOf(record.destination),
-        flow: record.flow === 0 ? undefined : record.flow,
-        lane: laneText(record.lane),
-        metric: record.metric,
+        at: this.timeOf(record, now),
+        ...this.flowOf(record),
         before: record.before?.map(this.nameOf),
         after: record.after?.map(this.nameOf),
         cause: record.cause,
+        ...(record.graph && { graph: record.graph }),
       })),
     );
+  }
+
+  /** Fails with BAD_ARGUMENT for what is no moment of the past day. */
+  routesAt({ node: name, at }: RoutesAtOptions): RouteAt[] {
+    const agoMs = this.driver.wall() / 1_000 - Date.parse(at);
+    if (!(agoMs >= 0 && agoMs <= DAY_MS))
+      throw failure(
+        'BAD_ARGUMENT',
+        `at ${at}: expected a moment of the past day, as 2026-01-31T14:05:00Z`,
+      );
+    return this.driver.read((node, now) => {
+      const moment = (now - Math.round(agoMs * 1_000)) as Instant;
+      return (node.routesAt?.(this.queryOf(name), moment) ?? []).map(({ last, next }) => {
+        const told = (last ?? next)!;
+        const graph = last?.graph?.after ?? next?.graph?.before;
+        return {
+          ...this.flowOf(told),
+          path: (last === undefined ? next?.before : last.after)?.map(this.nameOf),
+          ...(graph === undefined ? {} : { graph }),
+          since: last && this.timeOf(last, now),
+          cause: last?.cause ?? '',
+          until: next && this.timeOf(next, now),
+          endedBy: next?.cause,
+        };
+      });
+    });
+  }
+
+  /** A number is a flow's, unless a node has that name. */
+  private asked(flow: string): { id?: number; node?: NodeAddress; port?: number } {
+    if (/^\d+$/.test(flow) && this.driver.node.addressOf(flow) === undefined)
+      return { id: Number(flow) };
+    const { node, port } = /^(?<node>.+?)(?::(?<port>\d{1,5}))?$/.exec(flow)?.groups ?? {};
+    const destination = this.resolve(node ?? flow);
+    return { node: destination, ...(port === undefined ? {} : { port: Number(port) }) };
+  }
+
+  private queryOf(name: string | undefined): core.HistoryQuery {
+    if (name === undefined) return {};
+    const { id, node } = this.asked(name);
+    return id === undefined ? { destination: node! } : { flow: id };
+  }
+
+  private timeOf(record: core.RouteRecord, now: Instant): string {
+    const wall = this.driver.wall();
+    return presentTime((wall - (now - record.at)) as typeof wall);
+  }
+
+  private flowOf({
+    destination,
+    flow,
+    lane,
+    metric,
+  }: core.RouteRecord): Pick<RouteAt, 'destination' | 'flow' | 'lane' | 'metric'> {
+    return {
+      destination: this.nameOf(destination),
+      flow: flow === 0 ? undefined : flow,
+      lane: laneText(lane),
+      metric,
+    };
   }
 
   checkPolicy(from: string, to: string, options: PolicyOptions): PolicyReport {
@@ -102,6 +161,25 @@ export class RouteDesk {
       })),
       nodes: (found?.nodes ?? []).map(({ node, denial }) => ({ node: this.nameOf(node), denial })),
     };
+  }
+
+  /** Flows along graphs. Where those of a datagram socket go is known but for the port. */
+  private redundant(
+    node: core.OverlayNodeApi,
+    asked: { destination: NodeAddress | undefined; port: number | undefined },
+    now: Instant,
+  ): FlowRouteReport[] {
+    const found = new Map<string, FlowRouteReport>();
+    for (const { request, kind, port } of node.status(now).flows ?? []) {
+      if (request === undefined || request.destination !== asked.destination) continue;
+      const own = kind === 'stream' ? port : undefined;
+      if (asked.port !== undefined && own !== undefined && own !== asked.port) continue;
+      const explained = node.explainGraph?.(request, now);
+      if (explained === undefined) continue;
+      const report = presentGraphReport(explained, { nameOf: this.nameOf, port: own, now });
+      found.set(`${JSON.stringify(request)} ${own}`, report);
+    }
+    return [...found.values()].slice(-WHY_FLOWS_MAX);
   }
 
   private report({ flow, candidates }: core.FlowExplanation): FlowRouteReport {
@@ -138,7 +216,12 @@ export class RouteDesk {
   }
 
   /** The route of all that asks for nothing, in the same shape. */
-  private networkReport({ name, route, candidates }: core.RouteExplanation): FlowRouteReport {
+  private networkReport({
+    name,
+    route,
+    candidates,
+    relays,
+  }: core.RouteExplanation): FlowRouteReport {
     const words = (cost: Duration): string => `${presentMs(cost).toFixed(1)} ms`;
     return {
       id: undefined,
@@ -163,6 +246,7 @@ export class RouteDesk {
         isChosen,
         verdict,
       })),
+      ...(relays && { relays: presentRelays(relays, this.nameOf) }),
     };
   }
 }

@@ -219,7 +219,7 @@ export class SocketTable {
     const explicit = this.explicitRouting(choice.routing);
     // A route given by name is the caller's to judge.
     if (to !== undefined && explicit === undefined)
-      this.choices.check(lane, this.latencyTo(this.resolve(to)), to);
+      this.choices.check(lane, this.latencyTo(this.resolve(to), lane.number), to);
     return flowOptionsOf(lane, explicit);
   }
 
@@ -229,7 +229,7 @@ export class SocketTable {
 
   checkLane(choice: FlowChoice, to: string | undefined): LaneReport {
     const lane = this.choices.lane(choice);
-    const latency = to === undefined ? undefined : this.latencyTo(this.resolve(to));
+    const latency = to === undefined ? undefined : this.latencyTo(this.resolve(to), lane.number);
     this.choices.check(lane, latency, to ?? '');
     return this.choices.report(lane, latency);
   }
@@ -258,8 +258,8 @@ export class SocketTable {
   }
 
   /** One way, by the fastest route that is known; undefined where none is. */
-  private latencyTo(address: NodeAddress): Duration | undefined {
-    const least = this.driver.read((node) => node.leastLatency?.(address));
+  private latencyTo(address: NodeAddress, lane = 0): Duration | undefined {
+    const least = this.driver.read((node) => node.leastLatency?.(address, lane));
     if (least !== undefined) return least;
     const explained = this.driver.read((node, now) => node.explainRoute(address, now));
     const known = [explained?.route, ...(explained?.candidates ?? [])].flatMap((way) =>

@@ -20,14 +20,17 @@ import type {
 } from '../kernel/index.ts';
 import type { LinkStatus, PathSpec } from '../link/index.ts';
 import type {
+  DisseminationRequest,
   Edge,
   FlowExplanation,
   FlowRouteStatus,
   GraphChange,
+  GraphExplanation,
   HistoryQuery,
   OverruledReport,
   PolicyCheck,
   RouteExplanation,
+  RouteMoment,
   RouteRecord,
   RouteStatus,
 } from '../routing/index.ts';
@@ -60,12 +63,15 @@ export type {
   FlowExplanation,
   FlowRouteStatus,
   GraphChange,
+  GraphExplanation,
   GraphKind,
   HistoryQuery,
   OverruledReport,
   PolicyCheck,
+  RelayExplanation,
   RouteCandidate,
   RouteExplanation,
+  RouteMoment,
   RouteRecord,
   RouteStatus,
 } from '../routing/index.ts';
@@ -304,6 +310,7 @@ export interface PacketName {
   readonly sequence: number;
   /** How often a node took the packet back from a link that died. */
   readonly lap?: number;
+  readonly lane?: number;
 }
 
 /** What an overlay node does, as seen by a driver. Implemented by `OverlayNode`. */
@@ -368,17 +375,20 @@ export interface OverlayNodeApi {
   status(now: Instant): NodeStatus;
   explainRoute(destination: NodeAddress, now: Instant): RouteExplanation | undefined;
   /**
-   * The least time one way to a destination when all is well: no flow can ask for less. Undefined:
-   * unreachable. Absent in stand-ins for tests.
+   * The least time one way to a destination when all is well, over what policy leaves to the lane: no
+   * flow can ask for less. Undefined: unreachable. Absent in stand-ins for tests.
    */
-  leastLatency?(destination: NodeAddress): Duration | undefined;
+  leastLatency?(destination: NodeAddress, lane?: number): Duration | undefined;
   /** Flows of this node that have routes of their own. Absent in stand-ins, as what follows. */
   flowRoutes?(now: Instant): readonly FlowRouteStatus[];
   explainFlow?(id: number, now: Instant): FlowExplanation | undefined;
+  explainGraph?(request: DisseminationRequest, now: Instant): GraphExplanation | undefined;
   /** Changes of routes in the past day, newest first. */
   routeHistory?(query: HistoryQuery, now: Instant): readonly RouteRecord[];
   /** Links of the whole network that both ends tell of. Absent in stand-ins. */
   networkLinks?(now: Instant): readonly Edge[];
+  /** The routes that were in force at a moment of the past day, by the changes around it. */
+  routesAt?(query: HistoryQuery, at: Instant): readonly RouteMoment[];
   /** What a flow of any node could use. */
   checkPolicy?(flow: { source: NodeAddress; destination: NodeAddress; lane: number }): PolicyCheck;
 }

@@ -17,6 +17,7 @@ import type { Duration, Instant, NodeAddress, Result, WallTime } from '../kernel
 import { between, Counters, formatNodeAddress, ok, Random, soonest } from '../kernel/index.ts';
 import type { LinkMetrics } from '../link/index.ts';
 import { LinkLayer } from '../link/index.ts';
+import type { DisseminationRequest } from '../routing/index.ts';
 import { LinkStateRouting } from '../routing/index.ts';
 import type { Member, TrustRefusal } from '../security/index.ts';
 import { TrustStore } from '../security/index.ts';
@@ -37,6 +38,7 @@ import type {
   FlowExplanation,
   FlowOptions,
   FlowRouteStatus,
+  GraphExplanation,
   HistoryQuery,
   NeighbourOptions,
   NodeInput,
@@ -48,6 +50,7 @@ import type {
   PolicyCheck,
   ReliableMessage,
   RouteExplanation,
+  RouteMoment,
   RouteRecord,
   SendOutcome,
   SocketId,
@@ -295,12 +298,18 @@ export class OverlayNode implements OverlayNodeApi {
     return address === this.address ? this.self : this.routing.memberAt(address);
   }
 
-  leastLatency(destination: NodeAddress): Duration | undefined {
-    return this.routing.dissemination.leastLatency(destination);
+  leastLatency(destination: NodeAddress, lane = 0): Duration | undefined {
+    return this.routing.dissemination.leastLatency(destination, lane);
   }
 
   explainRoute(destination: NodeAddress, now: Instant): RouteExplanation | undefined {
-    return this.routing.explain(destination, now);
+    const explained = this.routing.explain(destination, now);
+    const relays = this.relays.explain(destination, 0, now);
+    return explained && relays ? { ...explained, relays } : explained;
+  }
+
+  explainGraph(request: DisseminationRequest, now: Instant): GraphExplanation | undefined {
+    return this.routing.explainGraph(request, now);
   }
 
   flowRoutes(now: Instant): readonly FlowRouteStatus[] {
@@ -317,6 +326,10 @@ export class OverlayNode implements OverlayNodeApi {
 
   networkLinks(now: Instant): readonly Edge[] {
     return this.routing.topology(now).links;
+  }
+
+  routesAt(query: HistoryQuery, at: Instant): readonly RouteMoment[] {
+    return this.routing.choice.at(query, at);
   }
 
   checkPolicy(flow: { source: NodeAddress; destination: NodeAddress; lane: number }): PolicyCheck {
@@ -478,7 +491,7 @@ export class OverlayNode implements OverlayNodeApi {
       random,
       limits: socketLimits(options.limits),
       memberAt: (address) => this.memberAt(address),
-      isReachable: (address) => this.own.isReachable(address),
+      isReachable: (address, lane) => this.own.isReachable(address, lane),
       pathMtu: (address) => this.own.pathMtu(address),
       sink: this.sink,
       network: {
@@ -495,7 +508,8 @@ export class OverlayNode implements OverlayNodeApi {
         releaseRoute: (route) => this.routing.choice.chooser.close(route),
         graphVersion: () => this.routing.dissemination.version,
         graph: (request) => this.routing.dissemination.plan(request, this.now),
-        leastLatency: (address) => this.leastLatency(address),
+        leastLatency: (address, lane) => this.leastLatency(address, lane),
+        permitsPath: (to, lane, path) => this.routing.choice.permitsPath(to, lane, path),
       },
     });
   }

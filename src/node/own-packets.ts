@@ -38,10 +38,10 @@ export class OwnPackets {
     return this.loopback.push(loopbackPacket(packet, payload, epoch)) ? 'sent' : 'unreachable';
   }
 
-  isReachable(address: NodeAddress): boolean {
+  isReachable(address: NodeAddress, lane: number): boolean {
     const { self, routing } = this.options;
     if (address === self) return true;
-    const route = routing.choice.defaultRoute(address, 0);
+    const route = routing.choice.defaultRoute(address, lane);
     if (route === undefined) return false;
     return route.form !== ROUTE_NONE || routing.nextHop(address) !== 0;
   }

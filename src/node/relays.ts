@@ -10,8 +10,8 @@
  */
 import type { Duration, Instant, NodeAddress, Random } from '../kernel/index.ts';
 import type { LinkLayer, LinkMetrics, LinkSink } from '../link/index.ts';
-import type { LinkStateRouting } from '../routing/index.ts';
-import { lossPenalty, RelayExchange } from '../routing/index.ts';
+import type { LinkStateRouting, RelayChoice, RelayExplanation } from '../routing/index.ts';
+import { explainRelays, lossPenalty, RelayExchange } from '../routing/index.ts';
 import type { RouteBlock } from '../wire/index.ts';
 import {
   FRAME_PERFORMANCE,
@@ -22,6 +22,9 @@ import {
 import type { NodePerformance } from './performance.ts';
 import type { ProbingOptions } from './probing.ts';
 import { PROBING, probingShares } from './probing.ts';
+
+/** Where this node has no direct way, link state's has to be better by this than a relay's. */
+const OUTDONE_BY = 1.5;
 
 /** A link is left to relays only where both its ends have so many links of the backbone. */
 const BACKBONE_LINKS_MIN = 2;
@@ -137,26 +140,54 @@ export class NodeRelays {
    * not among those that link state knows. A packet one hop from its end cannot go round in circles.
    */
   nextHop(destination: NodeAddress): NodeAddress | 0 {
+    const { routing, self } = this.options;
     const isUntold = this.isOn && !this.told.has(destination);
-    if (isUntold && this.exchange.isDirect(destination)) return destination;
-    return this.options.routing.nextHop(destination);
+    if (!isUntold || !this.exchange.isDirect(destination)) return routing.nextHop(destination);
+    // What goes hop by hop is of the default class.
+    const isDenied = routing.choice.policy.defaultClass.linkDenial(self, destination) !== undefined;
+    return isDenied ? routing.nextHop(destination) : destination;
   }
 
   signedEpoch(source: NodeAddress): number | undefined {
     return this.options.routing.signedEpoch(source);
   }
 
-  /** Policy's stamp where there is policy; else a fresh relay's, where relays are looked for. */
+  /** A fresh relay's stamp, where relays are looked for and policy permits it; else policy's own. */
   defaultRoute(destination: NodeAddress, lane: number): RouteBlock | undefined {
     const { choice } = this.options.routing;
-    const way = this.isOn && choice.policy.isOpen ? this.wayTo(destination) : undefined;
-    return way ?? choice.defaultRoute(destination, lane);
+    const way = this.isOn ? this.wayTo(destination, lane) : undefined;
+    return way === undefined ? choice.defaultRoute(destination, lane) : pathBlock(way);
+  }
+
+  /** A mesh with holes: one relay reaches the destination, but a longer way is far better. */
+  private isOutdone({ rtt, directRtt }: RelayChoice, destination: NodeAddress): boolean {
+    if (directRtt !== undefined) return false;
+    const cost = this.options.routing.costTo(destination);
+    return cost !== undefined && 2 * cost * OUTDONE_BY < rtt;
+  }
+
+  /** Why packets without a wish go over a relay, or not; undefined where none is looked for. */
+  explain(destination: NodeAddress, lane: number, now: Instant): RelayExplanation | undefined {
+    const heard = this.isOn ? this.exchange.heard(destination, now) : undefined;
+    if (heard === undefined) return undefined;
+    const { routing } = this.options;
+    return explainRelays({
+      destination,
+      heard,
+      way: this.wayTo(destination, lane),
+      denialOf: (path) => routing.denialOf(destination, lane, path),
+      nameOf: (address) => routing.memberAt(address)?.name,
+    });
   }
 
   /** The way to stamp on a packet to `destination`; undefined: as link state has it. */
-  private wayTo(destination: NodeAddress): RouteBlock | undefined {
-    const choice = this.exchange.relayFor(destination);
-    if (choice !== undefined) return pathBlock([choice.relay, destination]);
-    return this.exchange.isDirect(destination) ? pathBlock([destination]) : undefined;
+  private wayTo(destination: NodeAddress, lane: number): readonly NodeAddress[] | undefined {
+    const { choice } = this.options.routing;
+    const found = this.exchange.relayFor(destination);
+    const relayed = found && !this.isOutdone(found, destination) && [found.relay, destination];
+    if (relayed && choice.permitsPath(destination, lane, relayed)) return relayed;
+    if (!this.exchange.isDirect(destination)) return undefined;
+    const direct = [destination];
+    return choice.permitsPath(destination, lane, direct) ? direct : undefined;
   }
 }

@@ -10,6 +10,8 @@ import { inPercent, inWords } from './link-changes.ts';
 import type { OverruledReport } from './link-claims.ts';
 import { lossPenalty, PROBATION_COST } from './metric.ts';
 import { firstMissing, missingLinks } from './missing-links.ts';
+import { deniedLink } from './policy/denied-link.ts';
+import type { RelayExplanation } from './relays/index.ts';
 import type { PathFigures, RouteStatus } from './routes.ts';
 import { pathFigures } from './routes.ts';
 import { pathOnwards, pathsTowards } from './shortest-paths.ts';
@@ -29,6 +31,8 @@ export interface RouteExplanation {
   readonly name: string;
   readonly route: RouteStatus | undefined;
   readonly candidates: readonly RouteCandidate[];
+  /** In a big mesh: the relay that packets go over, which comes before the route. */
+  readonly relays?: RelayExplanation;
 }
 
 export interface ExplainInput {
@@ -71,9 +75,11 @@ export function explainCandidates(input: ExplainInput): RouteCandidate[] {
     const wouldWin = route === undefined || figures.cost < route.cost;
     if (wouldWin || lacking.isFirstHop) found.push(candidate(path, figures, false, lacking.words));
   }
+  const { denial, links } = input;
+  const policy = { denial, linkName: (a: NodeAddress, b: NodeAddress) => links.linkName(a, b) };
   if (input.everything !== graph)
     for (const path of bestThroughNeighbours(input.everything, input)) {
-      const denied = deniedLink(path, input);
+      const denied = deniedLink(input.self, path, policy);
       if (denied === undefined) continue;
       found.push(candidate(path, pathFigures(input.everything, input.self, path)!, false, denied));
     }
@@ -147,16 +153,6 @@ function raisedOn(path: readonly NodeAddress[], input: ExplainInput): string {
     at = node;
   }
   return '';
-}
-
-function deniedLink(path: readonly NodeAddress[], input: ExplainInput): string | undefined {
-  let at = input.self;
-  for (const node of path) {
-    const denial = input.denial(at, node);
-    if (denial !== undefined) return `${denial} denies link ${input.links.linkName(at, node)}`;
-    at = node;
-  }
-  return undefined;
 }
 
 function linkOnProbation(path: readonly NodeAddress[], input: ExplainInput): string | undefined {

@@ -10,8 +10,11 @@ export type {
   DisseminationPlan,
   DisseminationRequest,
   DisseminationScheme,
+  GraphCandidate,
   GraphChange,
+  GraphExplanation,
   GraphKind,
+  GraphTrouble,
   ProblemLink,
 } from './graphs/index.ts';
 export type { VanishedLink } from './link-changes.ts';
@@ -21,5 +24,5 @@ export * from './metric.ts';
 export * from './options.ts';
 export * from './performance/index.ts';
 export * from './relays/index.ts';
-export type { HistoryQuery, RouteRecord } from './route-history.ts';
+export type { GraphStep, HistoryQuery, RouteMoment, RouteRecord } from './route-history.ts';
 export type { PathFigures, RouteChange, RouteStatus } from './routes.ts';

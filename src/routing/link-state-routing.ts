@@ -33,6 +33,7 @@ import { explainCandidates } from './explain.ts';
 import type { Admission } from './flooding.ts';
 import { Flooding } from './flooding.ts';
 import type { Edge } from './graph.ts';
+import type { DisseminationRequest, GraphExplanation } from './graphs/index.ts';
 import { Dissemination } from './graphs/index.ts';
 import type { LinkChange } from './link-changes.ts';
 import { LinkChanges } from './link-changes.ts';
@@ -41,10 +42,12 @@ import { LinkClaims } from './link-claims.ts';
 import { LinkStateJudge } from './link-state-judge.ts';
 import type { MembershipSink } from './membership.ts';
 import { Membership } from './membership.ts';
+import type { MissingLink } from './missing-links.ts';
 import { missingLinks } from './missing-links.ts';
 import type { AdjacencyMetrics, RoutingLimits, RoutingTimers } from './options.ts';
 import { ROUTING_LIMITS, ROUTING_TIMERS } from './options.ts';
 import { LinkStateOrigin } from './origin.ts';
+import { deniedLink } from './policy/denied-link.ts';
 import type { StoredRecord } from './record-store.ts';
 import { RecordStore } from './record-store.ts';
 import type { RouteStatus } from './routes.ts';
@@ -123,7 +126,12 @@ export class LinkStateRouting {
       counters,
       plansMax: limits.disseminationPlansMax,
       permitted: (destination, lane) => this.choice.permitted(destination, lane),
-      changed: (change) => this.sink.graphChanged(change),
+      permits: ({ destination, lane }, from, to) =>
+        this.choice.policy.permits({ source: this.self, destination, lane }, from, to),
+      changed: (change, now) => {
+        this.choice.rememberGraph(change, now);
+        if (change.before !== undefined) this.sink.graphChanged(change);
+      },
     });
     this.store = new RecordStore(limits.recordsMax);
     this.judge = new LinkStateJudge({
@@ -245,6 +253,11 @@ export class LinkStateRouting {
     return this.table.figures(destination)?.latency;
   }
 
+  /** Of the route by the routing metric, one way; undefined without one. */
+  costTo(destination: NodeAddress): Duration | undefined {
+    return this.table.figures(destination)?.cost;
+  }
+
   /** Datagram bytes that pass on every link of the route; 0 without a route. */
   pathMtu(destination: NodeAddress): number {
     return this.table.figures(destination)?.mtu ?? 0;
@@ -288,7 +301,37 @@ export class LinkStateRouting {
 
   /** The same of a flow that chose its route itself, by its id. */
   explainFlow(id: number, now: Instant): FlowExplanation | undefined {
-    const missing = missingLinks({
+    const missing = this.missing(now);
+    const { candidatesMax } = this.limits;
+    return this.choice.explain(id, { links: this.links, missing, candidatesMax, now });
+  }
+
+  /** The same of a redundant flow, by what it asked for. */
+  explainGraph(request: DisseminationRequest, now: Instant): GraphExplanation | undefined {
+    const { destination, lane } = request;
+    return this.dissemination.explain(request, {
+      missing: this.missing(now),
+      denialOf: (path) => this.denialOf(destination, lane, path),
+      now,
+    });
+  }
+
+  /** What policy has against a path for a flow of this node, in words. */
+  denialOf(
+    destination: NodeAddress,
+    lane: number,
+    path: readonly NodeAddress[],
+  ): string | undefined {
+    const { self: source, links } = this;
+    const flow = { source, destination, lane };
+    return deniedLink(source, path, {
+      denial: (from, to) => this.choice.policy.denial(flow, from, to),
+      linkName: (a, b) => links.linkName(a, b),
+    });
+  }
+
+  private missing(now: Instant): Map<string, MissingLink> {
+    return missingLinks({
       reports: this.topologyOf.reports,
       gone: this.links.gone(now),
       barred: this.topologyOf.barred(),
@@ -296,8 +339,6 @@ export class LinkStateRouting {
       nameOf: (address) => this.membership.directory.get(address)?.name,
       now,
     });
-    const { candidatesMax } = this.limits;
-    return this.choice.explain(id, { links: this.links, missing, candidatesMax, now });
   }
 
   /** This node's own rules of policy, beside the manifest's. */
@@ -380,8 +421,8 @@ export class LinkStateRouting {
         this.flooding.remove(key);
       },
       resynchronise: (now) => this.flooding.resynchronise(now),
-      learned: (member) => {
-        this.choice.policy.membersChanged();
+      learned: (member, now) => {
+        this.membersChanged(now);
         this.sink.memberLearned(member);
       },
       forgotten: (member, reason, now) => this.forget(member, reason, now),
@@ -454,7 +495,7 @@ export class LinkStateRouting {
   /** Takes back all that a former member said. */
   private forget(member: Member, reason: string, now: Instant): void {
     const { address } = member;
-    this.choice.policy.membersChanged();
+    this.membersChanged(now);
     this.judge.forgetOrigin(address);
     for (let part = 0; part < this.limits.linkStatePartsMax; part++) {
       this.flooding.remove(recordKey({ type: RECORD_LINK_STATE, origin: address, part }));
@@ -463,6 +504,13 @@ export class LinkStateRouting {
     if (this.table.path(address) === undefined) this.table.forget(address);
     this.scheduleRecompute(now);
     this.sink.memberForgotten(member, reason);
+  }
+
+  /** State: a certificate may have brought other labels, and with them other permitted links. */
+  private membersChanged(now: Instant): void {
+    if (this.choice.policy.isOpen) return;
+    this.choice.policy.membersChanged();
+    this.scheduleRecompute(now);
   }
 
   private scheduleRecompute(now: Instant): void {

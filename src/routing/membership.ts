@@ -30,7 +30,7 @@ export interface MembershipSink {
   remove(key: RecordKey): void;
   /** Records that were refused before may be acceptable now. */
   resynchronise(now: Instant): void;
-  learned(member: Member): void;
+  learned(member: Member, now: Instant): void;
   forgotten(member: Member, reason: string, now: Instant): void;
   adopted(manifest: Uint8Array, version: number, now: Instant): void;
   refused(reason: string, from: NodeAddress, now: Instant): void;
@@ -165,7 +165,7 @@ export class Membership {
     this.directory.put(member);
     if (this.directory.isNameTaken(member)) this.counters.add('name-taken');
     this.scheduleTrial(now);
-    this.sink.learned(member);
+    this.sink.learned(member, now);
   }
 
   /** Drops members whose certificates do not hold now. This node itself stays, whatever it has. */

@@ -4,8 +4,8 @@
  */
 import type { Instant, NodeAddress } from '../kernel/index.ts';
 import { between, formatNodeAddress } from '../kernel/index.ts';
-import type { Edge, ReportsByOrigin } from './graph.ts';
-import { edgeFromReports } from './graph.ts';
+import type { Edge, Graph, ReportsByOrigin } from './graph.ts';
+import { buildGraph, edgeFromReports } from './graph.ts';
 import type { LinkChanges, NameOf, VanishedLink } from './link-changes.ts';
 import { inWords } from './link-changes.ts';
 
@@ -64,4 +64,15 @@ export function firstMissing(
     at = node;
   }
   return undefined;
+}
+
+/** The network as it would be with them. */
+export function withMissing(graph: Graph, missing: ReadonlyMap<string, MissingLink>): Graph {
+  if (missing.size === 0) return graph;
+  const edges = [...missing.values()].map(({ edge }) => edge);
+  const known = new Set(graph.edges.map(({ a, b }) => `${a}-${b}`));
+  return buildGraph(
+    [...graph.nodes, ...edges.flatMap(({ a, b }) => [a, b])],
+    [...graph.edges, ...edges.filter(({ a, b }) => !known.has(`${a}-${b}`))],
+  );
 }

@@ -16,6 +16,16 @@ export interface RouteRecord {
   readonly before: readonly NodeAddress[] | undefined;
   readonly after: readonly NodeAddress[] | undefined;
   readonly cause: string;
+  /** A redundant flow took another dissemination graph: `before` and `after` are no paths then. */
+  readonly graph?: GraphStep;
+}
+
+export interface GraphStep {
+  /** Undefined: the flow began. */
+  readonly before: string | undefined;
+  readonly after: string;
+  /** Of the graph after. */
+  readonly links: number;
 }
 
 export interface HistoryQuery {
@@ -23,6 +33,14 @@ export interface HistoryQuery {
   readonly flow?: number;
   /** Only what happened in this last stretch. */
   readonly within?: Duration;
+}
+
+/** One route at one moment. */
+export interface RouteMoment {
+  /** The change that had made it so; undefined: that was before what is remembered. */
+  readonly last: RouteRecord | undefined;
+  /** The change that ended it; undefined: it is so still. */
+  readonly next: RouteRecord | undefined;
 }
 
 export const HISTORY_AGE_MAX: Duration = seconds(86_400);
@@ -48,15 +66,44 @@ export class RouteHistory {
 
   /** Newest first. */
   query(query: HistoryQuery, now: Instant): RouteRecord[] {
-    const { destination, flow, within } = query;
-    const since = now - Math.min(within ?? HISTORY_AGE_MAX, HISTORY_AGE_MAX);
+    const since = now - Math.min(query.within ?? HISTORY_AGE_MAX, HISTORY_AGE_MAX);
     const found: RouteRecord[] = [];
     for (let i = this.records.length - 1; i >= 0; i--) {
-      const record = this.records[(this.oldest + i) % this.records.length]!;
+      const record = this.place(i);
       if (record.at < since) break;
-      if (destination !== undefined && record.destination !== destination) continue;
-      if (flow === undefined || record.flow === flow) found.push(record);
+      if (fits(record, query)) found.push(record);
     }
     return found;
   }
+
+  /** Every route that a change is remembered of, as it was at that moment; by destination. */
+  at(query: HistoryQuery, at: Instant): RouteMoment[] {
+    const found = new Map<
+      string,
+      { last: RouteRecord | undefined; next: RouteRecord | undefined }
+    >();
+    for (let i = 0; i < this.records.length; i++) {
+      const record = this.place(i);
+      if (!fits(record, query)) continue;
+      const { destination, flow, lane, metric, graph } = record;
+      const key = `${destination} ${flow} ${graph === undefined ? '' : `${lane} ${metric}`}`;
+      const moment = found.get(key) ?? { last: undefined, next: undefined };
+      if (record.at <= at) moment.last = record;
+      else moment.next ??= record;
+      found.set(key, moment);
+    }
+    const of = ({ last, next }: RouteMoment): RouteRecord => (last ?? next)!;
+    return [...found.values()].sort(
+      (x, y) => of(x).destination - of(y).destination || of(x).flow - of(y).flow,
+    );
+  }
+
+  /** The oldest is number 0. */
+  private place(i: number): RouteRecord {
+    return this.records[(this.oldest + i) % this.records.length]!;
+  }
 }
+
+const fits = (record: RouteRecord, { destination, flow }: HistoryQuery): boolean =>
+  (destination === undefined || record.destination === destination) &&
+  (flow === undefined || record.flow === flow);

@@ -5,9 +5,15 @@
 import type { Crypto, Entropy, NodeAddress, Random } from '../kernel/index.ts';
 import { assert, seconds } from '../kernel/index.ts';
 import type { NodeIdentity } from '../node/index.ts';
-import { createMember, createNetwork, replaceTopology } from '../security/index.ts';
-import type { MaximalTopology } from '../wire/index.ts';
-import { decodeManifest } from '../wire/index.ts';
+import {
+  createMember,
+  createNetwork,
+  type NewNetwork,
+  replacePolicy,
+  replaceTopology,
+} from '../security/index.ts';
+import type { MaximalTopology, Policy } from '../wire/index.ts';
+import { decodeManifest, encodePolicy } from '../wire/index.ts';
 import { WALL_START } from './clock.ts';
 
 export interface Credentials {
@@ -27,8 +33,9 @@ export function drawCredentials(options: {
   random: Random;
   /** In the manifest: which links may exist. */
   permittedLinks?: MaximalTopology | undefined;
+  policy?: Policy | undefined;
 }): Credentials {
-  const { crypto, names, permittedLinks: topology } = options;
+  const { crypto, names } = options;
   const entropy: Entropy = { bytes: (count) => options.random.bytes(count) };
   const network = createNetwork({ crypto, entropy, name: 'simulated', isLab: true });
   const members = new Map<string, { identity: NodeIdentity; address: NodeAddress }>();
@@ -44,10 +51,25 @@ export function drawCredentials(options: {
     assert(made.ok, `cannot certify ${name}`);
     members.set(name, made.value);
   }
-  const { manifest } = decodeManifest(network.manifest)!;
-  const signed =
-    topology === undefined
-      ? network.manifest
-      : replaceTopology({ crypto, rootSeed: network.rootSeed, manifest, topology });
-  return { manifest: signed, rootKeys: [network.rootKey], members };
+  const manifest = manifestWith(network, options);
+  return { manifest, rootKeys: [network.rootKey], members };
+}
+
+function manifestWith(
+  { rootSeed, manifest: founded }: NewNetwork,
+  options: Parameters<typeof drawCredentials>[0],
+): Uint8Array {
+  const { crypto, permittedLinks: topology, policy } = options;
+  const decoded = (signed: Uint8Array) => decodeManifest(signed)!.manifest;
+  let signed = founded;
+  if (topology !== undefined)
+    signed = replaceTopology({ crypto, rootSeed, manifest: decoded(signed), topology });
+  if (policy !== undefined)
+    signed = replacePolicy({
+      crypto,
+      rootSeed,
+      manifest: decoded(signed),
+      policy: encodePolicy(policy),
+    });
+  return signed;
 }

@@ -345,7 +345,7 @@ export class SimulatedNode {
     return {
       packetSent: (header) => note('packet-sent', header),
       packetDelivered: (header) => note('packet-delivered', header),
-      packetForwarded: ({ source, destination, epoch, flow, sequence, lap }, from, to) => {
+      packetForwarded: ({ source, destination, epoch, flow, sequence, lap, lane }, from, to) => {
         const at = queue.now;
         const packet = {
           source,
@@ -357,6 +357,7 @@ export class SimulatedNode {
           to,
           life,
           lap: lap ?? 0,
+          lane: lane ?? 0,
         };
         trace.record({ at, node, kind: 'packet-forwarded', ...packet });
       },

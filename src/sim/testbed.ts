@@ -19,7 +19,7 @@
 import type { Crypto, Duration, NodeAddress } from '../kernel/index.ts';
 import { assert, milliseconds, Random } from '../kernel/index.ts';
 import type { NodeLimits, NodeTimers, ProbingOptions, TurncoatOptions } from '../node/index.ts';
-import type { MaximalTopology } from '../wire/index.ts';
+import type { MaximalTopology, Policy } from '../wire/index.ts';
 import { safetyCheckers } from './checkers/index.ts';
 import type { Credentials } from './credentials.ts';
 import { drawCredentials } from './credentials.ts';
@@ -53,6 +53,8 @@ export interface TestbedOptions {
   ) => Record<string, TurncoatOptions>;
   /** Links that may exist, by the manifest, and the least latency each may claim. Default: all. */
   readonly permittedLinks?: MaximalTopology;
+  /** The network's policy, by the names of nodes. Default: none. */
+  readonly policy?: Policy;
   /** What nodes take their links to carry, in bits per second; data above it waits its turn. */
   readonly linkCapacity?: number;
   /** Each node's clocks run fast or slow by up to this. Default 200 ppm. */
@@ -106,8 +108,8 @@ export class Testbed implements FaultTarget {
     const crypto = guard.crypto();
     const names = options.topology.nodes;
     const random = this.random.split('credentials');
-    const { permittedLinks } = options;
-    this.credentials = drawCredentials({ names, crypto, random, permittedLinks });
+    const { permittedLinks, policy } = options;
+    this.credentials = drawCredentials({ names, crypto, random, permittedLinks, policy });
     for (const name of names) this.addNode(name, crypto, options);
     for (const node of this.nodesByName.values()) this.network.attach(node.driver);
     for (const link of options.topology.links) this.network.addLink(link);

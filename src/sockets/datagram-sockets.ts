@@ -109,7 +109,7 @@ export interface DatagramSocketsOptions {
   readonly counters: Counters;
   readonly random: Random;
   readonly isKnown: (address: NodeAddress) => boolean;
-  readonly isReachable: (address: NodeAddress) => boolean;
+  readonly isReachable: (address: NodeAddress, lane: number) => boolean;
 }
 
 export class DatagramSockets {
@@ -207,11 +207,12 @@ export class DatagramSockets {
     if (payload.length > DATAGRAM_BYTES_MAX) return 'too-big';
     const route = this.options.isKnown(to) ? socket.routes.routeTo(to, toPort) : undefined;
     // A pinned or explicit route is taken even when routing thinks the destination is cut off.
-    if (route === undefined || (route.form === ROUTE_NONE && !this.options.isReachable(to))) {
+    const { lane, service } = socket;
+    const isCutOff = route?.form === ROUTE_NONE && !this.options.isReachable(to, lane);
+    if (route === undefined || isCutOff) {
       counters.add('datagram.unreachable');
       return 'unreachable';
     }
-    const { lane, service } = socket;
     const path: FlowPath = { destination: to, lane, service, route };
     if (this.isHeldBack(socket, to, now)) return 'full';
     if (outlet.messageBytesMax(path, now) > 0) return this.emit(socket, path, toPort, payload, now);
@@ -268,8 +269,9 @@ export class DatagramSockets {
     return [...this.sockets.values()].flatMap(({ id, port, lane, service, routes }) => {
       const { scheme } = routes.routing;
       const { deadline } = service;
-      return routes.graphs(now).map(({ destination, graph }): FlowStatus => {
-        return { kind: 'datagrams', id, port, destination, lane, scheme, deadline, graph };
+      return routes.graphs(now).map(({ request, graph }): FlowStatus => {
+        const { destination } = request;
+        return { kind: 'datagrams', id, port, destination, lane, scheme, deadline, graph, request };
       });
     });
   }

@@ -3,7 +3,8 @@
  *
  * `best`: none, each node decides, or what policy stamps. `flood`: to every neighbour at every node.
  * `explicit`: the one given, which must lead to the destination. `pinned`: the best one when the first
- * packet left, for as long as the socket lives and whatever happens to it since. `metric`: chosen for
+ * packet left, for as long as the socket lives and whatever happens to it since. Both only where policy
+ * permits all of it: a node on the way would drop what it does not. `metric`: chosen for
  * this flow, and renewed by whoever chose it. The others are dissemination graphs, made for the flow's
  * deadline and asked for again whenever the network's state has moved on: a number is compared for
  * each packet, nothing is computed.
@@ -17,6 +18,7 @@ import {
   FLOOD_ROUTE,
   PATH_HOPS_MAX,
   pathBlock,
+  pathHop,
   ROUTE_NONE,
   SERVICE_DEFAULT,
 } from '../wire/index.ts';
@@ -33,6 +35,14 @@ export interface FlowIdentity {
   readonly key?: number;
 }
 
+/** A route that stays the same. */
+interface Fixed {
+  readonly route: RouteBlock;
+  readonly path: readonly NodeAddress[];
+  version: number;
+  isPermitted: boolean;
+}
+
 interface Planned {
   version: number;
   /** Undefined: no way to the destination at that time. */
@@ -42,9 +52,8 @@ interface Planned {
 export class FlowRoutes {
   readonly routing: FlowRouting;
   private readonly network: PacketOutlet;
-  private given: RouteBlock | undefined;
   private readonly flow: FlowIdentity;
-  private readonly pinned = new Map<NodeAddress, RouteBlock>();
+  private readonly fixed = new Map<NodeAddress, Fixed>();
   private readonly chosen = new Map<NodeAddress, ChosenRoute>();
   private readonly planned = new Map<NodeAddress, Planned>();
 
@@ -64,12 +73,12 @@ export class FlowRoutes {
         return FLOOD_ROUTE;
       case 'explicit':
         return routing.route[routing.route.length - 1] === destination
-          ? this.explicit(routing.route)
+          ? this.fixedTo(destination, () => routing.route)
           : undefined;
       case 'metric':
         return this.byMetric(routing, destination, port);
       case 'pinned':
-        return this.pin(destination);
+        return this.fixedTo(destination, () => this.bestNow(destination));
       default:
         return this.planTo(destination)?.route;
     }
@@ -82,10 +91,11 @@ export class FlowRoutes {
   }
 
   /** Destinations that this socket has sent to along a graph, with that of the last packet. */
-  graphs(now: Instant): { destination: NodeAddress; graph: GraphStatus }[] {
-    const found: { destination: NodeAddress; graph: GraphStatus }[] = [];
+  graphs(now: Instant): { request: DisseminationRequest; graph: GraphStatus }[] {
+    const found: { request: DisseminationRequest; graph: GraphStatus }[] = [];
     for (const [destination, { plan }] of this.planned)
-      if (plan !== undefined) found.push({ destination, graph: statusOf(plan, now) });
+      if (plan !== undefined)
+        found.push({ request: this.requestFor(destination), graph: statusOf(plan, now) });
     return found;
   }
 
@@ -123,22 +133,31 @@ export class FlowRoutes {
     return { destination, lane, scheme, deadline };
   }
 
-  private pin(destination: NodeAddress): RouteBlock | undefined {
-    const known = this.pinned.get(destination);
-    if (known !== undefined) return known;
-    const route = this.bestNow(destination);
-    if (route === undefined) return undefined;
-    forgetOldest(this.pinned);
-    this.pinned.set(destination, route);
-    return route;
+  /** State: `find` is asked once for each destination, permission whenever the network has changed. */
+  private fixedTo(
+    destination: NodeAddress,
+    find: () => readonly NodeAddress[] | undefined,
+  ): RouteBlock | undefined {
+    const version = this.network.graphVersion();
+    let known = this.fixed.get(destination);
+    if (known === undefined) {
+      const path = find();
+      if (path === undefined || !isWithin(path.length, PATH_HOPS_MAX)) return undefined;
+      known = { route: pathBlock(path), path, version: -1, isPermitted: false };
+      forgetOldest(this.fixed);
+      this.fixed.set(destination, known);
+    }
+    if (known.version !== version) {
+      known.version = version;
+      known.isPermitted = this.network.permitsPath(destination, this.lane, known.path);
+    }
+    return known.isPermitted ? known.route : undefined;
   }
 
-  private bestNow(destination: NodeAddress): RouteBlock | undefined {
+  private bestNow(destination: NodeAddress): readonly NodeAddress[] | undefined {
     const stamped = this.network.defaultRoute(destination, this.lane);
-    if (stamped?.form !== ROUTE_NONE) return stamped;
-    const hops = this.network.pinnedRoute(destination);
-    if (hops === undefined || hops.length === 0 || hops.length > PATH_HOPS_MAX) return undefined;
-    return pathBlock(hops);
+    if (stamped === undefined) return undefined;
+    return stamped.form === ROUTE_NONE ? this.network.pinnedRoute(destination) : pathOf(stamped);
   }
 
   private byMetric(
@@ -164,11 +183,6 @@ export class FlowRoutes {
     chosen.uses++;
     return chosen.route;
   }
-
-  private explicit(hops: readonly NodeAddress[]): RouteBlock {
-    this.given ??= pathBlock(hops);
-    return this.given;
-  }
 }
 
 /** What is wrong with a flow's routing, before its destination is known; undefined: nothing. */
@@ -192,13 +206,16 @@ export function routingFault(flow: {
 /** Whether the flow's deadline can be kept at all: not when light itself would be late. */
 export function deadlineFault(
   to: NodeAddress,
-  service: Readonly<PacketService> | undefined,
+  { service, lane = 0 }: FlowIdentity,
   network: PacketOutlet,
 ): SocketRefusal | undefined {
   const deadline = service?.deadline ?? 0;
-  const least = deadline > 0 ? network.leastLatency(to) : undefined;
+  const least = deadline > 0 ? network.leastLatency(to, lane) : undefined;
   return least !== undefined && least > deadline ? 'deadline-too-short' : undefined;
 }
+
+const pathOf = ({ bytes }: RouteBlock): NodeAddress[] =>
+  Array.from({ length: bytes.length / 4 }, (_, i) => pathHop(bytes, 0, i));
 
 const isWithin = (n: number, most: number): boolean => Number.isInteger(n) && n >= 1 && n <= most;
 

@@ -285,6 +285,7 @@ export class TestNetwork {
       graphVersion: () => 0,
       graph: () => undefined,
       leastLatency: () => undefined,
+      permitsPath: () => true,
       pinnedRoute: (destination) => [destination],
       defaultRoute: () => NO_ROUTE,
       chooseRoute: (spec) => {

@@ -78,7 +78,7 @@ export interface SocketLayerOptions {
   readonly random: Random;
   readonly limits?: Partial<SocketLimits>;
   readonly memberAt: (address: NodeAddress) => Member | undefined;
-  readonly isReachable: (address: NodeAddress) => boolean;
+  readonly isReachable: (address: NodeAddress, lane: number) => boolean;
   /** Largest underlay datagram that passes every link of the way to the destination, in bytes. */
   readonly pathMtu: (address: NodeAddress) => number;
   readonly sink: SocketSink;
@@ -210,7 +210,7 @@ export class SocketLayer {
     if (this.isStopped) return fail('closed');
     if (this.options.memberAt(to) === undefined) return fail('unknown-destination');
     const isBest = options.routing === undefined || options.routing.scheme === 'best';
-    if (isBest && !this.options.isReachable(to)) return fail('unreachable');
+    if (isBest && !this.options.isReachable(to, options.lane ?? 0)) return fail('unreachable');
     return this.streams.connect(to, toPort, options, now);
   }
 

@@ -74,6 +74,8 @@ export interface FlowStatus {
   /** 0: none. */
   readonly deadline: Duration;
   readonly graph: GraphStatus | undefined;
+  /** What the graph was made for; undefined where there is none. */
+  readonly request: DisseminationRequest | undefined;
 }
 
 export interface FlowOptions {
@@ -195,7 +197,9 @@ export interface PacketOutlet {
   /** The graph for a redundant flow's packets at the moment; undefined: unreachable. */
   graph(request: DisseminationRequest): DisseminationPlan | undefined;
   /** One way, when all is well; undefined: unreachable. */
-  leastLatency(destination: NodeAddress): Duration | undefined;
+  leastLatency(destination: NodeAddress, lane: number): Duration | undefined;
+  /** Whether policy lets a flow go over all these nodes; asked again when `graphVersion` has moved. */
+  permitsPath(destination: NodeAddress, lane: number, path: readonly NodeAddress[]): boolean;
 }
 
 /** Where one flow's packets go. */

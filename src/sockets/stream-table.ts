@@ -156,7 +156,7 @@ export class StreamTable {
   ): Result<StreamId, SocketRefusal> {
     if (!Number.isInteger(toPort) || toPort < 1 || toPort > PORT_MAX) return fail('bad-argument');
     const { network } = this.options;
-    const fault = routingFault(options) ?? deadlineFault(to, options.service, network);
+    const fault = routingFault(options) ?? deadlineFault(to, options, network);
     if (fault !== undefined) return fail(fault);
     if (this.liveCount >= this.options.limits.streamsMax) return fail('limit-reached');
     const fromPort = this.localPorts.choose(undefined);
@@ -227,10 +227,11 @@ export class StreamTable {
       if (stream === undefined) continue;
       const { destination, lane, service } = stream.path;
       const { scheme } = routes.routing;
-      const graph = routes.graphs(now)[0]?.graph;
+      const { graph, request } = routes.graphs(now)[0] ?? { graph: undefined, request: undefined };
       const port = stream.ports.toPort;
       const { deadline } = service;
-      rows.push({ kind: 'stream', id, port, destination, lane, scheme, deadline, graph });
+      const flow = { kind: 'stream', id, port, destination, lane, scheme, deadline } as const;
+      rows.push({ ...flow, graph, request });
     }
     return rows;
   }

@@ -1,5 +1,6 @@
 /** One destination in full: the route, since when and why, and what lost against it. */
 import type { RouteExplanation, TraceHop, TraceResult } from '../../host/index.ts';
+import { relaysView } from './graph-view.ts';
 import type { Paint } from './paint.ts';
 import { countOf, showMs, showPath, showShare, showSpan } from './quantities.ts';
 import { lossCell } from './status-view.ts';
@@ -21,7 +22,8 @@ function routeLine(from: string, { destination, route }: RouteExplanation, paint
   ].join('\n');
 }
 
-export function candidatesView({ candidates }: RouteExplanation, paint: Paint): string {
+export function candidatesView(found: RouteExplanation, paint: Paint): string {
+  const { candidates } = found;
   const title = paint('bold', 'CONSIDERED');
   if (candidates.length === 0) return `${title}\n  nothing: no neighbour leads there`;
   const order = [...candidates].sort((a, b) => Number(b.isChosen) - Number(a.isChosen));
@@ -37,7 +39,8 @@ export function candidatesView({ candidates }: RouteExplanation, paint: Paint): 
     ];
   });
   const columns = ['', 'ROUTE', '>LATENCY', '>LOSS', '>COST', 'VERDICT'];
-  return `${title}\n${table({ paint, columns, rows })}`;
+  const relays = found.relays === undefined ? '' : `\n\n${relaysView(found.relays, paint)}`;
+  return `${title}\n${table({ paint, columns, rows })}${relays}`;
 }
 
 export function traceView(from: string, result: TraceResult, paint: Paint): string {

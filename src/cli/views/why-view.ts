@@ -1,5 +1,12 @@
 /** Why flows go the way they go, and what their routes did. */
-import type { FlowRouteReport, FlowSummary, RouteHistoryEntry } from '../../host/index.ts';
+import type {
+  FlowGraphReport,
+  FlowRouteReport,
+  FlowSummary,
+  RouteAt,
+  RouteHistoryEntry,
+} from '../../host/index.ts';
+import { graphLines, relaysView } from './graph-view.ts';
 import type { Paint } from './paint.ts';
 import { countOf, showMs, showPath, showShare, showSpan } from './quantities.ts';
 import { lossCell } from './status-view.ts';
@@ -31,16 +38,44 @@ export function historyView(history: readonly RouteHistoryEntry[], paint: Paint)
   const way = (path: readonly string[] | undefined): Cell =>
     path === undefined ? { text: 'no way', style: 'red' } : showPath(path);
   const rows = history.map((entry): Cell[] => [
-    entry.at.replace('T', ' ').replace(/\.\d+Z$/, 'Z'),
+    showMoment(entry.at),
     entry.destination,
-    entry.flow === undefined ? '-' : `${entry.flow} ${entry.metric}`,
-    way(entry.before),
-    way(entry.after),
+    flowCell(entry, entry.graph !== undefined),
+    entry.graph === undefined ? way(entry.before) : (entry.graph.before ?? 'no packet yet'),
+    entry.graph === undefined
+      ? way(entry.after)
+      : `${entry.graph.after}, ${countOf(entry.graph.links, 'link')}`,
     entry.cause,
   ]);
   const columns = ['AT', 'TO', 'FLOW', 'BEFORE', 'AFTER', 'BECAUSE'];
   return table({ paint, columns, rows });
 }
+
+/** Routes as they were at one moment, with what made and what ended them. */
+export function routesAtView(at: string, routes: readonly RouteAt[], paint: Paint): string {
+  const title = `${paint('bold', 'AT')} ${showMoment(at)}`;
+  if (routes.length === 0) return `${title}\n  no route is remembered`;
+  const rows = routes.map((route): Cell[] => [
+    route.destination,
+    flowCell(route, route.graph !== undefined),
+    route.graph ??
+      (route.path === undefined ? { text: 'no way', style: 'red' } : showPath(route.path)),
+    route.since === undefined ? 'before memory' : showMoment(route.since),
+    route.cause,
+    route.until === undefined ? 'now' : showMoment(route.until),
+    route.endedBy ?? '',
+  ]);
+  const columns = ['TO', 'FLOW', 'ROUTE', 'SINCE', 'BECAUSE', 'UNTIL', 'ENDED BY'];
+  return `${title}\n${table({ paint, columns, rows })}`;
+}
+
+/** In UTC, as all times are shown. Changes come in bursts: their order is in the milliseconds. */
+const showMoment = (iso: string): string => iso.replace('T', ' ');
+
+const flowCell = (
+  { flow, lane, metric }: { flow: number | undefined; lane: string; metric: string },
+  isGraph: boolean,
+): string => (isGraph ? `${lane}, ${metric}` : flow === undefined ? '-' : `${flow} ${metric}`);
 
 const metricWords = ({ metric, hops, spread }: FlowSummary): string =>
   [metric, hops === 'one' ? 'one hop' : '', spread ? 'spread' : '']
@@ -48,8 +83,9 @@ const metricWords = ({ metric, hops, spread }: FlowSummary): string =>
     .join(', ');
 
 function flowBlock(from: string, flow: FlowRouteReport, paint: Paint): string {
-  const { path, port, destination, id } = flow;
+  const { path, port, destination, id, graph, relays } = flow;
   const to = port === undefined ? destination : `${destination}:${port}`;
+  if (graph !== undefined) return graphBlock(from, to, { ...flow, graph }, paint);
   const what =
     id === undefined
       ? "the network's route"
@@ -73,5 +109,25 @@ function flowBlock(from: string, flow: FlowRouteReport, paint: Paint): string {
   ]);
   const columns = ['', 'ROUTE', '>SCORE', '>LATENCY', '>LOSS', 'VERDICT'];
   if (rows.length > 0) lines.push(table({ paint, columns, rows }));
+  if (relays !== undefined) lines.push(relaysView(relays, paint));
   return lines.join('\n');
+}
+
+/** A redundant flow: its graph in the place of a route. */
+function graphBlock(
+  from: string,
+  to: string,
+  flow: FlowRouteReport & { readonly graph: FlowGraphReport },
+  paint: Paint,
+): string {
+  const { graph } = flow;
+  const deadline = graph.deadlineMs > 0 ? ` in ${showMs(graph.deadlineMs)}` : '';
+  const ends = `${paint('bold', from)} to ${paint('bold', to)}`;
+  const because = flow.cause === '' ? '' : `, last because ${flow.cause}`;
+  return [
+    `${ends} (lane ${flow.lane}, ${flow.metric}${deadline}): ${paint('green', `${graph.candidates[0]?.name ?? graph.kind}, ${flow.score}`)}`,
+    `  ${showMs(flow.latencyMs)} by the soonest way`,
+    `  for ${showSpan(flow.sinceMs)}; ${countOf(flow.changes, 'change')}${because}`,
+    ...graphLines(from, flow.destination, graph, paint),
+  ].join('\n');
 }

@@ -5,10 +5,10 @@
 import type { Duration, Instant, NodeAddress } from '../../kernel/index.ts';
 import { between } from '../../kernel/index.ts';
 import type { Graph } from '../graph.ts';
-import { buildGraph } from '../graph.ts';
 import type { LinkChanges, NameOf } from '../link-changes.ts';
 import type { MissingLink } from '../missing-links.ts';
-import { firstMissing } from '../missing-links.ts';
+import { firstMissing, withMissing } from '../missing-links.ts';
+import { deniedLink } from '../policy/denied-link.ts';
 import { pathFigures } from '../routes.ts';
 import { candidates } from './candidates.ts';
 import type { FlowEntry } from './flow-chooser.ts';
@@ -107,8 +107,10 @@ export function explainFlow(question: FlowQuestion): FlowExplanation {
   for (const { path: other, score: value } of open)
     if (path === undefined || other.join() !== path.join())
       add(permitted, other, value, openVerdict(entry, value, best, score));
+  const { denial, links } = question;
+  const policy = { denial, linkName: (a: NodeAddress, b: NodeAddress) => links.linkName(a, b) };
   for (const { path: other, score: value } of candidates(graph, ends, score, entry.spec.hops)) {
-    const verdict = deniedVerdict(other, question);
+    const verdict = deniedLink(self, other, policy);
     if (verdict !== undefined) add(graph, other, value, verdict);
   }
   const wished = withMissing(graph, missing);
@@ -145,25 +147,4 @@ function openVerdict(entry: FlowEntry, value: number, best: number, score: Score
   const band = bandOf(best, score, entry.spec.isSpread);
   if (value <= best + band) return 'as good; other flows are drawn to it';
   return `worse by ${share} %`;
-}
-
-/** The first link of a path that policy keeps from the flow. */
-function deniedVerdict(path: readonly NodeAddress[], question: FlowQuestion): string | undefined {
-  let at = question.self;
-  for (const node of path) {
-    const denial = question.denial(at, node);
-    if (denial !== undefined) return `${denial} denies link ${question.links.linkName(at, node)}`;
-    at = node;
-  }
-  return undefined;
-}
-
-export function withMissing(graph: Graph, missing: ReadonlyMap<string, MissingLink>): Graph {
-  if (missing.size === 0) return graph;
-  const edges = [...missing.values()].map(({ edge }) => edge);
-  const known = new Set(graph.edges.map(({ a, b }) => `${a}-${b}`));
-  return buildGraph(
-    [...graph.nodes, ...edges.flatMap(({ a, b }) => [a, b])],
-    [...graph.edges, ...edges.filter(({ a, b }) => !known.has(`${a}-${b}`))],
-  );
 }

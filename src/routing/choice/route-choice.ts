@@ -8,11 +8,13 @@ import type { PolicyRule, RouteBlock } from '../../wire/index.ts';
 import { decodePolicy, NO_POLICY, NO_ROUTE, SERVICE_DEFAULT } from '../../wire/index.ts';
 import type { Graph } from '../graph.ts';
 import { EMPTY_GRAPH } from '../graph.ts';
+import type { GraphBegin, GraphChange } from '../graphs/index.ts';
 import type { LinkChange, LinkChanges, NameOf } from '../link-changes.ts';
 import type { MissingLink } from '../missing-links.ts';
 import type { FactsOf } from '../policy/flow-class.ts';
+import { PermittedGraphs } from '../policy/permitted-graphs.ts';
 import { PolicyTable, permittedBetween, permittedGraph } from '../policy/policy-table.ts';
-import type { HistoryQuery, RouteRecord } from '../route-history.ts';
+import type { HistoryQuery, RouteMoment, RouteRecord } from '../route-history.ts';
 import { RouteHistory } from '../route-history.ts';
 import type { RouteChange } from '../routes.ts';
 import { causeOf, pathFigures } from '../routes.ts';
@@ -62,6 +64,7 @@ export class RouteChoice {
   /** Routes of this node's own flows that policy singles out and that asked for nothing else. */
   private readonly classFlows = new Map<number, ChosenRoute>();
   private graph: Graph = EMPTY_GRAPH;
+  private readonly permittedGraphs: PermittedGraphs;
   /** What hop-by-hop routes are computed on. */
   defaultGraph: Graph = EMPTY_GRAPH;
   /** Reads what applications reported; the performance database puts itself here. */
@@ -71,6 +74,7 @@ export class RouteChoice {
     const { self, counters, factsOf } = options;
     this.options = options;
     this.history = new RouteHistory(options.historyMax);
+    this.permittedGraphs = new PermittedGraphs(self);
     this.policy = new PolicyTable({ factsOf, counters, flowsMax: options.policyFlowsMax });
     this.chooser = new FlowChooser({
       self,
@@ -96,6 +100,7 @@ export class RouteChoice {
   /** Takes the new graph over. */
   take(graph: Graph): void {
     this.graph = graph;
+    this.permittedGraphs.take(graph);
     this.defaultGraph = permittedGraph(graph, this.policy.defaultClass);
   }
 
@@ -113,11 +118,20 @@ export class RouteChoice {
     return this.chooser.nextTimeout();
   }
 
-  /** Of the links, those a flow of this node may use. */
+  /** Of the links, those a flow of this node may use: what all its schemes are computed on. */
   permitted(destination: NodeAddress, lane: number): Graph {
+    const flowClass = this.policy.classOf(this.options.self, destination, lane);
+    return this.permittedGraphs.to(destination, flowClass);
+  }
+
+  /** Whether a flow of this node may go over all these nodes in turn. */
+  permitsPath(destination: NodeAddress, lane: number, path: readonly NodeAddress[]): boolean {
     const { self: source } = this.options;
-    const flowClass = this.policy.classOf(source, destination, lane);
-    return permittedBetween(this.graph, flowClass, { source, destination });
+    const flow = { source, destination, lane };
+    return (
+      this.policy.isOpen ||
+      path.every((to, i) => this.policy.permits(flow, i === 0 ? source : path[i - 1]!, to))
+    );
   }
 
   /**
@@ -197,8 +211,28 @@ export class RouteChoice {
     this.history.add({ ...record, before, after, cause });
   }
 
+  rememberGraph(change: GraphBegin | GraphChange, now: Instant): void {
+    const { destination, lane, scheme, before, after, edges, cause } = change;
+    const none = { before: undefined, after: undefined };
+    const graph = { before, after, links: edges };
+    this.history.add({
+      at: now,
+      destination,
+      flow: 0,
+      lane,
+      metric: scheme,
+      ...none,
+      cause,
+      graph,
+    });
+  }
+
   past(query: HistoryQuery, now: Instant): RouteRecord[] {
     return this.history.query(query, now);
+  }
+
+  at(query: HistoryQuery, at: Instant): RouteMoment[] {
+    return this.history.at(query, at);
   }
 
   private flowChanged({ flow, before, after, cause }: FlowRouteChange, now: Instant): void {

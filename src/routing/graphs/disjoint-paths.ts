@@ -4,7 +4,8 @@
  * that are split into an entrance and an exit with room for one.
  *
  * The set of least total cost may leave out the best path there is, and so the only clean one; the
- * best path, with the best that share no node with it, is taken where that set loses less.
+ * best path, with the best that share no node with it, is taken where that set is as large and loses
+ * less.
  *
  * For a deadline the paths of least cost are taken where all of them arrive in time. Otherwise
  * those of least total latency, which may lose more but are the likelier to arrive (to
@@ -74,7 +75,9 @@ function cheapestPaths(graph: Graph, ends: Ends, count: number): Hop[][] {
   if (lossOf(graph, together) === 0) return together;
   const best = disjointPaths(graph, ends, 1, COST).flat();
   const greedy = [best, ...disjointPaths(graph, ends, count - 1, COST, best)];
-  return lossOf(graph, greedy) < lossOf(graph, together) ? greedy : together;
+  // Never for fewer of them: how many nodes may fail is what was asked for.
+  const isAsMany = greedy.length === together.length;
+  return isAsMany && lossOf(graph, greedy) < lossOf(graph, together) ? greedy : together;
 }
 
 /** Share of packets that no path delivers, 0 .. 1, taking losses as independent. */

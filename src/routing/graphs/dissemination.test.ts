@@ -35,7 +35,10 @@ class Bench {
       counters: this.counters,
       plansMax,
       permitted: () => this.graph,
-      changed: (change) => this.changes.push(change),
+      permits: () => true,
+      changed: (change) => {
+        if (change.before !== undefined) this.changes.push(change);
+      },
     });
     this.tell({});
   }
@@ -174,7 +177,7 @@ test('fewer disjoint paths than asked for are used and said; a missed deadline t
   assert.equal(late.isInTime, false);
   assert.equal(late.paths, 2);
   assert.equal(bench.counters.value('dissemination-late'), 1);
-  assert.equal(bench.dissemination.leastLatency(LAX), milliseconds(23.6) + 2);
+  assert.equal(bench.dissemination.leastLatency(LAX, 0), milliseconds(23.6) + 2);
   assert.equal(bench.plan({ destination: 99 as NodeAddress }), undefined);
 });
 
@@ -195,4 +198,46 @@ test('in any trouble the graph of a targeted flow has a way in time, when there 
     assert.equal(targeted?.isInTime, true);
     assert.ok(targeted.latency <= milliseconds(65));
   }
+});
+
+test('says since when an end is in trouble, and what is against each graph not taken', () => {
+  const bench = new Bench();
+  const request = {
+    destination: LAX,
+    lane: 0,
+    scheme: 'targeted',
+    deadline: milliseconds(65),
+  } as const;
+  const explain = (more: Partial<DisseminationRequest> = {}) =>
+    bench.dissemination.explain(
+      { ...request, ...more },
+      { missing: new Map(), denialOf: () => undefined, now: bench.now },
+    )!;
+  assert.deepEqual(
+    explain().candidates.map(({ name, verdict }) => `${name}: ${verdict}`),
+    [
+      '2 paths: chosen',
+      'source-problem: 0 bad links at ATL: it takes 2 to make trouble',
+      'destination-problem: 0 bad links at LAX: it takes 2 to make trouble',
+      'robust: no end is in trouble',
+    ],
+  );
+  bench.tell({ 'DFW-LAX': { lossPpm: 300_000 } });
+  assert.equal(explain().troubles[0]?.since, undefined);
+  const both: Trouble = { 'DFW-LAX': { lossPpm: 300_000 }, 'DEN-LAX': { isGone: true } };
+  bench.tell(both, seconds(5));
+  bench.tell(both, seconds(7));
+  const [trouble] = explain().troubles;
+  assert.equal(nameOf(trouble!.end), 'LAX');
+  assert.equal(trouble!.since, seconds(7));
+  assert.deepEqual(
+    trouble!.links.map(({ words }) => words),
+    ['loss 30 %', 'down'],
+  );
+  const verdicts = Object.fromEntries(explain().candidates.map((c) => [c.name, c.verdict]));
+  assert.equal(verdicts['destination-problem'], 'chosen');
+  assert.equal(verdicts['2 paths'], '2 bad links at LAX: two paths get around one');
+  assert.equal(verdicts['robust'], 'the trouble is at one end only');
+  const late = explain({ scheme: 'disjoint', paths: 4, deadline: milliseconds(30) });
+  assert.match(late.candidates[1]!.verdict, /^one takes [\d.]+ ms, later than 30\.0 ms$/);
 });

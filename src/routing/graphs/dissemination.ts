@@ -17,10 +17,13 @@ import type { Graph } from '../graph.ts';
 import { EMPTY_GRAPH } from '../graph.ts';
 import type { LinkChange, NameOf, VanishedLink } from '../link-changes.ts';
 import { nodeName } from '../link-changes.ts';
+import type { MissingLink } from '../missing-links.ts';
 import type { Ends } from './disjoint-paths.ts';
 import { disjointPathsInTime } from './disjoint-paths.ts';
 import type { Hop } from './distances.ts';
 import { distances, edgesOf, leastOver, unionOf } from './distances.ts';
+import type { GraphExplanation } from './explain-graph.ts';
+import { explainGraph } from './explain-graph.ts';
 import type { ProblemLink } from './problem-links.ts';
 import { ProblemLinks } from './problem-links.ts';
 import { PROBLEM_LINKS_MIN, type TargetedKind, targetedGraph } from './targeted.ts';
@@ -71,6 +74,9 @@ export interface GraphChange {
   readonly cause: string;
 }
 
+/** A flow has its first graph. */
+export type GraphBegin = Omit<GraphChange, 'before'> & { readonly before: undefined };
+
 export interface DisseminationOptions {
   readonly self: NodeAddress;
   readonly nameOf: NameOf;
@@ -79,7 +85,9 @@ export interface DisseminationOptions {
   readonly plansMax: number;
   /** Of the network, what policy lets a flow of this node use. */
   readonly permitted: (destination: NodeAddress, lane: number) => Graph;
-  readonly changed: (change: GraphChange) => void;
+  /** Whether that flow may use a link, which need not be up. */
+  readonly permits: (request: DisseminationRequest, from: NodeAddress, to: NodeAddress) => boolean;
+  readonly changed: (change: GraphBegin | GraphChange, now: Instant) => void;
 }
 
 interface Kept {
@@ -165,12 +173,40 @@ export class Dissemination {
     return plan;
   }
 
+  /** Why a flow has the graph that it has; undefined: it has none. */
+  explain(
+    request: DisseminationRequest,
+    about: {
+      missing: ReadonlyMap<string, MissingLink>;
+      denialOf: (path: readonly NodeAddress[]) => string | undefined;
+      now: Instant;
+    },
+  ): GraphExplanation | undefined {
+    const graph = this.options.permitted(request.destination, request.lane);
+    const ends = this.endsOf(graph, request.destination);
+    const plan = this.plan(request, about.now);
+    if (ends === undefined || plan === undefined) return undefined;
+    const { nameOf, permits } = this.options;
+    return explainGraph({
+      ...about,
+      request,
+      plan,
+      ends,
+      graph,
+      everything: this.graph,
+      problems: this.problems,
+      permits: (from, to) => permits(request, from, to),
+      nameOf,
+    });
+  }
+
   /** The least time in which a packet can arrive, by what links are like when all is well. */
-  leastLatency(destination: NodeAddress): Duration | undefined {
-    const ends = this.endsOf(this.graph, destination);
+  leastLatency(destination: NodeAddress, lane: number): Duration | undefined {
+    const graph = this.options.permitted(destination, lane);
+    const ends = this.endsOf(graph, destination);
     if (ends === undefined) return undefined;
     const weight = this.problems.baseWeight();
-    const least = distances(this.graph, ends.source, { weight, direction: 'away' });
+    const least = distances(graph, ends.source, { weight, direction: 'away' });
     const latency = least.to[ends.destination]!;
     return Number.isFinite(latency) ? (latency as Duration) : undefined;
   }
@@ -198,7 +234,9 @@ export class Dissemination {
     const { graph, ends, request } = task;
     const usual = { isInTime: true, isShort: false, because: [] };
     if (scheme === 'targeted') {
-      const drawn = targetedGraph(graph, ends, deadline, this.problems);
+      const problems = (found: ProblemLink[]): ProblemLink[] =>
+        found.filter(({ from, to }) => this.options.permits(request, from, to));
+      const drawn = targetedGraph(graph, ends, deadline, this.problems, problems);
       return { ...usual, ...drawn, isShort: drawn.kind === 'paths' && drawn.paths < 2 };
     }
     if (scheme === 'time-constrained') {
@@ -235,12 +273,10 @@ export class Dissemination {
     if (isShort) counters.add('dissemination-fewer-paths');
     if (!isInTime) counters.add('dissemination-late');
     const cause = before === undefined ? 'first packet' : this.causeOf(task, before, drawn);
-    if (before !== undefined) {
-      counters.add('dissemination-graph-changed');
-      const { destination, lane, scheme, deadline } = task.request;
-      const kinds = { before: before.kind, after: kind };
-      changed({ destination, lane, scheme, deadline, ...kinds, edges: route.edges.length, cause });
-    }
+    if (before !== undefined) counters.add('dissemination-graph-changed');
+    const { destination, lane, scheme, deadline } = task.request;
+    const change = { destination, lane, scheme, deadline, after: kind };
+    changed({ ...change, before: before?.kind, edges: route.edges.length, cause }, now);
     return {
       ...facts,
       route: graphBlock(route),

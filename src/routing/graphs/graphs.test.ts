@@ -135,6 +135,21 @@ test('disjoint paths share no node, and there are as many as a cut allows', () =
   );
 });
 
+test('a clean path is no reason to take fewer disjoint paths than there are', () => {
+  const ten = milliseconds(10);
+  const lossy = { latency: ten, lossPpm: 30_000 };
+  // 0-2-3-1 is clean and bars both others; 0-2-1 and 0-3-1 lose.
+  const graph = graphOf(4, [
+    { a: 0, b: 2, latency: ten },
+    { a: 2, b: 3, latency: ten },
+    { a: 3, b: 1, latency: ten },
+    { a: 0, b: 3, ...lossy },
+    { a: 2, b: 1, ...lossy },
+  ]);
+  const options = { count: 2, deadline: Number.POSITIVE_INFINITY };
+  assert.equal(disjointPathsInTime(graph, { source: 0, destination: 1 }, options).length, 2);
+});
+
 test('two disjoint paths are of the least total latency there is', () => {
   fc.assert(
     fc.property(networks, (network) => {

@@ -39,8 +39,9 @@ interface Watched {
   leastAbove: Duration;
   edge: Edge;
   goneAt: Instant | undefined;
-  isTroubledAB: boolean;
-  isTroubledBA: boolean;
+  /** Since when a direction is in trouble; undefined: it is not. */
+  troubledAB: Instant | undefined;
+  troubledBA: Instant | undefined;
 }
 
 /** A direction of a link that is in trouble. */
@@ -49,6 +50,7 @@ export interface ProblemLink {
   readonly to: NodeAddress;
   /** "loss 31 %", "latency 52.0 ms for 14.9 ms", "down", "on probation". */
   readonly words: string;
+  readonly since: Instant;
 }
 
 export class ProblemLinks {
@@ -125,41 +127,44 @@ export class ProblemLinks {
       leastAbove: edge.latency,
       edge,
       goneAt: undefined,
-      isTroubledAB: false,
-      isTroubledBA: false,
+      troubledAB: undefined,
+      troubledBA: undefined,
     };
     if (known === undefined) this.watched.set(key, watched);
     watched.edge = edge;
     watched.goneAt = undefined;
     followBase(watched, edge.latency, now);
-    watched.isTroubledAB = isTroubled(watched, edge.lossAB, watched.isTroubledAB);
-    watched.isTroubledBA = isTroubled(watched, edge.lossBA, watched.isTroubledBA);
+    watched.troubledAB = troubledSince(watched, edge.lossAB, watched.troubledAB, now);
+    watched.troubledBA = troubledSince(watched, edge.lossBA, watched.troubledBA, now);
   }
 
   private collect(now: Instant): void {
     this.problems = new Map();
     for (const watched of this.watched.values()) {
       const { edge, goneAt } = watched;
+      const { troubledAB, troubledBA } = watched;
       const { a, b, lossAB, lossBA } = edge;
       if (goneAt !== undefined) {
         if (between(goneAt, now) >= GONE_COUNTS_FOR) {
           // It stays known with its base, and is no trouble.
           watched.goneAt = undefined;
-          watched.isTroubledAB = false;
-          watched.isTroubledBA = false;
+          watched.troubledAB = undefined;
+          watched.troubledBA = undefined;
           continue;
         }
-        this.put(a, b, 'down');
-        this.put(b, a, 'down');
+        this.put({ from: a, to: b, words: 'down', since: troubledAB ?? goneAt });
+        this.put({ from: b, to: a, words: 'down', since: troubledBA ?? goneAt });
         continue;
       }
-      if (watched.isTroubledAB) this.put(a, b, wordsOf(watched, lossAB));
-      if (watched.isTroubledBA) this.put(b, a, wordsOf(watched, lossBA));
+      if (troubledAB !== undefined)
+        this.put({ from: a, to: b, words: wordsOf(watched, lossAB), since: troubledAB });
+      if (troubledBA !== undefined)
+        this.put({ from: b, to: a, words: wordsOf(watched, lossBA), since: troubledBA });
     }
   }
 
-  private put(from: NodeAddress, to: NodeAddress, words: string): void {
-    this.problems.set(keyOf(from, to), { from, to, words });
+  private put(problem: ProblemLink): void {
+    this.problems.set(keyOf(problem.from, problem.to), problem);
   }
 }
 
@@ -180,11 +185,17 @@ function followBase(watched: Watched, latency: Duration, now: Instant): void {
   watched.leastAbove = latency;
 }
 
-function isTroubled({ base, edge }: Watched, lossPpm: number, wasTroubled: boolean): boolean {
-  if (edge.isOnProbation) return true;
-  return wasTroubled
-    ? lossPpm >= LOSS_OFF_PPM || edge.latency >= above(base, LATENCY_OFF)
-    : lossPpm > LOSS_ON_PPM || edge.latency > above(base, LATENCY_ON);
+function troubledSince(
+  { base, edge }: Watched,
+  lossPpm: number,
+  before: Instant | undefined,
+  now: Instant,
+): Instant | undefined {
+  const isTroubled =
+    before === undefined
+      ? lossPpm > LOSS_ON_PPM || edge.latency > above(base, LATENCY_ON)
+      : lossPpm >= LOSS_OFF_PPM || edge.latency >= above(base, LATENCY_OFF);
+  return edge.isOnProbation || isTroubled ? (before ?? now) : undefined;
 }
 
 const above = (base: Duration, { share, least }: Margin): number =>

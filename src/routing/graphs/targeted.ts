@@ -33,37 +33,55 @@ export interface TargetedGraph {
 
 /** Bad links from which an end is in trouble. */
 export const PROBLEM_LINKS_MIN = 2;
-const PATHS = 2;
+export const TARGETED_PATHS = 2;
 
 export function targetedGraph(
   graph: Graph,
   ends: Ends,
   deadline: number,
   problems: ProblemLinks,
+  /** Of bad links those that concern this flow: policy may keep it off some. */
+  concerning: (found: ProblemLink[]) => ProblemLink[] = (found) => found,
 ): TargetedGraph {
   const source = graph.nodes[ends.source]!;
   const destination = graph.nodes[ends.destination]!;
-  const atSource = problems.from(source);
-  const atDestination = problems.towards(destination);
+  const atSource = concerning(problems.from(source));
+  const atDestination = concerning(problems.towards(destination));
   const isSource = atSource.length >= PROBLEM_LINKS_MIN;
   const isDestination = atDestination.length >= PROBLEM_LINKS_MIN;
-  const two = disjointPathsInTime(graph, ends, { count: PATHS, deadline });
+  const two = disjointPathsInTime(graph, ends, { count: TARGETED_PATHS, deadline });
   const paths = two.length;
   if (!isSource && !isDestination) return { kind: 'paths', hops: two.flat(), paths, because: [] };
-  const weight = problems.baseWeight();
-  const ofSource = sourceProblemGraph(graph, ends, deadline, weight);
-  const ofDestination = destinationProblemGraph(graph, ends, deadline, weight);
-  const robust = (): Hop[] => unionOf(two.flat(), ofSource, ofDestination);
-  if (isSource && isDestination)
-    return { kind: 'robust', hops: robust(), paths, because: [...atSource, ...atDestination] };
-  const elsewhere = foreignProblems(graph, isSource ? ofSource : ofDestination, problems, (hop) =>
+  const choices = targetedChoices(graph, ends, deadline, { problems, two });
+  const chosen = (kind: TargetedKind, because: readonly ProblemLink[]): TargetedGraph => {
+    return { kind, hops: choices[kind], paths, because };
+  };
+  if (isSource && isDestination) return chosen('robust', [...atSource, ...atDestination]);
+  const kind = isSource ? 'source-problem' : 'destination-problem';
+  const elsewhere = foreignProblems(graph, choices[kind], problems, (hop) =>
     isSource ? hop.from === ends.source : hop.to === ends.destination,
   );
   const because = [...(isSource ? atSource : atDestination), ...elsewhere];
-  if (elsewhere.length > 0) return { kind: 'robust', hops: robust(), paths, because };
-  return isSource
-    ? { kind: 'source-problem', hops: ofSource, paths, because }
-    : { kind: 'destination-problem', hops: ofDestination, paths, because };
+  return chosen(elsewhere.length > 0 ? 'robust' : kind, because);
+}
+
+/** The four graphs that a targeted flow chooses from; `two`: its disjoint paths. */
+export function targetedChoices(
+  graph: Graph,
+  ends: Ends,
+  deadline: number,
+  given: { problems: ProblemLinks; two: readonly (readonly Hop[])[] },
+): Record<TargetedKind, readonly Hop[]> {
+  const paths = given.two.flat();
+  const weight = given.problems.baseWeight();
+  const ofSource = sourceProblemGraph(graph, ends, deadline, weight);
+  const ofDestination = destinationProblemGraph(graph, ends, deadline, weight);
+  return {
+    paths,
+    'source-problem': ofSource,
+    'destination-problem': ofDestination,
+    robust: unionOf(paths, ofSource, ofDestination),
+  };
 }
 
 function foreignProblems(

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { NodeAddress } from '../../kernel/index.ts';
 import { Counters } from '../../kernel/index.ts';
 import type { Policy, PolicyRule } from '../../wire/index.ts';
 import { SERVICE_DEFAULT } from '../../wire/index.ts';
@@ -9,99 +8,14 @@ import { candidates } from '../choice/candidates.ts';
 import { scoreOf } from '../choice/metrics.ts';
 import { address, allPaths, drawnGraph, graphOf } from '../drawn-graph.test.ts';
 import { pathsFrom, pathTo } from '../shortest-paths.ts';
+import { drawnPolicy, factsOf, isPermitted, RULE } from './drawn-policy.test.ts';
 import { PolicyTable, permittedBetween, permittedGraph } from './policy-table.ts';
-
-const NAMES = ['', 'A', 'B', 'C', 'D', 'E', 'F', 'G'];
-const factsOf = (node: NodeAddress) => ({
-  name: NAMES[node]!,
-  labels: { region: node % 2 === 0 ? 'eu' : 'us', net: node <= 3 ? 'internet2' : 'other' },
-});
-
-const RULE: PolicyRule = {
-  name: 'rule',
-  from: [],
-  to: [],
-  lanes: [],
-  denyLinks: [],
-  denyNodes: [],
-  onlyLinks: [],
-  onlyNodes: [],
-};
 
 function tableOf(policy: Policy, local: readonly PolicyRule[] = []): PolicyTable {
   const table = new PolicyTable({ factsOf, counters: new Counters(), flowsMax: 8 });
   table.setNetwork(policy);
   table.setLocal(local);
   return table;
-}
-
-const term = fc.constantFrom(
-  '*',
-  'A',
-  'B',
-  'C',
-  'D',
-  'E',
-  'region=eu',
-  'region=us',
-  'net=internet2',
-);
-const selector = fc.array(term, { maxLength: 2 });
-const stated = fc.array(term, { minLength: 1, maxLength: 2 });
-const links = fc.array(fc.tuple(stated, stated), { maxLength: 2 });
-const rule: fc.Arbitrary<PolicyRule> = fc.record({
-  name: fc.constant('r'),
-  from: selector,
-  to: selector,
-  lanes: fc.constantFrom([], [0], [4]),
-  denyLinks: links,
-  denyNodes: selector,
-  onlyLinks: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, links),
-  onlyNodes: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, selector),
-});
-const policy: fc.Arbitrary<Policy> = fc.record({
-  cliques: fc.array(
-    fc.record({ name: fc.constant('c'), members: stated, isConfined: fc.boolean() }),
-    { maxLength: 2 },
-  ),
-  rules: fc.array(rule, { maxLength: 3 }),
-});
-
-/** Written from the description, not from the code: whether one hop of a flow is permitted. */
-function isPermitted(
-  { cliques, rules }: Policy,
-  flow: { source: NodeAddress; destination: NodeAddress; lane: number },
-  from: NodeAddress,
-  to: NodeAddress,
-): boolean {
-  const is = (terms: readonly string[], node: NodeAddress): boolean =>
-    terms.some((t) => {
-      const { name, labels } = factsOf(node);
-      return (
-        t === '*' || t === name || t === `region=${labels.region}` || t === `net=${labels.net}`
-      );
-    });
-  const joins = (pairs: PolicyRule['denyLinks']): boolean =>
-    pairs.some(([x, y]) => (is(x, from) && is(y, to)) || (is(x, to) && is(y, from)));
-  const passed = [from, to].filter((n) => n !== flow.source && n !== flow.destination);
-  // An end of the flow that stands at the wrong end of the hop is passed through as well.
-  if (from === flow.destination) passed.push(from);
-  if (to === flow.source) passed.push(to);
-  for (const r of rules) {
-    if (r.from.length > 0 && !is(r.from, flow.source)) continue;
-    if (r.to.length > 0 && !is(r.to, flow.destination)) continue;
-    if (r.lanes.length > 0 && !r.lanes.includes(flow.lane)) continue;
-    if (joins(r.denyLinks)) return false;
-    if (r.onlyLinks.length > 0 && !joins(r.onlyLinks)) return false;
-    for (const node of passed) {
-      if (is(r.denyNodes, node)) return false;
-      if (r.onlyNodes.length > 0 && !is(r.onlyNodes, node)) return false;
-    }
-  }
-  const of = cliques.filter((c) => is(c.members, from) && is(c.members, to));
-  const own = cliques.filter((c) => is(c.members, flow.source) && is(c.members, flow.destination));
-  if (own.some((c) => c.isConfined && !of.includes(c))) return false;
-  return of.length === 0 || of.some((c) => own.includes(c));
 }
 
 describe('policy', () => {
@@ -113,7 +27,7 @@ describe('policy', () => {
       from: fc.integer({ min: 1, max: 5 }),
       to: fc.integer({ min: 1, max: 5 }),
     });
-    const property = fc.property(policy, fc.array(hop, { maxLength: 20 }), (given, hops) => {
+    const property = fc.property(drawnPolicy, fc.array(hop, { maxLength: 20 }), (given, hops) => {
       const table = tableOf(given);
       for (const h of hops) {
         if (h.source === h.destination || h.from === h.to) continue;
@@ -132,7 +46,7 @@ describe('policy', () => {
   it('a denied path is never chosen, and a permitted one is whenever there is one', () => {
     const property = fc.property(
       drawnGraph,
-      policy,
+      drawnPolicy,
       fc.constantFrom(0, 4),
       (drawn, given, lane) => {
         const graph = graphOf(drawn);
@@ -160,7 +74,7 @@ describe('policy', () => {
   });
 
   it('hop-by-hop routes of the default class use nothing that is denied to it', () => {
-    const property = fc.property(drawnGraph, policy, (drawn, given) => {
+    const property = fc.property(drawnGraph, drawnPolicy, (drawn, given) => {
       const graph = graphOf(drawn);
       const table = tableOf(given);
       const open = permittedGraph(graph, table.defaultClass);

@@ -3,6 +3,7 @@ import test from 'node:test';
 import type { Duration, Instant, NodeAddress } from '../../kernel/index.ts';
 import { Counters, instant, milliseconds, Random, seconds } from '../../kernel/index.ts';
 import { encodeRelayAdvice, FRAME_RELAY_ADVICE } from '../../wire/index.ts';
+import { explainRelays } from './explain-relays.ts';
 import { RelayExchange } from './relay-exchange.ts';
 
 /** Nodes 1..n in one place; frames arrive at once, in the order they were sent. */
@@ -75,6 +76,31 @@ test('a pair with a bad direct way is sent over the best relay, the others go di
   assert.equal(choice.directRtt, 900_000);
   assert.ok(Math.abs(choice.rtt - 60_000) < 2_000);
   assert.equal(mesh.relay(3, 17), undefined);
+});
+
+test('says which rendezvous told of the relay, and why other ways lost', () => {
+  const mesh = new Mesh(30);
+  mesh.measure((a, b) => (a + b === 9 && a * b === 18 ? 900 : a === 17 || b === 17 ? 30 : 80));
+  mesh.run(seconds(20));
+  const [self, destination] = [3 as NodeAddress, 6 as NodeAddress];
+  const node = mesh.nodes.get(self)!;
+  const explain = (denied?: string) =>
+    explainRelays({
+      destination,
+      heard: node.heard(destination, mesh.now)!,
+      way: denied === undefined ? [node.relayFor(destination)!.relay, destination] : [destination],
+      denialOf: (path) => (path.length > 1 ? denied : undefined),
+      nameOf: (address) => `n${address}`,
+    });
+  const [chosen, direct] = explain().candidates;
+  assert.deepEqual(chosen?.path, [17, 6]);
+  assert.match(chosen!.verdict, /^chosen, told by n\d+ \d.* ago/);
+  assert.match(direct!.verdict, /^worse by 8\d\d\.\d ms, measured here$/);
+  assert.match(
+    explain('policy p denies link a-b').candidates[1]!.verdict,
+    /^policy p denies link a-b/,
+  );
+  assert.equal(node.heard(self, mesh.now), undefined);
 });
 
 test('a dead link is gone round, whatever its figures were', () => {

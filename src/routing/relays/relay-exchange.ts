@@ -17,7 +17,7 @@
  * It does not measure, does not decide that a link is dead, and holds nothing that outlives a restart.
  */
 import type { Counters, Duration, Instant, NodeAddress, Random } from '../../kernel/index.ts';
-import { later } from '../../kernel/index.ts';
+import { between, later } from '../../kernel/index.ts';
 import {
   CONTROL_FRAME_HEADER_BYTES,
   decodeLatencyCode,
@@ -56,6 +56,25 @@ export interface RelayExchangeOptions {
 interface Advised {
   at: Instant;
   readonly hints: Map<number, RelayHint>;
+}
+
+/** One rendezvous' advice on the way to one member. */
+export interface HeardHint {
+  readonly relay: NodeAddress;
+  readonly toldBy: NodeAddress;
+  readonly age: Duration;
+  /** To the relay and back, as this node measures it now; undefined: it does not. */
+  readonly first: Duration | undefined;
+  /** From the relay to the destination and back, as told. */
+  readonly rest: Duration;
+}
+
+export interface HeardOfRelays {
+  readonly direct: Duration | undefined;
+  readonly hints: readonly HeardHint[];
+  readonly rendezvous: number;
+  readonly advising: number;
+  readonly options: RelayOptions;
 }
 
 export interface RelayChoice {
@@ -178,6 +197,26 @@ export class RelayExchange {
     if (this.chosen[to] === NONE) return undefined;
     const directRtt = direct < UNKNOWN ? (direct as Duration) : undefined;
     return { relay: this.grid.members[relay]!, rtt: best as Duration, directRtt };
+  }
+
+  /** All that is known of ways to a member over one relay, for people; undefined: not in the mesh. */
+  heard(destination: NodeAddress, now: Instant): HeardOfRelays | undefined {
+    const to = this.grid.place(destination);
+    if (this.place === NONE || to === NONE || to === this.place) return undefined;
+    const { members } = this.grid;
+    const figure = (place: number): Duration | undefined =>
+      this.own.outward[place]! < UNKNOWN ? (this.own.outward[place] as Duration) : undefined;
+    const hints: HeardHint[] = [];
+    for (const [place, { at, hints: told }] of this.advised) {
+      const hint = told.get(to);
+      const rest = hint && decodeLatencyCode(hint.rest);
+      if (hint === undefined || rest === undefined) continue;
+      const toldBy = members[place]!;
+      const first = figure(hint.relay);
+      hints.push({ relay: members[hint.relay]!, toldBy, age: between(at, now), first, rest });
+    }
+    const { rendezvous, advising } = this.state();
+    return { direct: figure(to), hints, rendezvous, advising, options: this.options };
   }
 
   /** Those of another member; empty for who is none. */
