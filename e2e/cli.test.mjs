@@ -218,9 +218,18 @@ describe('every command says what it documents', { timeout: 180_000 }, () => {
   test('link show, link set, log level, reload', async () => {
     const shown = await json('link show');
     assert.equal(shown.links[0].neighbour, 'LAX');
-    const set = await json('link set', ['LAX', '--delay', '20ms', '--loss', '1%']);
+    const set = await json('link set', [
+      'LAX',
+      '--delay',
+      '20ms',
+      '--loss',
+      '1%',
+      '--burst-time',
+      '1ms',
+    ]);
     assert.equal(set.impairments.delayMs, 20);
     assert.equal(set.impairments.loss, 0.01);
+    assert.equal(set.impairments.burstTimeMs, 1);
     await json('link set', ['LAX', '--clear']);
     const { subsystems } = await json('log level', ['debug']);
     assert.ok(Object.values(subsystems).every((level) => level === 'debug'));

@@ -133,6 +133,9 @@ const impairments = {
   jitter: milliseconds_.optional().describe('Spread of the delay.'),
   loss: share.optional().describe('Share of packets lost.'),
   burst: share.optional().describe('Chance that the packet after a lost one is lost too.'),
+  burstTime: milliseconds_
+    .optional()
+    .describe('Losses are drawn anew after this time, not for each packet.'),
   rate: rate.optional().describe('Bottleneck.'),
   queue: size.optional().describe('Room in front of the bottleneck.'),
   reorder: share.optional().describe('Share of packets held back behind later ones.'),
@@ -367,8 +370,14 @@ function processorOf(entry: Parsed['processors'][number]): ProcessorConfig {
 
 /** Undefined-keeping view of one impairment entry. */
 function impairmentOf(entry: Parsed['impairments'][number]): ImpairmentConfig {
-  const { neighbour: name, delay, jitter, queue, ...rest } = entry;
-  const same: Impairments = { delayMs: delay, jitterMs: jitter, queueBytes: queue, ...rest };
+  const { neighbour: name, delay, jitter, burstTime, queue, ...rest } = entry;
+  const same: Impairments = {
+    delayMs: delay,
+    jitterMs: jitter,
+    burstTimeMs: burstTime,
+    queueBytes: queue,
+    ...rest,
+  };
   return { neighbour: name, impairments: same };
 }
 

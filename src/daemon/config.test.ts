@@ -51,6 +51,7 @@ impairments:
     impairments: {
       delayMs: 10.5,
       jitterMs: undefined,
+      burstTimeMs: undefined,
       queueBytes: 262_144,
       loss: 0.015,
       rate: 20e6,

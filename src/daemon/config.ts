@@ -159,6 +159,8 @@ export interface Impairments {
   readonly loss?: number | undefined;
   /** Probability that a loss is followed by another (p11 of the Gilbert model). */
   readonly burst?: number | undefined;
+  /** Losses are drawn anew after this time; 0 draws for each packet. */
+  readonly burstTimeMs?: number | undefined;
   /** Bits a second; 0 is without limit. */
   readonly rate?: number | undefined;
   readonly queueBytes?: number | undefined;

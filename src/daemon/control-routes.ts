@@ -287,6 +287,7 @@ const IMPAIRMENT_BOUNDS: Readonly<Record<string, { min: number; max: number }>> 
   jitterMs: { min: 0, max: 60_000 },
   loss: SHARE,
   burst: SHARE,
+  burstTimeMs: { min: 0, max: 60_000 },
   rate: { min: 0, max: 1e12 },
   queueBytes: { min: 0, max: 1e9 },
   reorder: SHARE,

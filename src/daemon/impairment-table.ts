@@ -4,7 +4,7 @@
  */
 import type { OverlayHost } from '../host/index.ts';
 import { NO_IMPAIRMENTS, type Impairments as PathImpairments } from '../impairment/index.ts';
-import { microseconds, OverlayError } from '../kernel/index.ts';
+import { type Duration, microseconds, OverlayError } from '../kernel/index.ts';
 import type { ImpairmentConfig, Impairments } from './config.ts';
 import type { LinkImpairment } from './control-api.ts';
 import type { NeighbourTable } from './neighbour-table.ts';
@@ -88,10 +88,11 @@ export class ImpairmentTable {
 
 /** Into the units of the path model, without what is not said. */
 function pathChange(change: Impairments): Partial<PathImpairments> {
-  const { delayMs, jitterMs, ...same } = change;
+  const { delayMs, jitterMs, burstTimeMs, ...same } = change;
   const all = {
-    delay: delayMs === undefined ? undefined : microseconds(delayMs * 1_000),
-    jitter: jitterMs === undefined ? undefined : microseconds(jitterMs * 1_000),
+    delay: inMicroseconds(delayMs),
+    jitter: inMicroseconds(jitterMs),
+    burstTime: inMicroseconds(burstTimeMs),
     ...same,
   };
   return Object.fromEntries(
@@ -99,11 +100,15 @@ function pathChange(change: Impairments): Partial<PathImpairments> {
   ) as Partial<PathImpairments>;
 }
 
+const inMicroseconds = (ms: number | undefined): Duration | undefined =>
+  ms === undefined ? undefined : microseconds(ms * 1_000);
+
 const presented = (own: PathImpairments): Required<Impairments> => ({
   delayMs: own.delay / 1_000,
   jitterMs: own.jitter / 1_000,
   loss: own.loss,
   burst: own.burst,
+  burstTimeMs: own.burstTime / 1_000,
   rate: own.rate,
   queueBytes: own.queueBytes,
   reorder: own.reorder,

@@ -16,6 +16,25 @@ function arrivals(path: PathModel, count: number, spacing: number, bytes = 100):
   return out;
 }
 
+test('losses drawn in time do not depend on how many packets pass', () => {
+  const weather = { loss: 0.1, burst: 0.66, burstTime: milliseconds(1) };
+  /** The share lost, and that of the packet `later` microseconds after a lost one. */
+  const shares = (spacing: number, later: number): [number, number] => {
+    const seen = arrivals(model(weather), 200_000, spacing);
+    const step = later / spacing;
+    const after = seen.filter((_, i) => i >= step && seen[i - step] === -1);
+    return [seen.filter((a) => a === -1).length / seen.length, lost(after)];
+  };
+  const lost = (list: number[]): number => list.filter((a) => a === -1).length / list.length;
+  for (const spacing of [100, 1_000]) {
+    const [mean, again] = shares(spacing, 1_000);
+    assert.ok(Math.abs(mean - 0.1) < 0.01, `${mean} lost at ${spacing} us`);
+    assert.ok(Math.abs(again - 0.66) < 0.03, `${again} lost 1 ms after a loss at ${spacing} us`);
+  }
+  const [mean, again] = shares(20_000, 20_000);
+  assert.ok(Math.abs(mean - 0.1) < 0.01 && Math.abs(again - 0.1) < 0.02, 'and forgotten in 20 ms');
+});
+
 test('a path without impairments delivers at once', () => {
   const path = model({});
   assert.equal(path.offer(1400, instant(5)), 1);

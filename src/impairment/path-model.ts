@@ -11,7 +11,9 @@
  * Loss is a two-state Gilbert chain stepped once a packet: state 1 loses. Wanted are the mean loss p
  * and the chance p11 that a loss follows a loss; the chance of entering a burst is then
  * p01 = p (1 - p11) / (1 - p). E. N. Gilbert, "Capacity of a burst-noise channel", BSTJ 39 (1960).
- * A mean burst lasts 1 / (1 - p11) packets.
+ * A mean burst lasts 1 / (1 - p11) packets. With `burstTime` the chain steps in time instead, whether
+ * packets pass or not: a lost request and its repetition 20 ms later then meet different weather, as
+ * they do on a real path, where a packet's chain would hold on to a burst until enough of them have passed.
  *
  * Each kind of draw has its own stream, so that switching duplication on, say, does not change
  * which packets are lost. What it does not do: collisions, other people's traffic, congestion that
@@ -30,6 +32,8 @@ export interface Impairments {
   readonly loss: number;
   /** Chance that a loss follows a loss (p11); 0 means that losses are independent. */
   readonly burst: number;
+  /** The time after which losses are drawn anew; 0 draws for each datagram. */
+  readonly burstTime: Duration;
   /** Bits a second, IP and UDP headers included; 0 is without limit. */
   readonly rate: number;
   /** Bytes that may wait for the transmitter; meaningful with a rate. */
@@ -50,6 +54,7 @@ export const NO_IMPAIRMENTS: Impairments = Object.freeze({
   jitter: milliseconds(0),
   loss: 0,
   burst: 0,
+  burstTime: milliseconds(0),
   rate: 0,
   queueBytes: 256 * 1024,
   reorder: 0,
@@ -78,6 +83,8 @@ export class PathModel {
   /** No datagram in order arrives before this. */
   private orderFloor = 0;
   private isInBurst = false;
+  /** Steps of `burstTime` before now that the chain has made. */
+  private stepsMade = 0;
 
   /** Arrival instants of the last `offer`; as many are meaningful as it returned. */
   readonly arrivals: [Instant, Instant] = [0 as Instant, 0 as Instant];
@@ -122,7 +129,7 @@ export class PathModel {
     if (way.mtu > 0 && bytes > way.mtu) return this.drop('mtu');
     const departure = this.transmit(bytes + IP_UDP_HEADER_BYTES, now);
     if (departure < 0) return this.drop('queue');
-    if (this.isLost()) return this.drop('loss');
+    if (this.isLost(departure)) return this.drop('loss');
 
     const arrival = this.arrival(departure);
     this.arrivals[0] = arrival;
@@ -151,15 +158,29 @@ export class PathModel {
     return this.transmitterFree;
   }
 
-  private isLost(): boolean {
-    const { loss, burst } = this.current;
+  private isLost(at: number): boolean {
+    const { loss, burst, burstTime } = this.current;
     if (loss <= 0) return false;
     if (loss >= 1) return true;
     // A mean above one half cannot be had with short bursts: p01 would pass 1. Bursts lengthen.
     const p11 = burst <= 0 ? loss : Math.max(burst, 2 - 1 / loss);
     const p01 = (loss * (1 - p11)) / (1 - loss);
-    this.isInBurst = this.lossDraws.chance(this.isInBurst ? p11 : p01);
+    if (burstTime === 0) {
+      this.isInBurst = this.lossDraws.chance(this.isInBurst ? p11 : p01);
+      return this.isInBurst;
+    }
+    const steps = this.stepsUntil(Math.floor(at / burstTime));
+    // After n steps the chain knows (p11 - p01)^n of its state.
+    const known = (p11 - p01) ** steps;
+    if (steps > 0)
+      this.isInBurst = this.lossDraws.chance(loss + ((this.isInBurst ? 1 : 0) - loss) * known);
     return this.isInBurst;
+  }
+
+  private stepsUntil(step: number): number {
+    const steps = Math.max(0, step - this.stepsMade);
+    this.stepsMade += steps;
+    return steps;
   }
 
   private arrival(departure: number): Instant {
@@ -181,13 +202,23 @@ export class PathModel {
   }
 }
 
+const NOT_NEGATIVE = [
+  'delay',
+  'jitter',
+  'burstTime',
+  'reorderDelay',
+  'rate',
+  'queueBytes',
+  'mtu',
+] as const;
+
 /** What is wrong with a set of impairments in words, or undefined when it can be used. */
 export function impairmentsProblem(given: Partial<Impairments>): string | undefined {
   for (const key of ['loss', 'burst', 'reorder', 'duplicate'] as const) {
     const value = given[key];
     if (value !== undefined && !(value >= 0 && value <= 1)) return `${key} must be from 0 to 1`;
   }
-  for (const key of ['delay', 'jitter', 'reorderDelay', 'rate', 'queueBytes', 'mtu'] as const) {
+  for (const key of NOT_NEGATIVE) {
     const value = given[key];
     if (value !== undefined && !(Number.isFinite(value) && value >= 0))
       return `${key} must be a number that is not negative`;

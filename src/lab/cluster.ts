@@ -66,6 +66,7 @@ const CLEAN: Impairments = {
   jitterMs: 0,
   loss: 0,
   burst: 0,
+  burstTimeMs: 0,
   rate: 0,
   reorder: 0,
   duplicate: 0,
@@ -340,6 +341,7 @@ function inConfigUnits(i: Impairments): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   if (i.delayMs !== undefined) out['delay'] = `${i.delayMs}ms`;
   if (i.jitterMs !== undefined) out['jitter'] = `${i.jitterMs}ms`;
+  if (i.burstTimeMs !== undefined) out['burstTime'] = `${i.burstTimeMs}ms`;
   for (const key of ['loss', 'burst', 'reorder', 'duplicate'] as const)
     if (i[key] !== undefined) out[key] = `${100 * i[key]}%`;
   if (i.rate !== undefined) out['rate'] = `${i.rate}bit`;

@@ -287,6 +287,7 @@ function combine(base: Impairments, effect: LinkEffect): Impairments {
     jitter: Math.max(base.jitter, effect.jitter ?? 0) as Duration,
     loss: 1 - (1 - base.loss) * (1 - (effect.loss ?? 0)),
     burst: Math.max(base.burst, effect.burst ?? 0),
+    burstTime: effect.burstTime ?? base.burstTime,
     rate: tighter(base.rate, effect.rate),
     queueBytes: Math.min(base.queueBytes, effect.queueBytes ?? base.queueBytes),
     mtu: tighter(base.mtu, effect.mtu),

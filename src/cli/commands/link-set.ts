@@ -9,6 +9,7 @@ interface Flags {
   readonly jitter?: number;
   readonly loss?: number;
   readonly burst?: number;
+  readonly burstTime?: number;
   readonly rate?: number;
   readonly queue?: number;
   readonly reorder?: number;
@@ -39,6 +40,7 @@ export const linkSetCommand: DefinedCommand = defineCommand<Flags, [neighbour: s
     jitter: part(durationMs, 'time', 'Spread of the delay'),
     loss: part(share, 'share', 'Share of packets lost, as 1.5%'),
     burst: part(share, 'share', 'Chance that the packet after a lost one is lost too'),
+    burstTime: part(durationMs, 'time', 'Draw losses anew after this time, not for each packet'),
     rate: part(rate, 'rate', 'Bottleneck, as 20Mbit'),
     queue: part(size, 'size', 'Room in front of the bottleneck, as 256KiB'),
     reorder: part(share, 'share', 'Share of packets held back behind later ones'),
@@ -70,10 +72,10 @@ export const linkSetCommand: DefinedCommand = defineCommand<Flags, [neighbour: s
 });
 
 function changeOf(flags: Flags): Impairments {
-  const { delay, jitter, queue, clear: _, ...same } = flags;
+  const { delay, jitter, burstTime, queue, clear: _, ...same } = flags;
   const { loss, burst, rate: bits, reorder, duplicate, mtu, cut } = same;
   const all = {
-    ...{ delayMs: delay, jitterMs: jitter, queueBytes: queue, rate: bits },
+    ...{ delayMs: delay, jitterMs: jitter, burstTimeMs: burstTime, queueBytes: queue, rate: bits },
     ...{ loss, burst, reorder, duplicate, mtu, cut },
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));

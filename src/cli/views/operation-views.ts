@@ -49,6 +49,7 @@ const IMPAIRMENTS = {
   jitterMs: (v: number) => `jitter ${showMs(v)}`,
   loss: (v: number) => `loss ${showShare(v)}`,
   burst: (v: number) => `burst ${showShare(v)}`,
+  burstTimeMs: (v: number) => `drawn each ${showMs(v)}`,
   rate: (v: number) => `rate ${v / 1e6} Mbit/s`,
   queueBytes: (v: number) => `queue ${showBytes(v)}`,
   reorder: (v: number) => `reorder ${showShare(v)}`,
