@@ -8,6 +8,7 @@ import { OverlayError } from '../kernel/index.ts';
 import { CITIES, CITY_LINKS } from '../sim/index.ts';
 import { LabCluster, type LabOptions, type LabPlan } from './cluster.ts';
 import { FlowMeter } from './flow-meter.ts';
+import { LaneTally } from './lane-tally.ts';
 import type { FlowView, HappenedView, LaneView, ScreenState } from './screen.ts';
 import { type Act, STORY, STORY_MS, type Stage } from './story.ts';
 
@@ -18,6 +19,8 @@ const PACKET_BYTES = 200;
 const PORT = { overlay: 7, twin: 8 } as const;
 /** Impairment of a lab link beyond its latency; rates stay as published. */
 const QUEUE_BYTES = 128 * 1024;
+/** From one daemon that is asked for its counts to the next: each about once a second. */
+const ASK_MS = 80;
 
 /** The twelve cities as a plan: one daemon each, links with the latency and rate of the figures. */
 export function continentPlan(config: LabPlan['config'] = {}): LabPlan {
@@ -77,7 +80,8 @@ export class LabShow implements Stage {
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly watching = new AbortController();
   private readonly flows: { overlay: Flow; twin: Flow };
-  private lane: LaneView;
+  private readonly tally: LaneTally;
+  private asked = 0;
   private explanation: RouteExplanation | undefined;
   private twinRoute: readonly string[] | undefined;
   private reroutes = 0;
@@ -88,7 +92,7 @@ export class LabShow implements Stage {
   private onHappened: (h: HappenedView) => void = () => undefined;
 
   private constructor(cluster: LabCluster, flows: { overlay: Flow; twin: Flow }, lane: string) {
-    this.lane = { ...NO_LANE_USE, lane };
+    this.tally = new LaneTally({ lane, source: SOURCE });
     this.cluster = cluster;
     this.flows = flows;
     this.began = performance.now();
@@ -134,7 +138,7 @@ export class LabShow implements Stage {
     this.isEnding = true;
     for (const timer of this.timers) clearInterval(timer);
     this.watching.abort();
-    await this.refreshLane();
+    await Promise.allSettled(CITIES.map(({ name }) => this.refreshLane(name)));
     const summary = this.summary();
     await this.cluster.stop();
     return summary;
@@ -245,7 +249,7 @@ export class LabShow implements Stage {
       destination: DESTINATION,
       overlay: this.view(this.flows.overlay, this.explanation?.route?.path),
       twin: this.view(this.flows.twin, this.twinRoute),
-      lane: this.lane,
+      lane: this.lane(),
       routeLinks: route.slice(1).map((b, i) => this.linkView(route[i]!, b)),
       candidates: (this.explanation?.candidates ?? []).filter((c) => !c.isChosen),
       happened: this.happened,
@@ -264,11 +268,15 @@ export class LabShow implements Stage {
     };
     return {
       seconds: Math.round(now / 1_000),
-      lane: this.lane,
+      lane: this.lane(),
       overlay: of(this.flows.overlay),
       twin: of(this.flows.twin),
       reroutes: this.reroutes,
     };
+  }
+
+  private lane(): LaneView {
+    return this.tally.view(this.explanation?.route?.path.length ?? 0);
   }
 
   private view(flow: Flow, route: readonly string[] | undefined): FlowView {
@@ -292,7 +300,7 @@ export class LabShow implements Stage {
     this.timers.push(
       setInterval(() => this.countSecond(), 1_000),
       setInterval(() => this.attempt(this.refresh()), 1_000),
-      setInterval(() => this.attempt(this.refreshLane()), 1_000),
+      setInterval(() => this.attempt(this.refreshLane(this.nextAsked())), ASK_MS),
       setInterval(() => this.attempt(this.play()), 250),
     );
     this.attempt(this.watchRoutes());
@@ -336,36 +344,19 @@ export class LabShow implements Stage {
     this.explanation = await this.cluster.node(SOURCE).handle.explain(DESTINATION);
   }
 
-  /** Asks every daemon what it saw of the flow; one that does not answer is left out. */
-  private async refreshLane(): Promise<void> {
-    const answers = await Promise.allSettled(
-      CITIES.filter(({ name }) => !this.killed.has(name)).map(({ name }) =>
-        this.cluster.node(name).handle.status(),
-      ),
-    );
-    const statuses = answers.flatMap((a) => (a.status === 'fulfilled' ? [a.value] : []));
-    const source = statuses.find(({ name }) => name === SOURCE);
-    // The twin is in another lane or on a stamped path; the greatest flow of ours is the measured one.
-    const own = (source?.flows ?? []).filter(
-      (f) => f.source === SOURCE && f.lane === this.lane.lane && f.route !== 'path',
-    );
-    const flow = own.sort((a, b) => b.packets - a.packets)[0];
-    if (flow === undefined) return;
-    const rows = statuses.flatMap(({ flows = [] }) =>
-      flows.filter((f) => f.source === SOURCE && f.flow === flow.flow),
-    );
-    const sum = (key: 'copies' | 'recovered' | 'late' | 'dropped' | 'duplicates'): number =>
-      rows.reduce((total, row) => total + row[key], 0);
-    this.lane = {
-      lane: this.lane.lane,
-      route: flow.route,
-      transmissions: (sum('copies') + sum('recovered')) / Math.max(1, flow.packets),
-      links: this.explanation?.route?.path.length ?? this.lane.links,
-      recovered: sum('recovered'),
-      late: sum('late'),
-      dropped: sum('dropped'),
-      duplicates: sum('duplicates'),
-    };
+  /**
+   * Asks the next daemon what it saw of the flow. One at a time: to ask twelve at once is a burst of
+   * work that delays every packet on the machine.
+   */
+  private async refreshLane(node: string): Promise<void> {
+    if (this.killed.has(node)) return;
+    const { flows = [] } = await this.cluster.node(node).handle.status();
+    this.tally.heard(node, flows);
+  }
+
+  private nextAsked(): string {
+    const { name } = CITIES[this.asked++ % CITIES.length]!;
+    return name;
   }
 
   /** Reroutes as the source's own daemon tells of them. */
@@ -445,14 +436,4 @@ async function openFlow(cluster: LabCluster, port: number, flow: DatagramOptions
 }
 
 const HOLDS_MS = 20_000;
-const NO_LANE_USE: Omit<LaneView, 'lane'> = {
-  route: 'each node',
-  transmissions: 0,
-  links: 0,
-  recovered: 0,
-  late: 0,
-  dropped: 0,
-  duplicates: 0,
-};
-
 const linkKey = (a: string, b: string): string => (a < b ? `${a}|${b}` : `${b}|${a}`);
