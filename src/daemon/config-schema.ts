@@ -84,6 +84,11 @@ const address = (options: { isPortZeroAllowed?: boolean } = {}) =>
 const literalAddress = (options: { isPortZeroAllowed?: boolean } = {}) =>
   address(options).refine(({ host }) => isIP(host) !== 0, 'expected a literal IP address and port');
 
+const isMulticast = (host: string): boolean => {
+  const first = Number(host.split('.')[0]);
+  return isIP(host) === 4 && first >= 224 && first < 240;
+};
+
 const memberName = z
   .string('expected a member name')
   .refine(isNodeName, 'expected a member name: letters, digits and hyphens, at most 32');
@@ -206,6 +211,24 @@ const processor = z.strictObject({
   options: z.unknown().optional().describe('Given to the module as `context.options`.'),
 });
 
+const lan = z.strictObject({
+  discover: z
+    .boolean('expected true or false')
+    .default(false)
+    .describe(
+      'Look for other members on the local network by multicast, have a link with each, and keep one performance database with them. Tells whoever listens there that a node of this network runs here, and its port.',
+    ),
+  group: literalAddress()
+    .refine(({ host }) => isMulticast(host), 'expected an IPv4 multicast address, 224.0.0.0/4')
+    .prefault('239.255.76.78:7421')
+    .describe('Where they meet: the same for all of them.'),
+  interface: z
+    .string('expected an IPv4 address')
+    .refine((text) => isIP(text) === 4, 'expected the IPv4 address of an interface')
+    .optional()
+    .describe('Address of the interface that leads there. The system chooses when absent.'),
+});
+
 const timers = z.strictObject({
   hello: duration(milliseconds(20), seconds(10)).optional().describe('Between hellos. 100ms.'),
   deadAfter: duration(milliseconds(100), seconds(60))
@@ -318,6 +341,7 @@ const schema = z.strictObject({
     .max(32)
     .default([])
     .describe('Nodes of one site that keep one performance database between them.'),
+  lan: lan.prefault({}),
   limits: limits.prefault({}),
   lanes: lanesSchema.describe("The network's own lanes beside the named ones (docs/lanes.md)."),
   drain: duration(milliseconds(0), seconds(60))

@@ -42,6 +42,7 @@ export interface Config {
   readonly probing: ProbingConfig;
   /** Names of nodes. */
   readonly sharePerformance: readonly string[];
+  readonly lan: LanConfig;
   readonly limits: LimitsConfig;
   /** The network's own lanes beside the named ones. */
   readonly lanes: readonly LaneDefinition[];
@@ -66,6 +67,15 @@ export interface NeighbourConfig {
   readonly twice?: boolean | undefined;
   /** Bits per second. */
   readonly capacity?: number | undefined;
+}
+
+export interface LanConfig {
+  /** Whether to look for other members by multicast, and to share the performance database with them. */
+  readonly discover: boolean;
+  /** IPv4 multicast. */
+  readonly group: HostPort;
+  /** IPv4 address of the interface; the system chooses when absent. */
+  readonly interface?: string | undefined;
 }
 
 export interface ProbingConfig {

@@ -1,12 +1,14 @@
 /** What a daemon is made of, opened in the order in which each needs the one before. */
+import { isIPv4 } from 'node:net';
 import { type CreateNode, OverlayHost } from '../host/index.ts';
-import { OverlayError } from '../kernel/index.ts';
+import { fromHex, OverlayError, parseNodeAddress } from '../kernel/index.ts';
 import type { NodeLimits, NodeTimers, ProbingOptions } from '../node/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { nodeCrypto } from '../underlay/index.ts';
 import type { Config, NeighbourConfig } from './config.ts';
+import { LanDiscovery } from './lan-discovery.ts';
 import { defaultConfig, loadConfig } from './load-config.ts';
-import { Logs, type LogTarget } from './log.ts';
+import { type Logger, Logs, type LogTarget } from './log.ts';
 import { NeighbourTable } from './neighbour-table.ts';
 import { ownCertificate, standingMembership, wallNow } from './provision.ts';
 import { defaultStateDirectory, type Membership, StateDirectory } from './state-directory.ts';
@@ -100,7 +102,38 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
   });
   const started = host;
   undo.push(() => started.close());
+  if (config.lan.discover) {
+    const lan = lanDiscovery(config, { host, neighbours, log: logs.for('daemon') });
+    undo.push(() => lan.close());
+    host.addCounters(() => lan.counters());
+    lan.start();
+  }
   return { options, config, state, membership, logs, host, neighbours, undo };
+}
+
+function lanDiscovery(
+  config: Config,
+  parts: { host: OverlayHost; neighbours: NeighbourTable; log: Logger },
+): LanDiscovery {
+  const { host, neighbours, log } = parts;
+  const { address, network, underlay } = host.statusNow();
+  const places = underlay.locals.map((text, place) => ({ place, ...parseHostPort(text) }));
+  // All of the host's addresses are reached at that of "any"; one stated can be another network's.
+  const { interface: chosen } = config.lan;
+  const ranks = [chosen, '0.0.0.0'].map((wanted) => places.find(({ host: at }) => at === wanted));
+  const found = ranks[0] ?? ranks[1] ?? places.find(({ host: at = '' }) => isIPv4(at));
+  const local = found?.port === undefined ? undefined : { place: found.place, port: found.port };
+  return new LanDiscovery({
+    config: config.lan,
+    self: { address: parseNodeAddress(address)!, networkId: fromHex(network.id)! },
+    local,
+    memberName: (peer) => host.members().find((member) => member.address === peer)?.name,
+    isLinked: (name) =>
+      host.statusNow().links.some(({ neighbour, state }) => neighbour === name && state === 'up'),
+    share: (peers) => host.shareOnLan(peers),
+    introduce: (next) => neighbours.introduce(next),
+    log,
+  });
 }
 
 async function configOf(given: DaemonOptions['config']): Promise<Config> {

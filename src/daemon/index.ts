@@ -5,6 +5,7 @@ export * from './control-api.ts';
 export * from './control-channel.ts';
 export * from './control-server.ts';
 export type { ProfileReport, ProfileShare } from './cpu-profile.ts';
+export { LAN_PEERS_MAX } from './lan-peers.ts';
 export * from './load-config.ts';
 export { policyText } from './policy-text.ts';
 export { PROCESSOR_BOUNDS, type ProcessorBounds } from './processors/processor.ts';

@@ -1,6 +1,7 @@
 /**
  * The neighbours as the config names them, as the node needs them: literal addresses. Host names are
  * looked up when the config is read and every minute after; an answer that fails keeps the old one.
+ * Beside them those that the local network introduced (`lan-discovery.ts`) and the config does not name.
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
@@ -18,6 +19,7 @@ export class NeighbourTable {
   private readonly changed: (neighbours: readonly NeighbourOptions[]) => void;
   private configs: readonly NeighbourConfig[] = [];
   private readonly answers = new Map<string, readonly string[]>();
+  private introduced: readonly NeighbourOptions[] = [];
   private current: readonly NeighbourOptions[] = [];
   private timer: NodeJS.Timeout | undefined;
 
@@ -40,6 +42,12 @@ export class NeighbourTable {
     this.current = this.resolved();
     this.arm();
     return this.current;
+  }
+
+  /** Replaces those that the local network introduced. */
+  introduce(neighbours: readonly NeighbourOptions[]): void {
+    this.introduced = neighbours;
+    this.refresh();
   }
 
   /** The addresses a neighbour is configured with, `host:port` keys. */
@@ -71,11 +79,15 @@ export class NeighbourTable {
     await this.lookUp();
     // A new config came in the meantime and has looked up for itself.
     if (configs !== this.configs) return;
+    this.refresh();
+    this.arm();
+  }
+
+  private refresh(): void {
     const next = this.resolved();
     const isSame = keysOf(next) === keysOf(this.current);
     this.current = next;
     if (!isSame) this.changed(next);
-    this.arm();
   }
 
   private async lookUp(): Promise<void> {
@@ -93,6 +105,12 @@ export class NeighbourTable {
   }
 
   private resolved(): NeighbourOptions[] {
+    const { names } = this;
+    const introduced = this.introduced.filter(({ name = '' }) => !names.includes(name));
+    return [...this.configured(), ...introduced];
+  }
+
+  private configured(): NeighbourOptions[] {
     return this.configs.map((config) => {
       const { name, addresses, local, capacity, paths: count = 1, twice } = config;
       const all = addresses.flatMap(({ host, port }) =>

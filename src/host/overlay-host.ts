@@ -13,6 +13,7 @@ import {
   type Entropy,
   formatNodeAddress,
   type Instant,
+  type NodeAddress,
   Random,
   type Result,
   readU32,
@@ -364,6 +365,11 @@ export class OverlayHost implements OverlayNodeHandle {
 
   setNeighbours(neighbours: readonly NeighbourOptions[]): void {
     this.driver.handle({ kind: 'neighbours', neighbours });
+  }
+
+  /** Members on the local network to share the performance database with, beside those named for it. */
+  shareOnLan(peers: readonly NodeAddress[]): void {
+    this.driver.handle({ kind: 'lan-peers', peers });
   }
 
   /** More counters for the status: those of what is built on this host. */

@@ -179,6 +179,8 @@ export type NodeInput =
   | { readonly kind: 'wall-clock'; readonly wall: WallTime }
   /** Replaces the set of configured neighbours. Links no longer wanted are closed. */
   | { readonly kind: 'neighbours'; readonly neighbours: readonly NeighbourOptions[] }
+  /** Members found on the local network, in place of those before: the performance database is shared with them. */
+  | { readonly kind: 'lan-peers'; readonly peers: readonly NodeAddress[] }
   | { readonly kind: 'manifest'; readonly manifest: Uint8Array }
   /** Replaces this node's own rules of policy. */
   | { readonly kind: 'policy'; readonly rules: readonly PolicyRule[] }

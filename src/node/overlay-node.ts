@@ -177,6 +177,9 @@ export class OverlayNode implements OverlayNodeApi {
         for (const neighbour of this.links.neighbours())
           this.outlet.linkUp(neighbour, this.capacityOf(neighbour), now);
         break;
+      case 'lan-peers':
+        this.performance.shareOnLan(input.peers);
+        break;
       case 'manifest':
         this.routing.setManifest(input.manifest, now);
         this.links.recheckTrust(now);

@@ -1,7 +1,8 @@
 /**
  * The performance database as one node keeps it: fed with what its links measure and with what
- * applications report here, and shared with the nodes named for it, each of which takes samples only from
- * those that it names itself. Shared samples are not passed on, so nothing goes round.
+ * applications report here, and shared with the nodes named for it or found on the local network. Each of
+ * those takes samples only from nodes that it has named or found itself. Shared samples are not passed on,
+ * so nothing goes round.
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import { BoundedQueue, inMilliseconds, later, seconds } from '../kernel/index.ts';
@@ -66,6 +67,8 @@ export class NodePerformance implements PerformanceApi {
   private readonly counters: Counters;
   /** Names of the nodes to share with. */
   private readonly shareWith: readonly string[];
+  /** Those found on the local network. */
+  private lanPeers: ReadonlySet<NodeAddress> = new Set();
   private readonly waiting = new BoundedQueue<PerformanceSample & { at: Instant }>({
     capacity: SHARED_WAITING_MAX,
     overflow: 'drop-oldest',
@@ -99,6 +102,11 @@ export class NodePerformance implements PerformanceApi {
     return true;
   }
 
+  /** Members found on the local network, in place of those before, to share with besides those named. */
+  shareOnLan(peers: readonly NodeAddress[]): void {
+    this.lanPeers = new Set(peers);
+  }
+
   query(filter: PerformanceFilter, now: Instant): PerformanceSummary[] {
     return this.database.query(filter, now);
   }
@@ -111,7 +119,7 @@ export class NodePerformance implements PerformanceApi {
   }
 
   frame(neighbour: NodeAddress, bytes: Uint8Array, at: number, end: number, now: Instant): void {
-    if (!this.shareWith.includes(this.nameOf(neighbour)))
+    if (!this.lanPeers.has(neighbour) && !this.shareWith.includes(this.nameOf(neighbour)))
       return this.counters.add('performance-frame-unwanted');
     const samples = decodeSamples(bytes, at, end);
     if (samples === undefined) return this.counters.add('performance-frame-malformed');
@@ -130,7 +138,7 @@ export class NodePerformance implements PerformanceApi {
   }
 
   private offer(sample: PerformanceSample, now: Instant): void {
-    if (this.shareWith.length === 0) return;
+    if (this.shareWith.length + this.lanPeers.size === 0) return;
     this.waiting.push({ ...sample, at: now });
     this.shareAt ??= later(now, SHARE_DELAY);
   }
@@ -157,10 +165,9 @@ export class NodePerformance implements PerformanceApi {
       held.push(next);
     for (const { at, ...sample } of held) samples.push({ ...sample, ageSeconds: (now - at) / 1e6 });
     const { bytes, taken } = encodeSamples(samples);
-    for (const name of this.shareWith) {
-      const address = this.options.routing.addressOf(name);
-      if (address !== undefined) links.sendControl(address, FRAME_PERFORMANCE, bytes, now);
-    }
+    const named = this.shareWith.flatMap((name) => this.options.routing.addressOf(name) ?? []);
+    for (const address of new Set([...named, ...this.lanPeers]))
+      links.sendControl(address, FRAME_PERFORMANCE, bytes, now);
     for (const rest of held.slice(taken)) this.waiting.push(rest);
     this.shareAt = this.waiting.length > 0 ? later(now, SHARE_DELAY) : undefined;
   }

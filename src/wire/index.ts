@@ -7,6 +7,7 @@ export * from './handshake.ts';
 export * from './have.ts';
 export * from './hello.ts';
 export * from './invite-token.ts';
+export * from './lan-announcement.ts';
 export * from './latency-code.ts';
 export * from './link-control.ts';
 export * from './link-state.ts';

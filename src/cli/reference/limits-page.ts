@@ -1,5 +1,5 @@
 /** docs/limits.md: every bound, its default as the code has it, and what happens at it. */
-import { PROCESSOR_BOUNDS } from '../../daemon/index.ts';
+import { LAN_PEERS_MAX, PROCESSOR_BOUNDS } from '../../daemon/index.ts';
 import {
   ACCOUNTS_MAX,
   FLOW_BYTES_MARK,
@@ -227,6 +227,7 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
   ],
   ['processors', '64', 'refuse the configuration', '-'],
   ['own lanes of a network', '240', 'refuse the configuration', '-'],
+  ['members found on the local network', String(LAN_PEERS_MAX), 'leave out the newest', 'lan.full'],
   ['invites that are open', '1000', 'refuse: TOO_MANY_INVITES', '-'],
 ];
 
