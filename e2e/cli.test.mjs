@@ -218,6 +218,7 @@ describe('every command says what it documents', { timeout: 180_000 }, () => {
   test('link show, link set, log level, reload', async () => {
     const shown = await json('link show');
     assert.equal(shown.links[0].neighbour, 'LAX');
+    assert.equal(typeof shown.links[0].incoming.jitterMs, 'number');
     const set = await json('link set', [
       'LAX',
       '--delay',

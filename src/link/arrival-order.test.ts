@@ -71,10 +71,10 @@ test('figures fade within minutes and then are none', () => {
   arrive(order, [0, 3, 1, 9, 10]);
   const { burst } = order;
   assert.equal(burst, 3);
-  let packets = 5;
-  for (let s = 1; s <= 90; s++) order.roll((packets += 10), (s * 1_000_000) as Instant);
+  const packets = 5;
+  for (let s = 1; s <= 90; s++) order.roll(packets + 10 * s, (s * 1_000_000) as Instant);
   assert.ok(order.burst > 0 && order.reorderedPpm > 0);
-  for (let s = 91; s <= 900; s++) order.roll((packets += 10), (s * 1_000_000) as Instant);
+  for (let s = 91; s <= 900; s++) order.roll(packets + 10 * s, (s * 1_000_000) as Instant);
   assert.equal(order.burst, 0);
   assert.equal(order.reorderedPpm, 0);
   assert.equal(order.reorderExtent, 0);
