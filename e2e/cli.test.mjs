@@ -197,7 +197,7 @@ describe('every command says what it documents', { timeout: 180_000 }, () => {
     assert.equal(shown.manifestVersion, set.manifestVersion);
     writeFileSync(file, stringify({ links: [{ between: ['ATL', 'ATL'], latencyMin: '8 ms' }] }));
     const mistaken = await overlane(['topology', 'set', file], { env });
-    assert.match(mistaken.stderr, /links\.yaml:\d+:\d+.*latencyMin.*such as "8\.2ms"/s);
+    assert.match(mistaken.stderr, /links\.yaml:\d+: links\[0\]\.latencyMin: .*such as "8\.2ms"/s);
     await json('topology set', ['/dev/null']);
   });
 

@@ -57,11 +57,11 @@ export class FoundedDaemon {
  * The founder, which holds the root key, and its other members, each with a link to it. Members are
  * up and linked when this resolves.
  */
-export async function found(t, names, configs = {}) {
+export async function found(t, names, configs = {}, { isLab = true } = {}) {
   const folder = scratch(t, 'founded');
   const [first, ...others] = names;
   const founder = new FoundedDaemon(folder, first);
-  initNetwork({ state: founder.state, network: 'acme', name: first, isLab: true });
+  initNetwork({ state: founder.state, network: 'acme', name: first, isLab });
   founder.configure(configs[first]);
   await founder.up(t);
   const daemons = { [first]: founder };

@@ -64,9 +64,10 @@ export const ERROR_CATALOGUE = {
   },
   NOT_A_LAB: {
     area: 'operation',
-    meaning: 'Impairments were asked for in a network that is not marked as a lab.',
+    meaning:
+      'Impairments, or a captured node, were asked for in a network that is not marked as a lab.',
     remedy:
-      'Impair links only in a network made with overlane init --lab; a real one cannot be turned into one.',
+      'Impair links and capture nodes only in a network made with overlane init --lab; a real one cannot be turned into one.',
   },
   PEER_RESTARTED: {
     area: 'operation',

@@ -22,6 +22,7 @@ const APPLIED_NOW: ReadonlySet<keyof Config> = new Set([
   'processors',
   'impairments',
   'policy',
+  'turncoat',
 ]);
 
 export function diffConfig(before: Config, after: Config): ConfigChange[] {

@@ -5,7 +5,6 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
 import { resolveLane, resolveOwnLanes } from '../forwarding/index.ts';
-import type { Duration } from '../kernel/index.ts';
 import { milliseconds, seconds } from '../kernel/index.ts';
 import { isNodeName } from '../wire/index.ts';
 import type {
@@ -21,55 +20,10 @@ import { LOG_LEVELS, LOG_SUBSYSTEMS } from './config.ts';
 import { flowKeys, flowOf, lanesSchema } from './lane-schema.ts';
 import { policyRules } from './policy-schema.ts';
 import { processorName } from './processors/processor-name.ts';
+import { turncoatSchema } from './turncoat-schema.ts';
 import type { HostPort } from './units.ts';
-import {
-  DURATION_PATTERN,
-  formatDuration,
-  formatHostPort,
-  parseDuration,
-  parseHostPort,
-  parseRate,
-  parseShare,
-  parseSize,
-  RATE_PATTERN,
-  SHARE_PATTERN,
-  SIZE_PATTERN,
-} from './units.ts';
-
-const duration = (least: Duration, most: Duration) =>
-  z
-    .string('expected a duration with its unit, such as "300ms" or "5m"')
-    .regex(new RegExp(DURATION_PATTERN), 'expected a duration with its unit, such as "300ms"')
-    .transform((text, context) => {
-      const value = parseDuration(text);
-      if (value !== undefined && value >= least && value <= most) return value;
-      const bounds = `${formatDuration(least)} to ${formatDuration(most)}`;
-      context.addIssue(`expected a duration from ${bounds}`);
-      return z.NEVER;
-    });
-
-const unit = <T>(pattern: string, parse: (text: string) => T | undefined, example: string) =>
-  z
-    .string(`expected a value with its unit, such as "${example}"`)
-    .regex(new RegExp(pattern), `expected a value with its unit, such as "${example}"`)
-    .transform((text, context) => {
-      const value = parse(text);
-      if (value !== undefined) return value;
-      context.addIssue(`expected a value such as "${example}"`);
-      return z.NEVER;
-    });
-
-const rate = unit(RATE_PATTERN, parseRate, '20Mbit');
-const size = unit(SIZE_PATTERN, parseSize, '256KiB');
-const share = unit(SHARE_PATTERN, parseShare, '1.5%');
-const milliseconds_ = unit(
-  DURATION_PATTERN,
-  (text) => {
-    const value = parseDuration(text);
-    return value === undefined ? undefined : value / 1_000;
-  },
-  '20ms',
-);
+import { formatHostPort, parseDuration, parseHostPort } from './units.ts';
+import { duration, milliseconds_, rate, share, size } from './value-schema.ts';
 
 const address = (options: { isPortZeroAllowed?: boolean } = {}) =>
   z
@@ -363,6 +317,9 @@ const schema = z.strictObject({
   policy: policyRules
     .default([])
     .describe('Rules for what this node sends and forwards, beside those of the network.'),
+  turncoat: turncoatSchema
+    .optional()
+    .describe('Makes this a captured node, for tests. Only in networks made as labs.'),
 });
 
 type Parsed = z.infer<typeof schema>;
@@ -411,6 +368,7 @@ export const configSchema: z.ZodType<Config> = schema.transform(
     state: parsed.state,
     control: parsed.control,
     linkCapacity: parsed.linkCapacity,
+    turncoat: parsed.turncoat,
     neighbours: parsed.neighbours?.map((n) => ({ ...n, local: n.local, capacity: n.capacity })),
     log: { ...parsed.log, file: parsed.log.file },
     forwards: parsed.forwards.map(forwardOf),

@@ -2,6 +2,7 @@
 import type { LaneDefinition } from '../forwarding/index.ts';
 import type { FlowChoice } from '../host/index.ts';
 import type { Duration } from '../kernel/index.ts';
+import type { TurncoatOptions } from '../node/index.ts';
 import type { UnderlayChoice } from '../underlay/index.ts';
 import type { PolicyRule } from '../wire/index.ts';
 import type { HostPort } from './units.ts';
@@ -54,6 +55,8 @@ export interface Config {
   readonly impairments: readonly ImpairmentConfig[];
   /** Rules of this node's own, beside the network's in the manifest. */
   readonly policy: readonly PolicyRule[];
+  /** What this node does as a captured one. Labs only. */
+  readonly turncoat?: TurncoatOptions | undefined;
 }
 
 export interface NeighbourConfig {

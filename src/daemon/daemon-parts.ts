@@ -54,7 +54,7 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
   const kept = state.membership();
   if (identity === undefined || kept === undefined) throw notAMember(state.path);
   const trust = new TrustStore({ crypto: nodeCrypto(), ...kept });
-  if (config.impairments.length > 0 && !trust.manifest.isLab) throw notALab();
+  assertLab(config, trust.manifest.isLab);
   const lock = lockState(state.path);
   undo.push(() => lock.release());
   const membership = standingMembership(state, kept);
@@ -84,6 +84,7 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
     ...(config.linkCapacity === undefined ? {} : { linkCapacity: config.linkCapacity }),
     weights: config.weights,
     policy: config.policy,
+    ...(config.turncoat === undefined ? {} : { turncoat: config.turncoat }),
     timers: nodeTimers(config),
     probing: nodeProbing(config),
     sharePerformance: config.sharePerformance,
@@ -188,11 +189,16 @@ const known = <T>(values: { [K in keyof T]?: T[K] | undefined }): Partial<T> =>
     Object.entries(values).filter(([, value]) => value !== undefined),
   ) as Partial<T>;
 
-export const notALab = (): OverlayError =>
-  new OverlayError(
+/** Throws NOT_A_LAB where the config asks for what only labs have. */
+export function assertLab({ impairments, turncoat }: Config, isLab: boolean): void {
+  if (isLab || (impairments.length === 0 && turncoat === undefined)) return;
+  const key = turncoat === undefined ? 'impairments' : 'turncoat';
+  throw new OverlayError(
     'NOT_A_LAB',
-    'the config has `impairments`, and this network was not made as a lab: links stay as they are',
+    `the config has \`${key}\`, and this network was not made as a lab: it is left as it is`,
+    { details: { key } },
   );
+}
 
 export const notAMember = (path: string): OverlayError =>
   new OverlayError(

@@ -28,9 +28,9 @@ import type {
 import { ControlServer } from './control-server.ts';
 import { takeCpuProfile } from './cpu-profile.ts';
 import {
+  assertLab,
   type DaemonOptions,
   neighboursOf,
-  notALab,
   notAMember,
   openParts,
   type Parts,
@@ -254,7 +254,7 @@ export class Daemon implements DaemonControls {
   private async applyConfig(): Promise<{ changes: readonly ConfigChange[] }> {
     const { configFile, logs, host } = this;
     const next = configFile === undefined ? this.running : await loadConfig(configFile);
-    if (next.impairments.length > 0 && !host.statusNow().network.isLab) throw notALab();
+    assertLab(next, host.statusNow().network.isLab);
     const changes = diffConfig(this.running, next);
     const changed = new Set(changes.map((change) => change.key.split('.')[0]));
     this.running = withRestartKeysOf(this.running, next);
@@ -264,6 +264,7 @@ export class Daemon implements DaemonControls {
       host.setNeighbours(await this.neighbours.configure(neighboursOf(next, this.membership)));
     if (changed.has('lanes')) host.setLanes(next.lanes);
     if (changed.has('policy')) host.setPolicy(next.policy);
+    if (changed.has('turncoat')) host.setTurncoat(next.turncoat);
     if (changed.has('impairments')) this.impairmentTable.configure(next.impairments);
     if (changed.has('forwards') || changed.has('expose'))
       await this.ports.configure(next.forwards, next.expose);

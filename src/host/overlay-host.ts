@@ -26,6 +26,7 @@ import type {
   NodeOptions,
   NodeSink,
   OverlayNodeApi,
+  TurncoatOptions,
 } from '../node/index.ts';
 import { OverlayNode } from '../node/index.ts';
 import type { Member } from '../security/index.ts';
@@ -384,6 +385,11 @@ export class OverlayHost implements OverlayNodeHandle {
 
   setManifest(manifest: Uint8Array): void {
     this.driver.handle({ kind: 'manifest', manifest });
+  }
+
+  /** Captures the node, for tests, or sets it free. The network must be a lab. */
+  setTurncoat(turncoat: TurncoatOptions | undefined): void {
+    this.driver.handle({ kind: 'turncoat', turncoat });
   }
 
   /** This node's own rules of policy. */

@@ -13,7 +13,7 @@ import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { connect, type DaemonConnection } from '../client/index.ts';
 import { DAEMON_NODE_ARGUMENTS, type Impairments, StateDirectory } from '../daemon/index.ts';
 import { OverlayError, wallTime } from '../kernel/index.ts';
@@ -134,6 +134,15 @@ export class LabCluster {
         this.running(from).pid === undefined ? undefined : this.impairOneWay(from, to, change),
       ),
     );
+  }
+
+  /** Changes the configuration of one daemon, key by key; undefined takes a key out. */
+  async configure(name: string, change: Readonly<Record<string, unknown>>): Promise<void> {
+    const node = this.running(name);
+    const file = join(node.directory, 'overlane.yaml');
+    const config = { ...(parse(readFileSync(file, 'utf8')) as object), ...change };
+    writeFileSync(file, stringify(config));
+    if (node.pid !== undefined) await node.handle.reload();
   }
 
   cut(a: string, b: string): Promise<void> {

@@ -6,3 +6,4 @@ export * from './processor-time.ts';
 export * from './screen.ts';
 export * from './show.ts';
 export * from './story.ts';
+export * from './turncoats.ts';

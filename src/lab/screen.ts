@@ -16,6 +16,8 @@ export interface ScreenState {
   readonly routeLinks: readonly RouteLinkView[];
   readonly candidates: readonly CandidateView[];
   readonly happened: readonly HappenedView[];
+  /** What captured nodes do, by name. */
+  readonly captured: Readonly<Record<string, string>>;
   readonly nextAct: string | undefined;
   /** What the keys act on: the numbered links of the current route. */
   readonly isInteractive: boolean;
@@ -124,12 +126,17 @@ function flowLines(state: ScreenState, paint: Paint, columns: number): string[] 
     flowLine('overlay', state.source, state.overlay, paint),
     flowLine('unprotected twin', state.source, state.twin, paint),
     ...(state.lane === undefined ? [] : [`  ${paint.dim(laneText(state.lane))}`]),
+    ...capturedLines(state.captured).map((line) => paint.red(line)),
     '',
     `  ${'loss, by second'.padEnd(18)}`,
     `  ${'overlay'.padEnd(18)}${sparkline(state.overlay.lossBySecond, width, paint)}`,
     `  ${'unprotected twin'.padEnd(18)}${sparkline(state.twin.lossBySecond, width, paint)}`,
   ];
 }
+
+/** A line for each captured node. */
+export const capturedLines = (captured: Readonly<Record<string, string>>): string[] =>
+  Object.entries(captured).map(([node, what]) => `  ${node} is captured: ${what}`);
 
 function flowLine(label: string, source: string, view: FlowView, paint: Paint): string {
   const { flow } = view;
@@ -184,7 +191,7 @@ function keyLines(state: ScreenState, paint: Paint): string[] {
   return [
     ...(next === '' ? [] : [next]),
     `${paint.bold('1-9')} cut or heal that link   ${paint.bold('d')} 30 % loss on the first   ` +
-      `${paint.bold('k')} kill a daemon   ${paint.bold('h')} heal all   ${paint.bold('s')} story on/off   ${paint.bold('q')} quit`,
+      `${paint.bold('k')} kill a daemon   ${paint.bold('c')} capture one   ${paint.bold('h')} heal all   ${paint.bold('s')} story on/off   ${paint.bold('q')} quit`,
   ];
 }
 

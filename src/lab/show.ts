@@ -11,6 +11,8 @@ import { FlowMeter } from './flow-meter.ts';
 import { LaneTally } from './lane-tally.ts';
 import type { FlowView, HappenedView, LaneView, ScreenState } from './screen.ts';
 import { type Act, STORY, STORY_MS, type Stage } from './story.ts';
+import type { CapturedNode, TurncoatKind } from './turncoats.ts';
+import { turncoatConfig, turncoatText } from './turncoats.ts';
 
 export const SOURCE = 'ATL';
 export const DESTINATION = 'LAX';
@@ -42,6 +44,8 @@ export function continentPlan(config: LabPlan['config'] = {}): LabPlan {
 export interface ShowOptions extends LabOptions {
   /** Lane of the measured flow; its twin stays unprotected. Default `default`. */
   readonly lane?: string;
+  /** Captured once both flows run; the twin is put on a way through the first of them. */
+  readonly turncoats?: readonly CapturedNode[];
 }
 
 export interface LabSummary {
@@ -51,6 +55,8 @@ export interface LabSummary {
   readonly overlay: FlowSummary;
   readonly twin: FlowSummary;
   readonly reroutes: number;
+  /** What captured nodes do, by name. */
+  readonly captured: Readonly<Record<string, string>>;
 }
 
 export interface FlowSummary {
@@ -77,6 +83,7 @@ export class LabShow implements Stage {
   private readonly happened: HappenedView[] = [];
   private readonly impaired = new Map<string, string>();
   private readonly killed = new Set<string>();
+  private readonly captured = new Map<string, readonly TurncoatKind[]>();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly watching = new AbortController();
   private readonly flows: { overlay: Flow; twin: Flow };
@@ -113,6 +120,7 @@ export class LabShow implements Stage {
       await show.refresh();
       show.twinRoute = show.explanation?.route?.path;
       show.run();
+      for (const turncoat of options.turncoats ?? []) await show.capture(turncoat);
       return show;
     } catch (error) {
       await cluster.stop();
@@ -178,6 +186,25 @@ export class LabShow implements Stage {
     await this.cluster.kill(node);
   }
 
+  /** The first one captured gets the twin to pass it, where any way does. */
+  async capture({ node, kinds }: CapturedNode): Promise<void> {
+    await this.troubleComes();
+    if (this.captured.size === 0 && this.twinRoute?.includes(node) !== true) {
+      const ways = (this.explanation?.candidates ?? []).map(({ path }) => path);
+      const through = ways.find((path) => path.includes(node));
+      if (through !== undefined) await this.leadTwin(through);
+    }
+    this.captured.set(node, kinds);
+    await this.cluster.configure(node, { turncoat: turncoatConfig(kinds) });
+    this.tell('act', `${node} captured: ${turncoatText(kinds)}`);
+  }
+
+  async release(): Promise<void> {
+    const nodes = [...this.captured.keys()];
+    this.captured.clear();
+    for (const node of nodes) await this.cluster.configure(node, { turncoat: undefined });
+  }
+
   async restart(): Promise<void> {
     const nodes = [...this.killed];
     this.killed.clear();
@@ -189,10 +216,14 @@ export class LabShow implements Stage {
    * and stays there until all is well again: both flows meet the trouble on the same way.
    */
   private async troubleComes(): Promise<void> {
-    if (this.impaired.size > 0 || this.killed.size > 0) return;
+    if (this.impaired.size + this.killed.size + this.captured.size > 0) return;
     await this.refresh();
     const path = this.explanation?.route?.path;
     if (path === undefined || path.join() === this.twinRoute?.join()) return;
+    await this.leadTwin(path);
+  }
+
+  private async leadTwin(path: readonly string[]): Promise<void> {
     const { twin } = this.flows;
     const former = twin.sender;
     twin.sender = await this.cluster.node(SOURCE).handle.datagram({ routing: { via: path } });
@@ -229,8 +260,14 @@ export class LabShow implements Stage {
     this.tell('act', `kill -9 of the daemon at ${victim}`);
   }
 
+  async captureMiddle(): Promise<void> {
+    const victim = this.route().length > 2 ? this.route()[1] : undefined;
+    if (victim !== undefined) await this.capture({ node: victim, kinds: ['drop'] });
+  }
+
   async healAll(): Promise<void> {
     await this.heal();
+    await this.release();
     await this.restart();
     this.tell('act', 'everything healed and running');
   }
@@ -253,6 +290,7 @@ export class LabShow implements Stage {
       routeLinks: route.slice(1).map((b, i) => this.linkView(route[i]!, b)),
       candidates: (this.explanation?.candidates ?? []).filter((c) => !c.isChosen),
       happened: this.happened,
+      captured: this.capturedTexts(),
       nextAct: act === undefined ? undefined : `${act.title} in ${Math.max(0, Math.ceil(due))} s`,
       isInteractive,
     };
@@ -272,11 +310,16 @@ export class LabShow implements Stage {
       overlay: of(this.flows.overlay),
       twin: of(this.flows.twin),
       reroutes: this.reroutes,
+      captured: this.capturedTexts(),
     };
   }
 
   private lane(): LaneView {
     return this.tally.view(this.explanation?.route?.path.length ?? 0);
+  }
+
+  private capturedTexts(): Record<string, string> {
+    return Object.fromEntries([...this.captured].map(([n, kinds]) => [n, turncoatText(kinds)]));
   }
 
   private view(flow: Flow, route: readonly string[] | undefined): FlowView {

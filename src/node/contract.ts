@@ -184,6 +184,8 @@ export type NodeInput =
   | { readonly kind: 'manifest'; readonly manifest: Uint8Array }
   /** Replaces this node's own rules of policy. */
   | { readonly kind: 'policy'; readonly rules: readonly PolicyRule[] }
+  /** Captures the node, for tests, or sets it free. The network must be a lab. */
+  | { readonly kind: 'turncoat'; readonly turncoat: TurncoatOptions | undefined }
   | { readonly kind: 'certificate'; readonly chain: Uint8Array }
   | {
       readonly kind: 'enrol-answer';

@@ -55,6 +55,7 @@ import type {
   SendOutcome,
   SocketId,
   StreamId,
+  TurncoatOptions,
 } from './contract.ts';
 import { describeNode } from './describe.ts';
 import { OwnPackets } from './own-packets.ts';
@@ -75,7 +76,8 @@ export class OverlayNode implements OverlayNodeApi {
   private readonly links: LinkLayer;
   private readonly routing: LinkStateRouting;
   private readonly relays: NodeRelays;
-  private readonly turncoat: Turncoat | undefined;
+  /** Of a captured node: what it does with packets that pass. */
+  private turncoat: Turncoat | undefined;
   readonly performance: NodePerformance;
   private readonly outlet: FairOutlet;
   private readonly forwarder: Forwarder;
@@ -139,20 +141,7 @@ export class OverlayNode implements OverlayNodeApi {
     this.outlet = this.createOutlet();
     if (options.policy !== undefined) this.routing.setLocalRules(options.policy, now);
     this.forwarder = this.createForwarder();
-    if (options.turncoat !== undefined)
-      this.turncoat = new Turncoat(
-        options.turncoat,
-        {
-          self: this.address,
-          epoch: options.epoch,
-          isLab: this.trust.manifest.isLab,
-          random: random.split('turncoat'),
-          links: this.links,
-          routing: this.routing,
-          forwarder: this.forwarder,
-        },
-        now,
-      );
+    this.capture(options.turncoat, now);
     const { routing, forwarder } = this;
     this.own = new OwnPackets({ self: self.address, epoch: options.epoch, routing, forwarder });
     this.sockets = this.createSockets(random.split('sockets'));
@@ -186,6 +175,9 @@ export class OverlayNode implements OverlayNodeApi {
         break;
       case 'policy':
         this.routing.setLocalRules(input.rules, now);
+        break;
+      case 'turncoat':
+        this.capture(input.turncoat, now);
         break;
       case 'certificate':
         this.renewed(input.chain, now);
@@ -587,6 +579,23 @@ export class OverlayNode implements OverlayNodeApi {
     this.wallOffset = wall - now;
     this.links.setWallClock(now, wall);
     this.routing.setWallClock(now, wall);
+  }
+
+  /** State: what a former turncoat held back is lost. */
+  private capture(turncoat: TurncoatOptions | undefined, now: Instant): void {
+    const { address, options, trust, links, routing, forwarder } = this;
+    const random = new Random(options.seed).split('turncoat');
+    const { isLab } = trust.manifest;
+    const around = {
+      self: address,
+      epoch: options.epoch,
+      isLab,
+      random,
+      links,
+      routing,
+      forwarder,
+    };
+    this.turncoat = turncoat && new Turncoat(turncoat, around, now);
   }
 
   /** Streams are told first, then the network, then the neighbours. */

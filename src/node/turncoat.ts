@@ -45,9 +45,10 @@ export interface TurncoatOptions {
 
 export interface FloodOptions {
   readonly bitsPerSecond: number;
-  readonly to: NodeAddress;
+  /** A member, by address or by name; nothing is sent while the name is not known. */
+  readonly to: NodeAddress | string;
   /** Whose packets they say they are. Default: its own. */
-  readonly as?: NodeAddress;
+  readonly as?: NodeAddress | string;
   readonly priority?: number;
   readonly recovery?: number;
   readonly epoch?: number;
@@ -155,6 +156,10 @@ export class Turncoat {
     this.flood(this.options.flood!, now);
   }
 
+  private addressOf(member: NodeAddress | string): NodeAddress | undefined {
+    return typeof member === 'string' ? this.around.routing.addressOf(member) : member;
+  }
+
   private spread(frame: Uint8Array, now: Instant): void {
     if (decodeDataHeader(this.header, frame, 0, frame.length) !== undefined) return;
     for (const neighbour of this.around.links.neighbours()) this.put(neighbour, frame, now);
@@ -169,14 +174,17 @@ export class Turncoat {
 
   private flood(options: FloodOptions, now: Instant): void {
     const { around, header } = this;
+    const to = this.addressOf(options.to);
+    const source = options.as === undefined ? around.self : this.addressOf(options.as);
+    if (to === undefined || source === undefined) return;
     this.floodDebt += (options.bitsPerSecond * FLOOD_INTERVAL) / 8_000_000;
     for (; this.floodDebt >= FLOOD_FRAME_BYTES; this.floodDebt -= FLOOD_FRAME_BYTES) {
-      const next = around.routing.nextHop(options.to);
+      const next = around.routing.nextHop(to);
       if (next === 0) continue;
       Object.assign(header, blankDataHeader());
       header.hopLimit = 64;
-      header.source = options.as ?? around.self;
-      header.destination = options.to;
+      header.source = source;
+      header.destination = to;
       header.epoch = options.epoch ?? around.epoch;
       header.flow = FLOOD_FLOW;
       header.sequence = this.sequence++;

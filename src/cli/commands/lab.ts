@@ -1,13 +1,20 @@
 import { NAMED_LANES, unknownLane } from '../../forwarding/index.ts';
 import { OverlayError } from '../../kernel/index.ts';
 import {
+  type CapturedNode,
+  capturedLines,
+  DESTINATION,
   happenedText,
   LabShow,
   type LabSummary,
   laneText,
+  parseTurncoat,
   renderScreen,
+  SOURCE,
   STORY_MS,
+  TURNCOAT_KINDS,
 } from '../../lab/index.ts';
+import { CITIES } from '../../sim/index.ts';
 import { type DefinedCommand, defineCommand } from '../command.ts';
 import { type CliContext, print } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -18,6 +25,7 @@ interface Flags {
   readonly plain: boolean;
   readonly keep?: string;
   readonly lane?: string;
+  readonly turncoat?: readonly CapturedNode[];
 }
 
 /** A gap longer than this in the overlay's flow is a promise not kept. */
@@ -33,6 +41,10 @@ export const labCommand: DefinedCommand = defineCommand<Flags>({
     { line: 'overlane lab', note: 'what npm start runs' },
     { line: 'overlane lab --no-story', note: 'nothing breaks unless you break it' },
     { line: 'overlane lab --lane video', note: 'the measured flow in that lane' },
+    {
+      line: 'overlane lab --turncoat DFW=drop --lane control --no-story',
+      note: 'a captured node on the way',
+    },
     { line: 'overlane lab --seconds 30 --json', note: 'measure, and print the figures' },
   ],
   fields: {
@@ -41,6 +53,7 @@ export const labCommand: DefinedCommand = defineCommand<Flags>({
     overlay: 'sent, received, lost, gapsMs, longestGapMs of the overlay flow',
     twin: 'the same of the unprotected flow',
     reroutes: 'route changes at the source',
+    captured: 'what captured nodes do, by name',
   },
   exits: [[EXIT.negative, `the overlay flow had a gap of more than ${GAP_BAR_MS} ms`]],
   flags: {
@@ -66,6 +79,14 @@ export const labCommand: DefinedCommand = defineCommand<Flags>({
       proposeCompletions: () => NAMED_LANES.map((l) => l.name),
       brief: 'Lane of the measured flow; its twin stays unprotected',
     },
+    turncoat: {
+      kind: 'parsed',
+      parse: parseCaptured,
+      optional: true,
+      variadic: true,
+      placeholder: 'node=kind',
+      brief: `Capture a node: ${Object.keys(TURNCOAT_KINDS).join(', ')}, or several with commas`,
+    },
     keep: {
       kind: 'parsed',
       parse: String,
@@ -81,6 +102,7 @@ export const labCommand: DefinedCommand = defineCommand<Flags>({
     const show = await LabShow.start({
       ...(flags.keep === undefined ? {} : { directory: flags.keep }),
       ...(flags.lane === undefined ? {} : { lane: flags.lane }),
+      ...(flags.turncoat === undefined ? {} : { turncoats: flags.turncoat }),
     });
     show.isStoryOn = flags.story;
     const seconds = flags.seconds ?? (screen ? undefined : STORY_MS / 1_000 + 3);
@@ -165,6 +187,7 @@ async function act(show: LabShow, key: string, ending: AbortController): Promise
   else if (key === 's') show.isStoryOn = !show.isStoryOn;
   else if (key === 'd') await show.degradeFirst();
   else if (key === 'k') await show.killMiddle();
+  else if (key === 'c') await show.captureMiddle();
   else if (key === 'h') await show.healAll();
   else if (key >= '1' && key <= '9') await show.toggleLink(Number(key) - 1);
 }
@@ -180,7 +203,14 @@ function summaryText(summary: LabSummary): string {
     row('overlay', summary.overlay),
     row('unprotected twin', summary.twin),
     `  ${laneText(summary.lane)}`,
+    ...capturedLines(summary.captured),
   ].join('\n');
+}
+
+/** The ends of the flow stay honest: there is nothing to see otherwise. */
+function parseCaptured(text: string): CapturedNode {
+  const inner = CITIES.map(({ name }) => name).filter((n) => n !== SOURCE && n !== DESTINATION);
+  return parseTurncoat(text, inner);
 }
 
 function parseSeconds(text: string): number {

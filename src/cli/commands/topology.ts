@@ -18,7 +18,6 @@ export const topologySetCommand: DefinedCommand = defineCommand<
     'Reads links from a YAML file (docs/intrusion-tolerance.md), signs a new manifest with them in the place of those before, and floods it. From then on no node opens another link, and a captured node that claims one, or less than a link can have, draws no traffic by it. An empty file permits every link again. Works where the root key is, which is where overlane init was run.',
   usesDaemon: true,
   examples: [
-    { line: 'overlane topology learn > links.yaml', note: 'begin with what is there' },
     { line: 'overlane topology set links.yaml', note: 'in force within a second, everywhere' },
     { line: 'overlane topology set /dev/null', note: 'any link may exist again' },
   ],
