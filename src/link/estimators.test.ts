@@ -233,16 +233,31 @@ test('the size that passes is found, lost in a hole, and found again', () => {
   const rtt = 20_000 as Duration;
   const first = probe.probe(rtt, probe.nextAt)!;
   assert.equal(probe.mtu, 1232);
-  probe.acknowledged({ id: first.id + 1, datagramBytes: 1400 }, 20_000 as Instant);
+  probe.acknowledged({ id: first.id + 1, datagramBytes: 1452 }, 20_000 as Instant);
   assert.equal(probe.mtu, 1232);
   probe.acknowledged(first, 20_000 as Instant);
-  assert.equal(probe.mtu, 1400);
+  assert.equal(probe.mtu, 1452);
   probe.noteLarge(5_000_000 as Instant);
   assert.equal(probe.nextAt, 5_000_000);
-  for (let i = 0; i < 3; i++) assert.notEqual(probe.probe(rtt, probe.nextAt), undefined);
+  for (let i = 0; i < 6; i++) assert.notEqual(probe.probe(rtt, probe.nextAt), undefined);
   assert.equal(probe.probe(rtt, probe.nextAt), undefined);
   assert.equal(probe.mtu, 1232);
   const again = probe.probe(rtt, probe.nextAt)!;
   probe.acknowledged(again, (probe.nextAt + 1) as Instant);
-  assert.equal(probe.mtu, 1400);
+  assert.equal(probe.mtu, 1452);
+});
+
+test('where the largest size does not pass the next is found, and kept while the largest is tried again', () => {
+  const probe = new MtuProbe(LINK_LIMITS, 0 as Instant);
+  const rtt = 20_000 as Duration;
+  for (const round of [1, 2]) {
+    const sizes = [1, 2, 3, 4].map(() => probe.probe(rtt, probe.nextAt)!);
+    assert.deepEqual(
+      sizes.map(({ datagramBytes }) => datagramBytes),
+      [1452, 1452, 1452, 1400],
+    );
+    assert.equal(probe.mtu, round === 1 ? 1232 : 1400);
+    probe.acknowledged(sizes[3]!, probe.nextAt);
+    assert.equal(probe.mtu, 1400);
+  }
 });

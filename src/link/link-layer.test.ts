@@ -28,7 +28,7 @@ test('the round-trip time is measured within a tenth and the larger datagram is 
   world.run(seconds(1));
   const metrics = a.layer.facts.metrics(b.address)!;
   assert.ok(Math.abs(metrics.rtt - 20_000) < 2_000, `${metrics.rtt}`);
-  assert.equal(metrics.mtu, 1400);
+  assert.equal(metrics.mtu, 1452);
   assert.equal(metrics.lossInPpm, 0);
 });
 
@@ -188,9 +188,9 @@ test('neighbours that are no longer configured are let go, new ones are dialled'
 
 test('a frame too big for the path is refused with the reason', () => {
   const { world, a, b } = linkedPair();
-  assert.equal(a.layer.reserveData(b.address, 1369, SERVICE_DEFAULT, world.now), -1);
+  assert.equal(a.layer.reserveData(b.address, 1421, SERVICE_DEFAULT, world.now), -1);
   assert.equal(a.layer.lastRefusal, 'too-big');
-  assert.equal(a.send(b, 'largest', 1368), true);
+  assert.equal(a.send(b, 'largest', 1420), true);
   world.run(milliseconds(20));
   assert.deepEqual(b.received, ['largest']);
 });
@@ -199,7 +199,7 @@ test('a hole for large datagrams is found under traffic, and its end too', () =>
   const { world, a, b } = linkedPair();
   world.run(seconds(1));
   world.channel(a, b).tap = (bytes) => bytes.length <= 1300;
-  for (let i = 0; i < 400 && a.layer.facts.metrics(b.address)!.mtu === 1400; i++) {
+  for (let i = 0; i < 400 && a.layer.facts.metrics(b.address)!.mtu === 1452; i++) {
     a.send(b, 'large', 1300);
     world.run(milliseconds(10));
   }
@@ -207,7 +207,7 @@ test('a hole for large datagrams is found under traffic, and its end too', () =>
   assert.equal(a.events('down').length, 0);
   world.channel(a, b).tap = undefined;
   world.run(seconds(65));
-  assert.equal(a.layer.facts.metrics(b.address)!.mtu, 1400);
+  assert.equal(a.layer.facts.metrics(b.address)!.mtu, 1452);
 });
 
 test('a process that did not run for a while does not blame its neighbours', () => {

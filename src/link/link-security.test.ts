@@ -411,7 +411,7 @@ test('a neighbour that moves is followed once its new address has answered', () 
   const { world, a, b } = linkedPair();
   const home = b.remote;
   world.run(seconds(1));
-  assert.equal(a.layer.facts.metrics(b.address)!.mtu, 1400);
+  assert.equal(a.layer.facts.metrics(b.address)!.mtu, 1452);
   Object.assign(b, { remote: underlayAddress('10.9.9.9', 7001) });
   b.send(a, 'from elsewhere');
   world.run(milliseconds(35));
@@ -421,7 +421,7 @@ test('a neighbour that moves is followed once its new address has answered', () 
   a.send(b, 'found you');
   world.run(seconds(1));
   assert.deepEqual(b.received, ['found you']);
-  assert.equal(a.layer.status(world.now)[0]!.mtu, 1400, 'the new path has been probed');
+  assert.equal(a.layer.status(world.now)[0]!.mtu, 1452, 'the new path has been probed');
   assert.equal(a.events('down').length + b.events('down').length, 0);
 });
 

@@ -49,7 +49,12 @@ export interface LinkLimits extends RecoveryLimits {
   readonly incomingBatchPackets: number;
   /** Datagram that every path must carry: IPv6's least MTU without its headers. */
   readonly mtuMin: number;
-  /** Datagram probed for: fits Ethernet with IPv6, PPPoE and a tunnel. */
+  /** Datagram probed for where `mtuMax` does not pass: fits PPPoE and a tunnel. */
+  readonly mtuTunnel: number;
+  /**
+   * Datagram probed for: what Ethernet carries under IPv6, and seven packets of MPEG-TS (1316 bytes)
+   * with all that a lane with recovery and playout puts around them.
+   */
   readonly mtuMax: number;
 }
 
@@ -62,6 +67,7 @@ export const LINK_LIMITS: LinkLimits = {
   outgoingBatchPackets: 1_024,
   incomingBatchPackets: 256,
   mtuMin: 1232,
-  mtuMax: 1400,
+  mtuTunnel: 1400,
+  mtuMax: 1452,
   ...RECOVERY_LIMITS,
 };

@@ -132,8 +132,11 @@ export function decodeLossReport(
 
 /** In front of the data frame: frame header, session, counter. */
 export const REPAIR_OVERHEAD_BYTES: number = CONTROL_FRAME_HEADER_BYTES + 8;
-/** What a source leaves free in packets that ask for recovery, so that repair and parity fit too. */
-export const REPAIR_ROOM_BYTES = 40;
+/**
+ * What a source leaves free in packets that ask for recovery, so that a repair fits, and a parity: its
+ * head for 16 frames, 34 bytes, and the length of the frame in it.
+ */
+export const REPAIR_ROOM_BYTES = 36;
 
 export interface Repair {
   session: number;

@@ -34,6 +34,7 @@ const LINK: Policies<typeof LINK_LIMITS> = {
   outgoingBatchPackets: ['send the batch', '-'],
   incomingBatchPackets: ['open in parts', '-'],
   mtuMin: ['what every path must carry', '-'],
+  mtuTunnel: ['what is tried next', '-'],
   mtuMax: ['refuse as too big', 'forwarding.dropped.too-big'],
   historyPacketsMax: ['per link: forget the oldest', 'links[].recovery.evicted'],
   historyBytesMax: ['per link: forget the oldest', 'links[].recovery.evicted'],
