@@ -42,8 +42,13 @@ export class Weather {
 }
 
 export class Chain {
-  /** `delays`: of each link, in microseconds. */
-  constructor({ seed, delays }) {
+  /**
+   * `delays`: of each link, in microseconds; `options`: further ones of every node; `isStar`: all
+   * links are with the first node.
+   */
+  constructor({ seed, delays, options = {}, isStar = false }) {
+    this.options = options;
+    this.before = (i) => (isStar ? 0 : i - 1);
     this.now = 1_000_000;
     this.random = new Random(seed);
     this.crypto = simCrypto();
@@ -59,8 +64,8 @@ export class Chain {
     const count = delays.length + 1;
     for (let i = 0; i < count; i++) this.places.push(this.place(i, network));
     delays.forEach((delay, i) => {
-      this.way(i, i + 1, delay);
-      this.way(i + 1, i, delay);
+      this.way(this.before(i + 1), i + 1, delay);
+      this.way(i + 1, this.before(i + 1), delay);
     });
     this.wakes = this.places.map(() => 0);
   }
@@ -69,9 +74,14 @@ export class Chain {
     return this.places[i].node;
   }
 
+  /** One direction of a link, with what went into it: `bytes`, `packets`, `lost`. */
+  wayOf(from, to) {
+    return this.ways.find((w) => w.from === from && w.to === to);
+  }
+
   /** Loss from place `from` to its neighbour `to` from now on. */
   setWeather(from, to, options) {
-    const way = this.ways.find((w) => w.from === from && w.to === to);
+    const way = this.wayOf(from, to);
     way.weather = new Weather(this.random.split(`weather ${from} ${to} ${this.now}`), options);
     way.weather.at = Math.floor(this.now / STEP);
   }
@@ -85,6 +95,13 @@ export class Chain {
     return out;
   }
 
+  /** Lets go of all nodes: who still holds one holds it alone. */
+  dismantle() {
+    for (const { ways } of this.places) ways.clear();
+    this.places = [];
+    this.ways = [];
+  }
+
   /** Until every link is up and the ends have routes. */
   settle() {
     const last = this.places.length - 1;
@@ -94,7 +111,7 @@ export class Chain {
         this.node(from)
           .status(instant(this.now))
           .routes.some(
-            (route) => route.destination === this.node(to).address && route.path.length === last,
+            (route) => route.destination === this.node(to).address && route.path.length > 0,
           );
       if (isReady(0, last) && isReady(last, 0)) return this.run(5_000_000);
     }
@@ -144,7 +161,7 @@ export class Chain {
 
   way(from, to, delay) {
     const weather = new Weather(this.random.split(`weather ${from} ${to}`), { loss: 0 });
-    const way = { from, to, delay, weather, queue: [], head: 0, bytes: 0, packets: 0 };
+    const way = { from, to, delay, weather, queue: [], head: 0, bytes: 0, packets: 0, lost: 0 };
     this.ways.push(way);
     this.places[from].ways.set(this.places[to].remote.key, way);
   }
@@ -160,11 +177,13 @@ export class Chain {
       onStream: undefined,
     };
     const options = {
+      ...this.options,
       identity: made.value.identity,
       manifest: network.manifest,
       rootKeys: [network.rootKey],
       epoch: 1,
-      neighbours: i === 0 ? [] : [{ name: `n${i - 1}`, remotes: [remote(i - 1)] }],
+      neighbours:
+        i === 0 ? [] : [{ name: `n${this.before(i)}`, remotes: [remote(this.before(i))] }],
       crypto: this.crypto,
       entropy,
       seed: i + 1,
@@ -198,7 +217,10 @@ export class Chain {
       if (way === undefined) continue;
       way.packets++;
       way.bytes += batch.lengths[i];
-      if (way.weather.isLost(this.now)) continue;
+      if (way.weather.isLost(this.now)) {
+        way.lost++;
+        continue;
+      }
       way.queue.push({ at: this.now + way.delay, bytes: batch.view(i).slice() });
     }
   }
