@@ -11,8 +11,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { CITIES } from '../dist/sim/index.js';
-import { cpuPressure, mustRun, needs, pause, scratch, start, until } from './support/bounded.mjs';
+import { mustRun, needs, pause, scratch, start, until } from './support/bounded.mjs';
 import { FaultDirector, SETTLE_MS } from './support/faults.mjs';
+import { MachineWatch } from './support/machine.mjs';
 import { isWithin, joined, MeasuredFlow } from './support/measured-flow.mjs';
 import { BEST_ROUTE, startContinent } from './support/overlane.mjs';
 import { TransportStreamRecorder } from './support/transport-stream.mjs';
@@ -35,6 +36,9 @@ const MARGIN_MS = 120;
 /** Packets on a new and shorter route overtake those still on the old one for so long. */
 const OVERTAKING_MS = 500;
 
+/** Share of an act in which the machine could not keep up: more, and its pictures say nothing. */
+const BUSY_TO_JUDGE = 0.5;
+
 const quiet = ['-hide_banner', '-loglevel', 'error', '-nostdin'];
 
 test('a video through a UDP forward lives through a cut, 30 % loss and a kill -9', {
@@ -51,7 +55,8 @@ test('a video through a UDP forward lives through a cut, 30 % loss and a kill -9
   t.after(() => receiver.close());
 
   const cluster = await startContinent(t);
-  const pressure = cpuPressure();
+  const machine = new MachineWatch();
+  t.after(() => machine.stop());
   const to = `127.0.0.1:${receiver.address().port}`;
   const exposed = { protocol: 'udp', port: OVERLAY_PORT, to, from: 'any' };
   await cluster.node('LAX').handle.addExpose(exposed);
@@ -88,9 +93,10 @@ test('a video through a UDP forward lives through a cut, 30 % loss and a kill -9
   camera.child.kill('SIGTERM');
   await camera.ended;
 
-  const view = { recorder, flow, director, beganMs, healedMs, endedMs };
+  const view = { recorder, flow, director, machine, beganMs, healedMs, endedMs };
   report(t, view);
-  t.diagnostic(`some process waited for a processor ${pressure()} of the time`);
+  const busy = machine.busyShare(beganMs, endedMs);
+  t.diagnostic(`the machine was busy ${Math.round(100 * busy)} % of the time`);
   checkStream(view);
   checkGaps(view);
   for (const act of director.acts) await checkDecoding(t, { ...view, act, folder });
@@ -145,15 +151,19 @@ function report(t, view) {
   t.diagnostic(`healing and the way back: continuity errors ${late.length}`);
 }
 
-/** Every continuity error is explained by what the flow beside it measured. */
+/**
+ * Every continuity error is explained by what the flow beside it measured, or fell into a time in which
+ * the machine could not keep up: a program that sends late sends at once, and queues of links overflow.
+ */
 function checkStream(view) {
-  const { recorder, beganMs, endedMs } = view;
+  const { recorder, machine, beganMs, endedMs } = view;
+  const busy = machine.busy(OVERTAKING_MS);
   const { lossy, overtaking } = windowsOf(view);
   const errors = between(recorder.continuityErrors, beganMs, endedMs);
   assert.equal(recorder.malformed, 0, 'datagrams arrive whole');
   for (const error of errors) {
     const what = `PID ${error.pid} at ${Math.round(error.fromMs - beganMs)} ms`;
-    const isExplained = isWithin(lossy, error) || isWithin(overtaking, error);
+    const isExplained = [lossy, overtaking, busy].some((windows) => isWithin(windows, error));
     assert.ok(isExplained, `${what}: a continuity error where the flow beside it lost nothing`);
   }
   // The windows must not be so wide that they explain everything.
@@ -164,20 +174,24 @@ function checkStream(view) {
   assert.ok(explained < 0.5 * (endedMs - beganMs), `${explained} ms are called disturbed`);
 }
 
-function checkGaps({ flow, director, beganMs, endedMs }) {
-  for (const { lengthMs } of flow.gapsBetween(beganMs, endedMs))
-    assert.ok(lengthMs < GAP_BAR_MS, `a gap of ${lengthMs} ms`);
+/** What the flow waited for a processor is not the network's: neither in gaps nor in losses. */
+function checkGaps({ flow, director, machine, beganMs, endedMs }) {
+  for (const { fromMs, lengthMs } of flow.gapsBetween(beganMs, endedMs)) {
+    const waitedMs = machine.waitedMs(fromMs, fromMs + lengthMs);
+    assert.ok(lengthMs - waitedMs < GAP_BAR_MS, `a gap of ${lengthMs} ms, ${waitedMs} ms waited`);
+  }
   const [cut, degraded, killed] = director.acts;
   for (const act of [cut, killed])
     assert.ok(flow.gapsBetween(act.fromMs, act.toMs).length > 0, `${act.title}: nothing was hit`);
   const { lost } = flow.lossBetween(degraded.fromMs, degraded.toMs);
   assert.ok(lost > 0, `${degraded.title}: nothing was hit`);
-  const after = flow.lossBetween(degraded.fromMs + SETTLE_MS, degraded.toMs);
-  assert.ok(after.lost < LOSS_LEFT * after.sent, `${after.lost} of ${after.sent} lost after 3 s`);
+  const busy = machine.busy(MARGIN_MS);
+  const after = flow.lossBetween(degraded.fromMs + SETTLE_MS, degraded.toMs, busy);
+  assert.ok(after.lost <= LOSS_LEFT * after.sent, `${after.lost} of ${after.sent} lost after 3 s`);
 }
 
 /** After a fault: the longest stretch without an error has whole groups of pictures, every frame sound. */
-async function checkDecoding(t, { recorder, act, folder }) {
+async function checkDecoding(t, { recorder, machine, act, folder }) {
   const errors = between(recorder.continuityErrors, act.fromMs, act.toMs);
   const ends = errors.length === 0 ? [act.fromMs] : errors.map((e) => e.toMs);
   const stretches = ends.map((fromMs) => {
@@ -188,6 +202,8 @@ async function checkDecoding(t, { recorder, act, folder }) {
   const groups = ofVideo(recorder.entries).filter(
     (e) => e.atMs > clean.fromMs && e.atMs < clean.toMs,
   );
+  if (groups.length <= 3 && machine.busyShare(act.fromMs, act.toMs) > BUSY_TO_JUDGE)
+    return t.diagnostic(`${act.title}: the machine was too busy to tell what the network left`);
   assert.ok(groups.length > 3, `${act.title}: ${groups.length} groups of pictures after it`);
   const file = join(folder, `after-${act.fromMs}.ts`);
   writeFileSync(file, recorder.excerpt(groups[0].packet, groups.at(-1).packet));

@@ -64,11 +64,12 @@ export class MeasuredFlow {
     return gaps.filter((g) => g.fromMs + g.lengthMs >= fromMs && g.fromMs <= toMs);
   }
 
-  /** Packets sent between the two times that never came, and all that were sent. */
-  lossBetween(fromMs, toMs) {
-    const sent = [...this.sentAt.keys()].filter(
-      (s) => this.sentAt[s] >= fromMs && this.sentAt[s] < toMs,
-    );
+  /** Packets sent between the two times, but not within `except`, that never came, and all of them. */
+  lossBetween(fromMs, toMs, except = []) {
+    const sent = [...this.sentAt.keys()].filter((s) => {
+      const at = this.sentAt[s];
+      return at >= fromMs && at < toMs && !isWithin(except, { fromMs: at, toMs: at });
+    });
     return { sent: sent.length, lost: sent.filter((s) => this.arrivedAt[s] === undefined).length };
   }
 
