@@ -47,14 +47,17 @@ export function describeNode(parts: NodeParts, now: Instant): NodeStatus {
   };
 }
 
-/** Lateness at the application's edge is the playout's to tell, where a flow has one. */
+/**
+ * Lateness at the application's edge is the playout's to tell, where a flow has one: by the age in the
+ * header, which adds up what links usually take, packets also count that were in time.
+ */
 function trafficOf({ forwarder, sockets }: NodeParts, now: Instant): FlowUse[] {
   const conversations = sockets.conversations(now);
   return flowUses(forwarder.flows.all(), now).map((row) => {
     const own = conversations.filter((c) => c.source === row.source && c.flow === row.flow);
     const late = own.reduce((sum, c) => sum + c.late, 0);
     const missing = own.reduce((sum, c) => sum + c.missing, 0);
-    return { ...row, late: Math.max(row.late, late), dropped: row.dropped + missing };
+    return { ...row, late: own.length > 0 ? late : row.late, dropped: row.dropped + missing };
   });
 }
 
