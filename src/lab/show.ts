@@ -95,6 +95,8 @@ export class LabShow implements Stage {
   private storyBegan = 0;
   private nextAct = 0;
   private isActing = false;
+  /** The trouble of the moment, and what had been lost when it came. */
+  private trouble: { what: string; overlay: number; twin: number } | undefined;
   private isEnding = false;
   private onHappened: (h: HappenedView) => void = () => undefined;
 
@@ -206,9 +208,11 @@ export class LabShow implements Stage {
   }
 
   async restart(): Promise<void> {
-    const nodes = [...this.killed];
-    this.killed.clear();
-    await Promise.all(nodes.map((node) => this.cluster.restart(node)));
+    const restart = async (node: string): Promise<void> => {
+      await this.cluster.restart(node);
+      this.killed.delete(node);
+    };
+    await Promise.all([...this.killed].map(restart));
   }
 
   /**
@@ -426,11 +430,29 @@ export class LabShow implements Stage {
     this.nextAct++;
     this.isActing = true;
     try {
+      this.tellLosses();
+      const before = this.losses();
       const done = await act.play(this);
-      if (done !== undefined) this.tell('act', done);
+      if (done === undefined) return;
+      this.tell('act', done);
+      if (act.isTrouble) this.trouble = { what: done, ...before };
     } finally {
       this.isActing = false;
     }
+  }
+
+  private losses(): { overlay: number; twin: number } {
+    const lost = ({ meter }: Flow): number => meter.snapshot(this.elapsedMs).lost;
+    return { overlay: lost(this.flows.overlay), twin: lost(this.flows.twin) };
+  }
+
+  /** How the two flows came through the trouble that ends now. */
+  private tellLosses(): void {
+    if (this.trouble === undefined) return;
+    const { what, overlay, twin } = this.trouble;
+    this.trouble = undefined;
+    const now = this.losses();
+    this.tell('note', `${what}: overlay lost ${now.overlay - overlay}, twin ${now.twin - twin}`);
   }
 
   /** What fails because a daemon is down, or because all is ending, is no more than a note. */

@@ -18,6 +18,8 @@ export interface Act {
   /** Since the flow began. */
   readonly atMs: number;
   readonly title: string;
+  /** It ends with the next act, and then is told what it cost. */
+  readonly isTrouble: boolean;
   play(stage: Stage): Promise<string | undefined>;
 }
 
@@ -28,6 +30,7 @@ export const STORY: readonly Act[] = [
   {
     atMs: 8_000,
     title: 'cut the last link of the route',
+    isTrouble: true,
     async play(stage) {
       const last = hopsOf(stage).at(-1);
       if (last === undefined) return undefined;
@@ -38,6 +41,7 @@ export const STORY: readonly Act[] = [
   {
     atMs: 20_000,
     title: 'heal it',
+    isTrouble: false,
     async play(stage) {
       await stage.heal();
       return 'all links healed';
@@ -46,6 +50,7 @@ export const STORY: readonly Act[] = [
   {
     atMs: 32_000,
     title: '30 % loss on the first link of the route',
+    isTrouble: true,
     async play(stage) {
       const first = hopsOf(stage)[0];
       if (first === undefined) return undefined;
@@ -56,6 +61,7 @@ export const STORY: readonly Act[] = [
   {
     atMs: 44_000,
     title: 'heal it',
+    isTrouble: false,
     async play(stage) {
       await stage.heal();
       return 'all links healed';
@@ -64,6 +70,7 @@ export const STORY: readonly Act[] = [
   {
     atMs: 54_000,
     title: 'kill -9 a forwarding daemon',
+    isTrouble: true,
     async play(stage) {
       const route = stage.route();
       const victim = route.length > 2 ? route[1] : undefined;
@@ -75,6 +82,7 @@ export const STORY: readonly Act[] = [
   {
     atMs: 64_000,
     title: 'start it again',
+    isTrouble: false,
     async play(stage) {
       await stage.restart();
       return 'killed daemons started again';
