@@ -1,12 +1,14 @@
 /** What people and local programs write: configuration files, units, invite tokens, control channels. */
+import { DatagramsReader, datagramsHead } from '../../dist/daemon/channel-datagrams.js';
 import {
-  CHANNEL_DATAGRAM,
+  CHANNEL_DATAGRAMS,
+  CHANNEL_RELIABLE,
   ChannelDecoder,
   channelFrame,
-  datagramFrame,
   jsonBody,
   jsonFrame,
-  parseDatagramBody,
+  parseReliableBody,
+  reliableFrame,
 } from '../../dist/daemon/control-channel.js';
 import {
   parseConfig,
@@ -68,21 +70,27 @@ const units = (t) => [parseDuration(t), parseRate(t), parseSize(t), parseShare(t
 const utf8Seeds = () => ['ascii', 'größer', '日本語', '🛰️ link'].map((t) => Buffer.from(t));
 
 function channelSeeds() {
-  const datagram = datagramFrame('beta', 5_000, new Uint8Array(40));
+  const to = { node: 'beta', port: 5_000 };
+  const head = datagramsHead(to, 'video').subarray(4);
+  const three = [40, 0, 3].flatMap((bytes) => [0, bytes, ...new Uint8Array(bytes)]);
+  const datagrams = channelFrame(CHANNEL_DATAGRAMS, Uint8Array.of(...head, ...three));
+  const reliable = reliableFrame({ id: 7, timeoutMs: 30_000 }, to, new Uint8Array(20));
   const json = jsonFrame(6, { to: 'beta:5000', code: 'UNREACHABLE' });
   const data = channelFrame(1, new Uint8Array(60));
-  return [datagram, json, data, Uint8Array.of(...json, ...data, ...datagram)];
+  const run = Uint8Array.of(...datagrams, ...json, ...data, ...datagrams, ...reliable);
+  return [datagrams, json, data, reliable, run];
 }
 
 /** In two chunks, as a socket may deliver it. */
 function readChannel(b, at, end) {
   const decoder = new ChannelDecoder();
+  const reader = new DatagramsReader();
   const middle = at + ((end - at) >> 1);
   const bodies = [];
   for (const chunk of [b.subarray(at, middle), b.subarray(middle, end)])
     for (const frame of decoder.push(chunk))
-      bodies.push(
-        frame.type === CHANNEL_DATAGRAM ? parseDatagramBody(frame.body) : jsonBody(frame),
-      );
+      if (frame.type === CHANNEL_DATAGRAMS) bodies.push(reader.read(frame.body));
+      else if (frame.type === CHANNEL_RELIABLE) bodies.push(parseReliableBody(frame.body));
+      else bodies.push(jsonBody(frame));
   return bodies;
 }

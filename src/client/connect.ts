@@ -153,7 +153,7 @@ class RemoteNode implements DaemonConnection {
       'overlane-datagram',
       signal,
     );
-    const receiveQueueMax = options.receiveQueueMax ?? 256;
+    const { receiveQueueMax } = options;
     return new RemoteDatagramSocket({
       socket,
       head,

@@ -2,37 +2,39 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import {
-  CHANNEL_DATAGRAM,
+  CHANNEL_DATAGRAMS,
   CHANNEL_DROPPED,
-  CHANNEL_IN_LANE,
   CHANNEL_OUTCOME,
   CHANNEL_UNDELIVERABLE,
+  type ChannelDatagrams,
   ChannelDecoder,
   type ChannelFrame,
   ChannelWriter,
-  type DatagramBody,
+  DatagramsReader,
   jsonBody,
-  parseDatagramBody,
-  parseInLaneBody,
   reliableFrame,
 } from '../daemon/index.ts';
 import {
-  DATAGRAM_BYTES_MAX,
+  checkDatagramSize,
   type Datagram,
+  DatagramInbox,
   type DatagramSocket,
   type DatagramSocketEvents,
   type DeliverOptions,
   type Endpoint,
+  EndpointMemo,
   type EndpointParts,
   failure,
-  parseEndpoint,
   RELIABLE_TIMEOUT_MS,
+  type ReceivedBatch,
   ReliableDesk,
   SEND_WAITING_MAX,
   type SendOptions,
   type UndeliverableCode,
 } from '../host/index.ts';
-import { BoundedQueue, utf8Decode, utf8Encode } from '../kernel/index.ts';
+import { utf8Decode, utf8Encode } from '../kernel/index.ts';
+
+const NAME_BYTES_MAX = 255;
 
 export class RemoteDatagramSocket
   extends EventEmitter<DatagramSocketEvents>
@@ -43,28 +45,26 @@ export class RemoteDatagramSocket
   private readonly socket: Socket;
   private readonly writer: ChannelWriter;
   private readonly decoder: ChannelDecoder = new ChannelDecoder();
-  private readonly received: BoundedQueue<Datagram>;
+  private readonly reader = new DatagramsReader();
+  private readonly endpoints = new EndpointMemo();
+  private readonly inbox: DatagramInbox;
   private droppedByDaemon = 0;
   private readonly desk = new ReliableDesk();
   private waiting = 0;
-  private readers: ((result: IteratorResult<Datagram>) => void)[] = [];
   private isClosed = false;
 
   constructor(options: {
     socket: Socket;
     head: Uint8Array;
     local: EndpointParts;
-    receiveQueueMax: number;
+    receiveQueueMax: number | undefined;
     signal: AbortSignal | undefined;
   }) {
     super();
     this.socket = options.socket;
     this.writer = new ChannelWriter(options.socket);
     this.local = options.local;
-    this.received = new BoundedQueue({
-      capacity: options.receiveQueueMax,
-      overflow: 'drop-oldest',
-    });
+    this.inbox = new DatagramInbox(options.receiveQueueMax);
     this.socket.on('data', (chunk: Uint8Array) => this.arrived(chunk));
     this.socket.on('drain', () => {
       this.waiting = 0;
@@ -78,7 +78,7 @@ export class RemoteDatagramSocket
   }
 
   get dropped(): number {
-    return this.received.overflows + this.droppedByDaemon;
+    return this.inbox.dropped + this.droppedByDaemon;
   }
 
   get delivered(): number {
@@ -102,6 +102,17 @@ export class RemoteDatagramSocket
       return false;
     }
     return this.counted(this.writer.datagram(to.node, to.port, bytes));
+  }
+
+  sendMany(payloads: readonly Uint8Array[], options: { readonly to: Endpoint }): number {
+    const { node, port } = this.endpoint(options.to);
+    for (const payload of payloads) checkDatagramSize(payload.length);
+    if (this.isClosed) throw failure('CLOSED');
+    const { writer } = this;
+    let taken = 0;
+    while (taken < payloads.length && writer.isRoomy)
+      writer.datagram(node, port, payloads[taken++]!);
+    return taken;
   }
 
   deliver(payload: Uint8Array | string, options: DeliverOptions): Promise<void> {
@@ -133,13 +144,17 @@ export class RemoteDatagramSocket
   ): { to: EndpointParts; bytes: Uint8Array } {
     if (this.isClosed) throw failure('CLOSED');
     const bytes = typeof payload === 'string' ? utf8Encode(payload) : payload;
-    if (bytes.length > DATAGRAM_BYTES_MAX)
-      throw failure('MESSAGE_TOO_BIG', undefined, {
-        details: { bytes: bytes.length, bytesMax: DATAGRAM_BYTES_MAX },
-      });
-    const to = parseEndpoint(endpoint);
-    if (utf8Encode(to.node).length > 255) throw failure('BAD_ARGUMENT', to.node.slice(0, 40));
-    return { to, bytes };
+    checkDatagramSize(bytes.length);
+    return { to: this.endpoint(endpoint), bytes };
+  }
+
+  private endpoint(endpoint: Endpoint): EndpointParts {
+    const to = this.endpoints.parse(endpoint);
+    const { node } = to;
+    // Not longer in UTF-8 than three bytes for each of JavaScript's units.
+    if (node.length > 85 && utf8Encode(node).length > NAME_BYTES_MAX)
+      throw failure('BAD_ARGUMENT', node.slice(0, 40));
+    return to;
   }
 
   close(): Promise<void> {
@@ -151,19 +166,12 @@ export class RemoteDatagramSocket
     return this.close();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Datagram, void, undefined> {
-    for (;;) {
-      const queued = this.received.shift();
-      if (queued !== undefined) yield queued;
-      else if (this.isClosed) return;
-      else {
-        const result = await new Promise<IteratorResult<Datagram>>((resolve) =>
-          this.readers.push(resolve),
-        );
-        if (result.done === true) return;
-        yield result.value;
-      }
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<Datagram> {
+    return this.inbox.datagrams();
+  }
+
+  batches(): AsyncIterableIterator<ReceivedBatch> {
+    return this.inbox.batches();
   }
 
   private arrived(chunk: Uint8Array): void {
@@ -172,11 +180,9 @@ export class RemoteDatagramSocket
   }
 
   private handle(frame: ChannelFrame): void {
-    if (frame.type === CHANNEL_DATAGRAM) {
-      this.takeIn(parseDatagramBody(frame.body), 'default');
-    } else if (frame.type === CHANNEL_IN_LANE) {
-      const body = parseInLaneBody(frame.body);
-      this.takeIn(body, body?.lane ?? 'default');
+    if (frame.type === CHANNEL_DATAGRAMS) {
+      const datagrams = this.reader.read(frame.body);
+      if (datagrams !== undefined) this.takeIn(datagrams);
     } else if (frame.type === CHANNEL_OUTCOME) {
       const told = jsonBody(frame) as { id: number; code?: UndeliverableCode } | undefined;
       if (told !== undefined) this.desk.told(told.id, told.code);
@@ -189,17 +195,12 @@ export class RemoteDatagramSocket
     }
   }
 
-  private takeIn(body: DatagramBody | undefined, lane: string): void {
-    if (body === undefined) return;
-    const from = { node: body.node, port: body.port };
-    this.handOut({ payload: body.payload.slice(), from, lane });
-  }
-
-  private handOut(datagram: Datagram): void {
-    if (this.isClosed || this.emit('message', datagram)) return;
-    const reader = this.readers.shift();
-    if (reader === undefined) this.received.push(datagram);
-    else reader({ done: false, value: datagram });
+  private takeIn({ payloads, end: from, lane }: ChannelDatagrams): void {
+    for (const payload of payloads) {
+      if (this.isClosed) return;
+      const datagram = { payload, from, lane };
+      if (!this.emit('message', datagram)) this.inbox.push(datagram);
+    }
   }
 
   /** What was received before is still there to be read; iteration ends behind it. */
@@ -207,8 +208,7 @@ export class RemoteDatagramSocket
     if (this.isClosed) return;
     this.isClosed = true;
     this.desk.close();
-    for (const reader of this.readers) reader({ done: true, value: undefined });
-    this.readers = [];
+    this.inbox.close();
     this.writer.flush();
     this.socket.end();
     this.emit('close');

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Random } from '../kernel/index.ts';
+import { DatagramsReader } from './channel-datagrams.ts';
 import { ChannelWriter } from './channel-writer.ts';
-import { CHANNEL_DATAGRAM, ChannelDecoder, parseDatagramBody } from './control-channel.ts';
+import { CHANNEL_DATAGRAMS, ChannelDecoder } from './control-channel.ts';
 import { channelFrame } from './index.ts';
 
 async function connected(): Promise<{ near: Socket; far: Socket; end: () => void }> {
@@ -26,44 +27,54 @@ async function connected(): Promise<{ near: Socket; far: Socket; end: () => void
   return { near, far, end };
 }
 
-test('frames of every size arrive whole and in order, though the reader is slow', async () => {
+test('datagrams and frames of every size arrive whole and in order, though the reader is slow', async () => {
   const { near, far, end } = await connected();
   const writer = new ChannelWriter(near);
   const random = new Random(1);
   const sizes = [...Array(400).keys()].map((i) =>
-    i % 50 === 0 ? 70_000 : random.between(0, 1_400),
+    i % 50 === 0 ? 65_000 : random.between(0, 1_400),
   );
   const expected = sizes.map((size, i) => ({
-    node: `N${i % 3}`,
-    port: i,
+    node: `N${(i >> 5) % 3}`,
+    port: 1 + (i >> 6),
+    lane: i % 90 < 45 ? 'default' : '',
     bytes: random.bytes(size),
   }));
   // Nothing is read before everything is written: most of it waits in buffers of the writer's.
   far.pause();
   let refusals = 0;
-  for (const [i, { node, port, bytes }] of expected.entries()) {
+  for (const [i, { node, port, lane, bytes }] of expected.entries()) {
     const hasRoom =
-      i % 7 === 3 ? writer.frame(channelFrame(99, bytes)) : writer.datagram(node, port, bytes);
+      i % 27 === 3
+        ? writer.frame(channelFrame(99, bytes))
+        : writer.datagram(node, port, bytes, lane);
     if (!hasRoom) refusals++;
     if (i % 90 === 89) await new Promise(setImmediate);
   }
   writer.flush();
   assert.ok(refusals > 0, 'a full connection is told of');
   const decoder = new ChannelDecoder();
-  let i = 0;
+  const reader = new DatagramsReader();
+  let [i, frames] = [0, 0];
   for await (const chunk of far as AsyncIterable<Buffer>) {
     for (const { type, body } of decoder.push(chunk)) {
-      const { node, port, bytes } = expected[i]!;
-      if (i % 7 === 3) assert.deepEqual([type, Buffer.from(body)], [99, Buffer.from(bytes)]);
-      else {
-        const read = parseDatagramBody(body)!;
-        assert.deepEqual([type, read.node, read.port], [CHANNEL_DATAGRAM, node, port]);
-        assert.deepEqual(Buffer.from(read.payload), Buffer.from(bytes));
+      frames++;
+      if (type === 99) {
+        assert.equal(i % 27, 3);
+        assert.deepEqual(Buffer.from(body), Buffer.from(expected[i++]!.bytes));
+        continue;
       }
-      i++;
+      assert.equal(type, CHANNEL_DATAGRAMS);
+      const { end, lane, payloads } = reader.read(body)!;
+      for (const payload of payloads) {
+        const sent = expected[i++]!;
+        assert.deepEqual([end.node, end.port, lane], [sent.node, sent.port, sent.lane]);
+        assert.deepEqual(Buffer.from(payload), Buffer.from(sent.bytes));
+      }
     }
     if (i === expected.length) break;
   }
+  assert.ok(frames < expected.length / 2, `${frames} frames`);
   assert.equal(i, expected.length);
   end();
 });
@@ -80,7 +91,7 @@ test('what is written in one turn leaves in one write', async () => {
   for (let i = 0; i < 20; i++) writer.datagram('LAX', 5_000, new Uint8Array(100));
   assert.equal(writes.length, 0);
   await once(far, 'data');
-  assert.deepEqual(writes, [20 * (4 + 1 + 3 + 2 + 100)]);
+  assert.deepEqual(writes, [4 + 1 + 1 + 3 + 2 + 20 * (2 + 100)]);
   end();
   writer.datagram('LAX', 5_000, new Uint8Array(100));
   writer.flush();

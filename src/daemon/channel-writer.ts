@@ -7,9 +7,10 @@
  * another. A buffer is used again only when the connection has let go of it.
  */
 import type { Socket } from 'node:net';
-import { utf8Encode } from '../kernel/index.ts';
-import { CHANNEL_DATAGRAM, DATAGRAM_FRAME_BYTES, writeDatagramFrame } from './control-channel.ts';
+import { DATAGRAM_LENGTH_BYTES, datagramsHead, setFrameLength } from './channel-datagrams.ts';
 
+/** A frame of datagrams is closed above this: its reader can begin with it before all of it is there. */
+const FRAME_BYTES_MAX = 16 * 1024;
 /** Longer frames leave by themselves. */
 const GATHERED_BYTES_MAX = 64 * 1024;
 /** So little is copied out, so that a program that sends one at a time keeps one buffer warm. */
@@ -23,32 +24,52 @@ export class ChannelWriter {
   private buffer: Uint8Array | undefined;
   private used = 0;
   private isScheduled = false;
-  /** The name written last, and its bytes: programs send to few places. */
-  private name = '';
-  private nameBytes: Uint8Array = new Uint8Array(0);
+  /** Where the frame of datagrams begins that may still grow; -1: none. */
+  private openAt = -1;
+  /** Whose datagrams were written last, and the head of their frames. */
+  private node = '';
+  private port = 0;
+  private lane = '';
+  private head: Uint8Array = datagramsHead({ node: '', port: 0 }, '');
 
   constructor(socket: Socket) {
     this.socket = socket;
   }
 
+  /** Whether nothing waits for `drain` of the connection. */
+  get isRoomy(): boolean {
+    return !this.socket.writableNeedDrain;
+  }
+
   /** A datagram to or from `node:port`. False where `drain` of the connection is to be awaited. */
-  datagram(node: string, port: number, payload: Uint8Array): boolean {
-    if (node !== this.name) {
-      this.nameBytes = utf8Encode(node);
-      this.name = node;
+  datagram(node: string, port: number, payload: Uint8Array, lane = ''): boolean {
+    if (node !== this.node || port !== this.port || lane !== this.lane) {
+      this.head = datagramsHead({ node, port }, lane);
+      this.node = node;
+      this.port = port;
+      this.lane = lane;
+      this.openAt = -1;
     }
-    const { nameBytes } = this;
-    const length = DATAGRAM_FRAME_BYTES + nameBytes.length + payload.length;
-    const at = this.room(length);
-    writeDatagramFrame(this.buffer!, at, CHANNEL_DATAGRAM, nameBytes, port, payload);
-    return this.isRoomy();
+    const bytes = DATAGRAM_LENGTH_BYTES + payload.length;
+    const isJoining = this.openAt >= 0 && this.used + bytes <= this.openAt + FRAME_BYTES_MAX;
+    if (!isJoining || this.used + bytes > this.buffer!.length) this.openFrame(bytes);
+    const at = this.used;
+    const buffer = this.buffer!;
+    buffer[at] = payload.length >>> 8;
+    buffer[at + 1] = payload.length;
+    buffer.set(payload, at + DATAGRAM_LENGTH_BYTES);
+    this.used = at + bytes;
+    setFrameLength(buffer, this.openAt, this.used);
+    return this.isRoomy;
   }
 
   /** A whole frame of any kind, behind those written before it. */
   frame(bytes: Uint8Array): boolean {
     const at = this.room(bytes.length);
+    this.used = at + bytes.length;
     this.buffer!.set(bytes, at);
-    return this.isRoomy();
+    this.openAt = -1;
+    return this.isRoomy;
   }
 
   /** Writes what was gathered. */
@@ -56,6 +77,7 @@ export class ChannelWriter {
     const { buffer, used } = this;
     this.buffer = undefined;
     this.used = 0;
+    this.openAt = -1;
     if (buffer === undefined || used === 0 || !this.socket.writable) return;
     if (used <= COPIED_BYTES_MAX) {
       this.socket.write(buffer.slice(0, used));
@@ -68,23 +90,26 @@ export class ChannelWriter {
       this.spare.push(buffer);
   }
 
-  private isRoomy(): boolean {
-    return !this.socket.writableNeedDrain;
+  /** Begins a frame that has room for `bytes` at least. */
+  private openFrame(bytes: number): void {
+    const { head } = this;
+    const at = this.room(head.length + bytes);
+    this.buffer!.set(head, at);
+    this.openAt = at;
+    this.used = at + head.length;
   }
 
-  /** Claims `length` bytes behind what is gathered and returns where they start. */
+  /** Where `length` bytes behind what is gathered have room. */
   private room(length: number): number {
     if (this.buffer !== undefined && this.used + length > this.buffer.length) this.flush();
     this.buffer ??=
       (length <= GATHERED_BYTES_MAX ? this.spare.pop() : undefined) ??
       new Uint8Array(Math.max(length, GATHERED_BYTES_MAX));
-    const at = this.used;
-    this.used = at + length;
     if (!this.isScheduled) {
       this.isScheduled = true;
       setImmediate(this.flushLater);
     }
-    return at;
+    return this.used;
   }
 
   private readonly flushLater = (): void => {

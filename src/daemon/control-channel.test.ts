@@ -6,11 +6,7 @@ import {
   ChannelDecoder,
   channelFrame,
   channelHeader,
-  datagramFrame,
-  inLaneFrame,
   jsonBody,
-  parseDatagramBody,
-  parseInLaneBody,
   parseReliableBody,
   reliableFrame,
 } from './control-channel.ts';
@@ -40,10 +36,10 @@ test('no bytes make the decoder throw or keep more than one frame', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       for (const frame of new ChannelDecoder().push(bytes)) {
-        parseDatagramBody(frame.body);
+        parseReliableBody(frame.body);
         jsonBody(frame);
       }
-      parseDatagramBody(bytes);
+      parseReliableBody(bytes);
     }),
   );
 });
@@ -55,7 +51,7 @@ test('a length past the bound breaks the channel', () => {
   assert.equal(decoder.isBroken, true);
 });
 
-test('a reliable datagram carries its id, a datagram in a lane the lane', () => {
+test('a reliable datagram carries its id and its endpoint', () => {
   const payload = Uint8Array.of(1, 2, 3);
   const to = { node: 'LAX', port: 7 };
   const reliable = reliableFrame({ id: 0xffff_fffe, timeoutMs: 30_000 }, to, payload);
@@ -63,18 +59,5 @@ test('a reliable datagram carries its id, a datagram in a lane the lane', () => 
   const { id, timeoutMs, node, port, payload: carried } = parseReliableBody(frame!.body)!;
   assert.deepEqual([id, timeoutMs, node, port], [0xffff_fffe, 30_000, 'LAX', 7]);
   assert.deepEqual(Uint8Array.from(carried), payload);
-  const [inLane] = [...new ChannelDecoder().push(inLaneFrame('video', to, payload))];
-  const told = parseInLaneBody(inLane!.body)!;
-  assert.deepEqual([told.lane, told.node, told.port], ['video', 'LAX', 7]);
   for (let cut = 0; cut < 12; cut++) parseReliableBody(frame!.body.subarray(0, cut));
-  for (let cut = 0; cut < 8; cut++) parseInLaneBody(inLane!.body.subarray(0, cut));
-});
-
-test('a datagram frame carries its endpoint', () => {
-  const [frame] = [...new ChannelDecoder().push(datagramFrame('LAX', 5000, Uint8Array.of(1, 2)))];
-  assert.deepEqual(parseDatagramBody(frame!.body), {
-    node: 'LAX',
-    port: 5000,
-    payload: Uint8Array.of(1, 2),
-  });
 });

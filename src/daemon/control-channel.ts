@@ -17,8 +17,6 @@ export const CHANNEL_DATA = 1;
 export const CHANNEL_END = 2;
 /** The last frame: JSON `ErrorBody`. */
 export const CHANNEL_ERROR = 3;
-/** A datagram: name length (u8), name, port (u16), payload. To or from that endpoint. */
-export const CHANNEL_DATAGRAM = 4;
 /** Datagrams dropped on the daemon's side so far, decimal. */
 export const CHANNEL_DROPPED = 5;
 /** JSON { to, code }: a datagram was not sent. */
@@ -26,15 +24,20 @@ export const CHANNEL_UNDELIVERABLE = 6;
 /** JSON { id, remote }: a stream arrived; fetch it with `/v1/accept`. */
 export const CHANNEL_INCOMING = 7;
 
-/** A datagram to be delivered reliably: id (u32), timeout in ms (u32), then as DATAGRAM. */
+/**
+ * A datagram to be delivered reliably: id (u32), timeout in ms (u32), name length (u8), name, port (u16),
+ * payload.
+ */
 export const CHANNEL_RELIABLE = 8;
 /** JSON { id, code }: how it ended; no code: delivered. */
 export const CHANNEL_OUTCOME = 9;
 
-/** A datagram that came in another lane than `default`: name length (u8), lane, then as DATAGRAM. */
-export const CHANNEL_IN_LANE = 10;
+/** Datagrams to one endpoint, or from one in one lane: see `channel-datagrams.ts`. */
+export const CHANNEL_DATAGRAMS = 11;
 
-const HEADER_BYTES = 4;
+// 4 and 10 were single datagrams.
+
+export const CHANNEL_HEADER_BYTES = 4;
 const RELIABLE_BYTES = 8;
 /** Longer than any datagram with its endpoint; stream data is cut to `DATA_BYTES_MAX`. */
 export const CHANNEL_BODY_MAX: number = 128 * 1024;
@@ -42,7 +45,6 @@ export const DATA_BYTES_MAX: number = 64 * 1024;
 
 export interface ChannelFrame {
   readonly type: number;
-  /** A view, valid until the next chunk is given to the decoder. */
   readonly body: Uint8Array;
 }
 
@@ -51,9 +53,9 @@ export function channelHeader(type: number, length: number): Uint8Array {
 }
 
 export function channelFrame(type: number, body: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(HEADER_BYTES + body.length);
+  const frame = new Uint8Array(CHANNEL_HEADER_BYTES + body.length);
   frame.set(channelHeader(type, body.length));
-  frame.set(body, HEADER_BYTES);
+  frame.set(body, CHANNEL_HEADER_BYTES);
   return frame;
 }
 
@@ -71,124 +73,107 @@ export function jsonBody(frame: ChannelFrame): unknown {
   }
 }
 
-/** A CHANNEL_DATAGRAM frame whole. `node` is at most 255 bytes of UTF-8. */
-export function datagramFrame(node: string, port: number, payload: Uint8Array): Uint8Array {
-  const name = utf8Encode(node);
-  const frame = new Uint8Array(DATAGRAM_FRAME_BYTES + name.length + payload.length);
-  writeDatagramFrame(frame, 0, CHANNEL_DATAGRAM, name, port, payload);
-  return frame;
-}
-
-/** What a datagram's frame has besides its name and payload. */
-export const DATAGRAM_FRAME_BYTES: number = HEADER_BYTES + 3;
-
-/** Writes such a frame at `at`, where there is room for it. */
-export function writeDatagramFrame(
-  into: Uint8Array,
-  at: number,
-  type: number,
-  name: Uint8Array,
-  port: number,
-  payload: Uint8Array,
-): void {
-  const length = 3 + name.length + payload.length;
-  into[at] = type;
-  into[at + 1] = length >>> 16;
-  into[at + 2] = length >>> 8;
-  into[at + 3] = length;
-  const body = at + HEADER_BYTES;
-  into[body] = name.length;
-  into.set(name, body + 1);
-  writeU16(into, body + 1 + name.length, port);
-  into.set(payload, body + 3 + name.length);
-}
-
-/** A CHANNEL_RELIABLE frame whole. */
+/** A CHANNEL_RELIABLE frame whole. `node` is at most 255 bytes of UTF-8. */
 export function reliableFrame(
   message: { readonly id: number; readonly timeoutMs: number },
   to: { readonly node: string; readonly port: number },
   payload: Uint8Array,
 ): Uint8Array {
-  const plain = datagramFrame(to.node, to.port, payload).subarray(HEADER_BYTES);
-  const body = new Uint8Array(RELIABLE_BYTES + plain.length);
+  const name = utf8Encode(to.node);
+  const body = new Uint8Array(RELIABLE_BYTES + 3 + name.length + payload.length);
   writeU32(body, 0, message.id);
   writeU32(body, 4, message.timeoutMs);
-  body.set(plain, RELIABLE_BYTES);
+  body[RELIABLE_BYTES] = name.length;
+  body.set(name, RELIABLE_BYTES + 1);
+  writeU16(body, RELIABLE_BYTES + 1 + name.length, to.port);
+  body.set(payload, RELIABLE_BYTES + 3 + name.length);
   return channelFrame(CHANNEL_RELIABLE, body);
 }
 
-export function parseReliableBody(
-  body: Uint8Array,
-): (DatagramBody & { readonly id: number; readonly timeoutMs: number }) | undefined {
-  if (body.length < RELIABLE_BYTES) return undefined;
-  const datagram = parseDatagramBody(body.subarray(RELIABLE_BYTES));
-  if (datagram === undefined) return undefined;
-  return { ...datagram, id: readU32(body, 0), timeoutMs: readU32(body, 4) };
-}
-
-/** A CHANNEL_IN_LANE frame whole. */
-export function inLaneFrame(
-  lane: string,
-  from: { readonly node: string; readonly port: number },
-  payload: Uint8Array,
-): Uint8Array {
-  const name = utf8Encode(lane);
-  const plain = datagramFrame(from.node, from.port, payload).subarray(HEADER_BYTES);
-  const body = new Uint8Array(1 + name.length + plain.length);
-  body[0] = name.length;
-  body.set(name, 1);
-  body.set(plain, 1 + name.length);
-  return channelFrame(CHANNEL_IN_LANE, body);
-}
-
-export function parseInLaneBody(
-  body: Uint8Array,
-): (DatagramBody & { readonly lane: string }) | undefined {
-  const nameBytes = body[0] ?? 0;
-  const lane = utf8Decode(body.subarray(1, 1 + nameBytes));
-  const datagram = parseDatagramBody(body.subarray(1 + nameBytes));
-  return lane === undefined || datagram === undefined ? undefined : { ...datagram, lane };
-}
-
-export interface DatagramBody {
+export interface ReliableBody {
+  readonly id: number;
+  readonly timeoutMs: number;
   readonly node: string;
   readonly port: number;
   /** A view into the frame. */
   readonly payload: Uint8Array;
 }
 
-export function parseDatagramBody(body: Uint8Array): DatagramBody | undefined {
-  const nameBytes = body[0] ?? 0;
-  if (body.length < 3 + nameBytes) return undefined;
-  const node = utf8Decode(body.subarray(1, 1 + nameBytes));
+export function parseReliableBody(body: Uint8Array): ReliableBody | undefined {
+  const nameAt = RELIABLE_BYTES + 1;
+  const payloadAt = nameAt + (body[RELIABLE_BYTES] ?? 0) + 2;
+  if (body.length < payloadAt) return undefined;
+  const node = utf8Decode(body.subarray(nameAt, payloadAt - 2));
   if (node === undefined) return undefined;
-  return { node, port: readU16(body, 1 + nameBytes), payload: body.subarray(3 + nameBytes) };
+  return {
+    id: readU32(body, 0),
+    timeoutMs: readU32(body, 4),
+    node,
+    port: readU16(body, payloadAt - 2),
+    payload: body.subarray(payloadAt),
+  };
 }
 
-/** Cuts what arrives into frames. `isBroken` once a length passes the bound; nothing follows it. */
+/**
+ * Cuts what arrives into frames. `isBroken` once a length passes the bound; nothing follows it. Bodies are
+ * views: of the chunk, or of a buffer of its own where a frame came in several. So they may be kept as
+ * long as the chunks may.
+ */
 export class ChannelDecoder {
-  private kept: Uint8Array = new Uint8Array(0);
   isBroken = false;
+  /** The frame that has come in part: its header alone until that is whole. */
+  private partial: Uint8Array = new Uint8Array(CHANNEL_HEADER_BYTES);
+  private filled = 0;
 
   *push(chunk: Uint8Array): Generator<ChannelFrame, void> {
-    let bytes = chunk;
-    if (this.kept.length > 0) {
-      bytes = new Uint8Array(this.kept.length + chunk.length);
-      bytes.set(this.kept);
-      bytes.set(chunk, this.kept.length);
-    }
     let at = 0;
-    while (!this.isBroken && bytes.length - at >= HEADER_BYTES) {
-      const length = (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
-      if (length > CHANNEL_BODY_MAX) this.isBroken = true;
-      const end = at + HEADER_BYTES + length;
-      if (this.isBroken || bytes.length < end) break;
-      const frame = { type: bytes[at]!, body: bytes.subarray(at + HEADER_BYTES, end) };
-      at = end;
-      // Kept before the yield: a consumer may stop in the middle.
-      this.kept = bytes.subarray(at);
-      yield frame;
+    while (!this.isBroken && at < chunk.length) {
+      const body = at + CHANNEL_HEADER_BYTES;
+      const end = body + bodyLength(chunk, at);
+      let frame: ChannelFrame | undefined;
+      if (this.filled === 0 && end <= chunk.length && end - body <= CHANNEL_BODY_MAX) {
+        frame = { type: chunk[at]!, body: chunk.subarray(body, end) };
+        at = end;
+      } else {
+        at = this.fill(chunk, at);
+        frame = this.whole();
+      }
+      if (frame !== undefined) yield frame;
     }
-    this.kept = this.isBroken ? new Uint8Array(0) : bytes.slice(at);
+  }
+
+  /** Takes as much as the partial frame lacks. */
+  private fill(chunk: Uint8Array, at: number): number {
+    const count = Math.min(this.partial.length - this.filled, chunk.length - at);
+    this.partial.set(chunk.subarray(at, at + count), this.filled);
+    this.filled += count;
+    return at + count;
+  }
+
+  /** The partial frame, where it is whole now. State: a header that is makes room for its body. */
+  private whole(): ChannelFrame | undefined {
+    const { partial } = this;
+    if (this.filled < partial.length) return undefined;
+    if (partial.length === CHANNEL_HEADER_BYTES) {
+      const length = bodyLength(partial, 0);
+      if (length > CHANNEL_BODY_MAX) {
+        this.isBroken = true;
+        return undefined;
+      }
+      if (length > 0) {
+        this.partial = new Uint8Array(CHANNEL_HEADER_BYTES + length);
+        this.partial.set(partial);
+        return undefined;
+      }
+    }
+    this.partial = new Uint8Array(CHANNEL_HEADER_BYTES);
+    this.filled = 0;
+    return { type: partial[0]!, body: partial.subarray(CHANNEL_HEADER_BYTES) };
   }
 }
+
+/** Of a frame whose header is there; 0xffffff where it is not. */
+const bodyLength = (bytes: Uint8Array, at: number): number =>
+  at + CHANNEL_HEADER_BYTES > bytes.length
+    ? 0xff_ffff
+    : (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;

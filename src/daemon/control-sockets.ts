@@ -20,11 +20,12 @@ import type {
   OverlayStream,
 } from '../host/index.ts';
 import { OverlayError, utf8Encode } from '../kernel/index.ts';
+import { type ChannelDatagrams, DatagramsReader } from './channel-datagrams.ts';
 import { ChannelWriter } from './channel-writer.ts';
 import { errorBody } from './control-api.ts';
 import {
   CHANNEL_DATA,
-  CHANNEL_DATAGRAM,
+  CHANNEL_DATAGRAMS,
   CHANNEL_DROPPED,
   CHANNEL_END,
   CHANNEL_ERROR,
@@ -36,9 +37,7 @@ import {
   channelFrame,
   channelHeader,
   DATA_BYTES_MAX,
-  inLaneFrame,
   jsonFrame,
-  parseDatagramBody,
   parseReliableBody,
 } from './control-channel.ts';
 import { Fields } from './fields.ts';
@@ -230,26 +229,41 @@ function joinChannel(socket: Socket, stream: OverlayStream): void {
   if (socket.destroyed || socket.readableEnded) hungUp();
 }
 
-/** Program to overlay. While the node is full nothing is read from the program. */
+/**
+ * Program to overlay. While the node is full nothing is read from the program; what was read already, one
+ * chunk at most, waits.
+ */
 function sendFrom(socket: Socket, overlay: DatagramSocket): void {
   const decoder = new ChannelDecoder();
-  overlay.on('drain', () => socket.resume());
+  const reader = new DatagramsReader();
+  let waiting: ChannelDatagrams[] = [];
+  const sendWaiting = (): void => {
+    const due = waiting;
+    waiting = [];
+    for (const datagrams of due) sendOrWait(datagrams);
+    if (waiting.length === 0) socket.resume();
+  };
+  const sendOrWait = ({ end, lane, payloads }: ChannelDatagrams): void => {
+    const taken = waiting.length === 0 ? overlay.sendMany(payloads, { to: end }) : 0;
+    if (taken === payloads.length) return;
+    waiting.push({ end, lane, payloads: payloads.slice(taken) });
+    socket.pause();
+  };
+  overlay.on('drain', sendWaiting);
   overlay.on('undeliverable', (to, code) => {
     // A program that does not read is not told; `unsent` is counted on its own side.
     if (!socket.writableNeedDrain) socket.write(jsonFrame(CHANNEL_UNDELIVERABLE, { to, code }));
   });
   socket.on('data', (chunk: Buffer) => {
-    for (const frame of decoder.push(chunk)) {
-      if (frame.type === CHANNEL_RELIABLE) deliverFrom(socket, overlay, frame.body);
-      const datagram = frame.type === CHANNEL_DATAGRAM ? parseDatagramBody(frame.body) : undefined;
-      if (datagram === undefined) continue;
-      try {
-        const to = { node: datagram.node, port: datagram.port };
-        if (!overlay.send(datagram.payload, { to })) socket.pause();
-      } catch (error) {
-        if (!(error instanceof OverlayError)) throw error;
-        socket.end(jsonFrame(CHANNEL_ERROR, errorBody(error)));
+    try {
+      for (const frame of decoder.push(chunk)) {
+        if (frame.type === CHANNEL_RELIABLE) deliverFrom(socket, overlay, frame.body);
+        const datagrams = frame.type === CHANNEL_DATAGRAMS ? reader.read(frame.body) : undefined;
+        if (datagrams !== undefined) sendOrWait(datagrams);
       }
+    } catch (error) {
+      if (!(error instanceof OverlayError)) throw error;
+      socket.end(jsonFrame(CHANNEL_ERROR, errorBody(error)));
     }
     if (decoder.isBroken) socket.destroy();
   });
@@ -277,17 +291,14 @@ function deliverFrom(socket: Socket, overlay: DatagramSocket, body: Uint8Array):
 async function receiveInto(socket: Socket, overlay: DatagramSocket): Promise<void> {
   const writer = new ChannelWriter(socket);
   let told = 0;
-  for await (const { payload, from, lane } of overlay) {
+  for await (const { payloads, from, lane } of overlay.batches()) {
     if (socket.destroyed) return;
     if (overlay.dropped !== told) {
       told = overlay.dropped;
       writer.frame(channelFrame(CHANNEL_DROPPED, utf8Encode(String(told))));
     }
-    const hasRoom =
-      lane === 'default'
-        ? writer.datagram(from.node, from.port, payload)
-        : writer.frame(inLaneFrame(lane, from, payload));
-    if (hasRoom) continue;
+    for (const payload of payloads) writer.datagram(from.node, from.port, payload, lane);
+    if (writer.isRoomy) continue;
     await new Promise<void>((resolve) => {
       socket.once('drain', resolve);
       socket.once('close', resolve);

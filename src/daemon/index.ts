@@ -1,3 +1,4 @@
+export * from './channel-datagrams.ts';
 export * from './channel-writer.ts';
 export * from './config.ts';
 export * from './config-diff.ts';

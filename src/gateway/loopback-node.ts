@@ -24,6 +24,7 @@ import type {
   PerformanceRow,
   PingResult,
   PolicyReport,
+  ReceivedBatch,
   RouteAt,
   RouteExplanation,
   RouteHistoryEntry,
@@ -32,7 +33,7 @@ import type {
   StreamServerEvents,
   TraceResult,
 } from '../host/index.ts';
-import { FlowChoices } from '../host/index.ts';
+import { DatagramInbox, FlowChoices } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
 
 export class LoopbackNetwork {
@@ -231,18 +232,20 @@ export class LoopbackNode implements OverlayNodeHandle {
 
 class LoopbackDatagramSocket extends EventEmitter<DatagramSocketEvents> implements DatagramSocket {
   readonly local: EndpointParts;
-  dropped = 0;
   unsent = 0;
   delivered = 0;
   private readonly node: LoopbackNode;
-  private readonly queue: Datagram[] = [];
-  private wake: () => void = () => {};
+  private readonly inbox = new DatagramInbox();
   private isClosed = false;
 
   constructor(node: LoopbackNode, port: number) {
     super();
     this.node = node;
     this.local = { node: node.name, port };
+  }
+
+  get dropped(): number {
+    return this.inbox.dropped;
   }
 
   send(payload: Uint8Array | string, options: { readonly to: Endpoint }): boolean {
@@ -261,6 +264,11 @@ class LoopbackDatagramSocket extends EventEmitter<DatagramSocketEvents> implemen
     return true;
   }
 
+  sendMany(payloads: readonly Uint8Array[], options: { readonly to: Endpoint }): number {
+    for (const payload of payloads) this.send(payload, options);
+    return payloads.length;
+  }
+
   async deliver(payload: Uint8Array | string, options: { readonly to: Endpoint }): Promise<void> {
     const to = parts(options.to);
     if (this.node.network.nodes.get(to.node)?.datagrams.has(to.port) !== true)
@@ -271,31 +279,22 @@ class LoopbackDatagramSocket extends EventEmitter<DatagramSocketEvents> implemen
 
   arrive(payload: Uint8Array, from: EndpointParts): void {
     const datagram: Datagram = { payload, from, lane: 'default' };
-    if (this.emit('message', datagram)) return;
-    this.queue.push(datagram);
-    if (this.queue.length > 256) {
-      this.queue.shift();
-      this.dropped++;
-    }
-    this.wake();
+    if (!this.emit('message', datagram)) this.inbox.push(datagram);
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Datagram> {
-    while (!this.isClosed) {
-      const next = this.queue.shift();
-      if (next !== undefined) yield next;
-      else
-        await new Promise<void>((resolve) => {
-          this.wake = resolve;
-        });
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<Datagram> {
+    return this.inbox.datagrams();
+  }
+
+  batches(): AsyncIterableIterator<ReceivedBatch> {
+    return this.inbox.batches();
   }
 
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
     this.node.datagrams.delete(this.local.port);
-    this.wake();
+    this.inbox.close();
     this.emit('close');
   }
 

@@ -306,17 +306,23 @@ export interface DatagramOptions extends FlowChoice, SignalOption {
   readonly to?: string;
   /** 1..65535. Absent: an ephemeral port. */
   readonly port?: number;
-  /** Received datagrams held for a reader. Default 256; the oldest are dropped and counted. */
+  /** Received datagrams held for a reader. Default 1024; the oldest are dropped and counted. */
   readonly receiveQueueMax?: number;
   /** Messages held while the way to a destination is being set up. Default 64. */
   readonly pendingMax?: number;
 }
 
 export interface Datagram {
+  /** The program's own, but perhaps part of a larger buffer: copy what is kept for long. */
   readonly payload: Uint8Array;
   readonly from: EndpointParts;
   /** Name of the lane it came in. */
   readonly lane: string;
+}
+
+/** Datagrams from one socket in one lane, in the order they came; at least one. */
+export interface ReceivedBatch extends Omit<Datagram, 'payload'> {
+  readonly payloads: readonly Uint8Array[];
 }
 
 export interface DatagramSocketEvents {
@@ -361,8 +367,8 @@ export const RELIABLE_TIMEOUT_MS = 30_000;
 
 /**
  * A datagram socket. Messages of up to `DATAGRAM_BYTES_MAX` bytes, each delivered whole and at most
- * once, in no promised order. Read it with `for await` (one reader) or the 'message' event.
- * Iteration ends when the socket is closed.
+ * once, in no promised order. Read it with `for await` (one reader), in batches, or by the 'message'
+ * event. Iteration ends when the socket is closed.
  */
 export interface DatagramSocket
   extends EventEmitter<DatagramSocketEvents>,
@@ -383,6 +389,16 @@ export interface DatagramSocket
    * UTF-8. The payload may be reused when this returns. Throws MESSAGE_TOO_BIG, BAD_ARGUMENT, CLOSED.
    */
   send(payload: Uint8Array | string, options: SendOptions): boolean;
+
+  /**
+   * Sends a datagram for each payload, in order, as many as there is room for, and returns how many.
+   * Fewer than given: give the rest again on 'drain'. Costs far less than as many calls of `send`. The
+   * payloads may be reused when this returns. Throws as `send` does, before any is sent.
+   */
+  sendMany(payloads: readonly Uint8Array[], options: { readonly to: Endpoint }): number;
+
+  /** What arrives, all at once that has come since the last look. For many datagrams a second. */
+  batches(): AsyncIterableIterator<ReceivedBatch>;
 
   /**
    * Sends one datagram reliably; resolves when the other socket has it. It outlives the crash of any

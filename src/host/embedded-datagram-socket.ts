@@ -1,9 +1,7 @@
 /** A datagram socket on a node in this process. Made by `OverlayHost.datagram`. */
 import { EventEmitter } from 'node:events';
-import { BoundedQueue } from '../kernel/index.ts';
-import type { ReceiptOutcome, SendOutcome } from '../node/index.ts';
+import type { ReceiptOutcome, SendOutcome, SentMany } from '../node/index.ts';
 import {
-  DATAGRAM_BYTES_MAX,
   type Datagram,
   type DatagramSocket,
   type DatagramSocketEvents,
@@ -11,12 +9,14 @@ import {
   type Endpoint,
   type EndpointParts,
   RELIABLE_TIMEOUT_MS,
+  type ReceivedBatch,
   SEND_WAITING_MAX,
   type SendOptions,
   type SocketStatus,
   type UndeliverableCode,
 } from './api.ts';
-import { parseEndpoint } from './endpoint.ts';
+import { DatagramInbox } from './datagram-inbox.ts';
+import { checkDatagramSize, EndpointMemo } from './endpoint.ts';
 import { failure } from './failure.ts';
 import { ReliableDesk } from './reliable-desk.ts';
 
@@ -24,6 +24,12 @@ import { ReliableDesk } from './reliable-desk.ts';
 export interface DatagramPort {
   /** `unknown` where no member has that name. */
   send(to: EndpointParts, payload: Uint8Array): SendOutcome | 'unknown';
+  /** Those from place `first` on. */
+  sendMany(
+    to: EndpointParts,
+    payloads: readonly Uint8Array[],
+    first: number,
+  ): SentMany | { readonly taken: 0; readonly outcome: 'unknown' };
   sendReliable(to: EndpointParts, message: ReliableBytes): SendOutcome | 'unknown';
   /** The node has let go of the port. */
   released(): void;
@@ -49,8 +55,6 @@ const CODES: Readonly<Partial<Record<SendOutcome | 'unknown', UndeliverableCode>
 };
 
 const UTF8 = new TextEncoder();
-/** Parsed destinations kept, so that sending to a few places does not parse each time. */
-const ENDPOINTS_MAX = 256;
 
 export class EmbeddedDatagramSocket
   extends EventEmitter<DatagramSocketEvents>
@@ -59,31 +63,28 @@ export class EmbeddedDatagramSocket
   readonly local: EndpointParts;
   unsent = 0;
   private readonly port: DatagramPort;
-  private readonly received: BoundedQueue<Datagram>;
-  private readonly endpoints = new Map<string, EndpointParts>();
+  private readonly inbox: DatagramInbox;
+  private readonly endpoints = new EndpointMemo();
   private waiting: Waiting[] = [];
+  private staged: Datagram[] = [];
   private readonly desk = new ReliableDesk();
-  private readers: ((result: IteratorResult<Datagram>) => void)[] = [];
   private isClosed = false;
 
   constructor(options: {
     local: EndpointParts;
     port: DatagramPort;
-    receiveQueueMax: number;
+    receiveQueueMax: number | undefined;
     signal: AbortSignal | undefined;
   }) {
     super();
     this.local = options.local;
     this.port = options.port;
-    this.received = new BoundedQueue({
-      capacity: options.receiveQueueMax,
-      overflow: 'drop-oldest',
-    });
+    this.inbox = new DatagramInbox(options.receiveQueueMax);
     options.signal?.addEventListener('abort', () => void this.close(), { once: true });
   }
 
   get dropped(): number {
-    return this.received.overflows;
+    return this.inbox.dropped;
   }
 
   get delivered(): number {
@@ -106,6 +107,27 @@ export class EmbeddedDatagramSocket
     return this.offerReliable(id, to, bytes, RELIABLE_TIMEOUT_MS);
   }
 
+  sendMany(payloads: readonly Uint8Array[], options: { readonly to: Endpoint }): number {
+    const to = this.endpoints.parse(options.to);
+    for (const payload of payloads) checkDatagramSize(payload.length);
+    if (this.isClosed) throw failure('CLOSED');
+    // Those that wait go first; a drain follows when they have.
+    if (this.waiting.length > 0) return 0;
+    let at = 0;
+    while (at < payloads.length) {
+      const { taken, outcome } = this.port.sendMany(to, payloads, at);
+      at += taken;
+      if (outcome === 'full') return at;
+      if (at === payloads.length) break;
+      // The node has stopped, or this one does not go; the next may.
+      const code = CODES[outcome];
+      if (code === undefined) this.unsent++;
+      else this.missed(to, code);
+      at++;
+    }
+    return at;
+  }
+
   deliver(payload: Uint8Array | string, options: DeliverOptions): Promise<void> {
     return this.desk.promise(options, (id) => {
       const { to, bytes } = this.checked(payload, options.to);
@@ -119,9 +141,7 @@ export class EmbeddedDatagramSocket
     this.waiting = [];
     this.port.released();
     this.desk.close();
-    // What was received before is still there to be read; iteration ends behind it.
-    for (const reader of this.readers) reader({ done: true, value: undefined });
-    this.readers = [];
+    this.inbox.close();
     this.emit('close');
   }
 
@@ -129,28 +149,30 @@ export class EmbeddedDatagramSocket
     return this.close();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Datagram, void, undefined> {
-    for (;;) {
-      const queued = this.received.shift();
-      if (queued !== undefined) yield queued;
-      else if (this.isClosed) return;
-      else {
-        const result = await new Promise<IteratorResult<Datagram>>((resolve) =>
-          this.readers.push(resolve),
-        );
-        if (result.done === true) return;
-        yield result.value;
-      }
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<Datagram> {
+    return this.inbox.datagrams();
   }
 
-  /** A datagram arrived. The payload is the socket's own. */
-  arrived(datagram: Datagram): void {
-    if (this.isClosed) return;
-    if (this.emit('message', datagram)) return;
-    const reader = this.readers.shift();
-    if (reader === undefined) this.received.push(datagram);
-    else reader({ done: false, value: datagram });
+  batches(): AsyncIterableIterator<ReceivedBatch> {
+    return this.inbox.batches();
+  }
+
+  /** A datagram to be handed out by `handOut`, which the first one asks for: true. */
+  stage(datagram: Datagram): boolean {
+    return this.staged.push(datagram) === 1;
+  }
+
+  /** Hands out what was staged. `failed`: a handler of the program's threw. */
+  handOut(failed: (error: unknown) => void): void {
+    const due = this.staged;
+    this.staged = [];
+    for (const datagram of due) {
+      try {
+        this.arrived(datagram);
+      } catch (error) {
+        failed(error);
+      }
+    }
   }
 
   /** How a reliable datagram ended. */
@@ -167,17 +189,19 @@ export class EmbeddedDatagramSocket
     if (!this.isClosed) this.emit('drain');
   }
 
+  private arrived(datagram: Datagram): void {
+    if (this.isClosed) return;
+    if (!this.emit('message', datagram)) this.inbox.push(datagram);
+  }
+
   private checked(
     payload: Uint8Array | string,
     to: Endpoint,
   ): { to: EndpointParts; bytes: Uint8Array } {
     if (this.isClosed) throw failure('CLOSED');
     const bytes = typeof payload === 'string' ? UTF8.encode(payload) : payload;
-    if (bytes.length > DATAGRAM_BYTES_MAX)
-      throw failure('MESSAGE_TOO_BIG', undefined, {
-        details: { bytes: bytes.length, bytesMax: DATAGRAM_BYTES_MAX },
-      });
-    return { to: this.endpoint(to), bytes };
+    checkDatagramSize(bytes.length);
+    return { to: this.endpoints.parse(to), bytes };
   }
 
   private offerReliable(
@@ -202,7 +226,6 @@ export class EmbeddedDatagramSocket
     const code = CODES[outcome];
     if (code === undefined) return true;
     if (reliable !== undefined) this.desk.failed(reliable.id, code);
-    else if (code === 'MESSAGE_TOO_BIG') this.unsent++;
     else this.missed(to, code);
     return true;
   }
@@ -219,18 +242,8 @@ export class EmbeddedDatagramSocket
 
   private missed(to: EndpointParts, code: UndeliverableCode): void {
     this.unsent++;
+    if (code === 'MESSAGE_TOO_BIG') return;
     // After the caller's own statement, as an answer from elsewhere would come.
     queueMicrotask(() => this.emit('undeliverable', to, code));
-  }
-
-  private endpoint(to: Endpoint): EndpointParts {
-    if (typeof to !== 'string') return parseEndpoint(to);
-    let parts = this.endpoints.get(to);
-    if (parts === undefined) {
-      parts = parseEndpoint(to);
-      if (this.endpoints.size >= ENDPOINTS_MAX) this.endpoints.clear();
-      this.endpoints.set(to, parts);
-    }
-    return parts;
   }
 }

@@ -1,6 +1,13 @@
 export * from './api.ts';
+export { DatagramInbox, RECEIVE_QUEUE_MAX } from './datagram-inbox.ts';
 export { ECHOES_MAX } from './echo-desk.ts';
-export { checkPort, formatEndpoint, parseEndpoint } from './endpoint.ts';
+export {
+  checkDatagramSize,
+  checkPort,
+  EndpointMemo,
+  formatEndpoint,
+  parseEndpoint,
+} from './endpoint.ts';
 export { abortFailure, failure, faultFailure, refusalFailure } from './failure.ts';
 export { FlowChoices } from './flow-choice.ts';
 export {

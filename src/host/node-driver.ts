@@ -143,10 +143,7 @@ export class NodeDriver {
         try {
           effect();
         } catch (error) {
-          // An application's handler threw. That is its uncaught exception, not the node's.
-          queueMicrotask(() => {
-            throw error;
-          });
+          throwLater(error);
         }
       }
     }
@@ -203,4 +200,11 @@ export class NodeDriver {
     this.stop();
     this.onFatal(error);
   }
+}
+
+/** An application's handler threw. That is its uncaught exception, not the node's. */
+export function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

@@ -11,6 +11,7 @@ import type {
   FlowRouting,
   NodeRefusal,
   ReceiptOutcome,
+  SentMany,
   SocketId,
   StreamFault,
   StreamId,
@@ -36,7 +37,8 @@ import { EmbeddedStreamServer } from './embedded-stream-server.ts';
 import { checkPort, formatEndpoint, parseEndpoint } from './endpoint.ts';
 import { abortFailure, failure, faultFailure, refusalFailure } from './failure.ts';
 import { FlowChoices, flowOptionsOf } from './flow-choice.ts';
-import type { NodeDriver } from './node-driver.ts';
+import { type NodeDriver, throwLater } from './node-driver.ts';
+import { PayloadArena } from './payload-arena.ts';
 import { nameIn, resolveNode } from './present.ts';
 import { type FirstLink, RateDesk, type Reservation } from './rate-desk.ts';
 import type { MetricRouting } from './route-api.ts';
@@ -48,8 +50,8 @@ interface OpenStream {
 }
 
 const CLOSED: Result<never, NodeRefusal> = { ok: false, reason: 'closed' };
+const NONE_SENT: SentMany = { taken: 0, outcome: 'closed' };
 const CONNECT_TIMEOUT_MS = 10_000;
-const RECEIVE_QUEUE_MAX = 256;
 
 export class SocketTable {
   readonly choices: FlowChoices = new FlowChoices();
@@ -59,6 +61,12 @@ export class SocketTable {
   private readonly servers = new Map<SocketId, EmbeddedStreamServer>();
   private readonly streams = new Map<StreamId, OpenStream>();
   private onFinished: (() => void) | undefined;
+  private readonly arena = new PayloadArena();
+  /** Of the datagram that came last; the next is mostly from the same. */
+  private from: EndpointParts = { node: '', port: 0 };
+  private fromAddress: NodeAddress | 0 = 0;
+  private lane = '';
+  private laneNumber = -1;
 
   constructor(driver: NodeDriver) {
     this.driver = driver;
@@ -83,7 +91,7 @@ export class SocketTable {
     );
     const socket = new EmbeddedDatagramSocket({
       local: { node: this.driver.node.name, port },
-      receiveQueueMax: options.receiveQueueMax ?? RECEIVE_QUEUE_MAX,
+      receiveQueueMax: options.receiveQueueMax,
       signal,
       port: {
         send: (to, payload) => {
@@ -93,6 +101,16 @@ export class SocketTable {
             (node, now) => node.datagramSend(id, address, to.port, payload, now),
             'closed',
           );
+        },
+        sendMany: (to, payloads, first) => {
+          const address = this.driver.read((node) => resolveNode(node, to.node));
+          if (address === undefined) return { taken: 0, outcome: 'unknown' };
+          return this.driver.call((node, now): SentMany => {
+            const many = node.datagramSendMany?.(id, address, to.port, payloads, first, now);
+            if (many !== undefined) return many;
+            const outcome = node.datagramSend(id, address, to.port, payloads[first]!, now);
+            return { taken: outcome === 'sent' || outcome === 'queued' ? 1 : 0, outcome };
+          }, NONE_SENT);
         },
         sendReliable: (to, { id: message, payload, timeoutMs }) => {
           const address = this.driver.read((node) => resolveNode(node, to.node));
@@ -271,12 +289,11 @@ export class SocketTable {
   // What the node says. These run inside the node: they copy and defer.
 
   datagram(id: SocketId, payload: Uint8Array, meta: DatagramMeta): void {
-    const own = payload.slice();
-    this.driver.effect(() => {
-      const from = { node: this.nameOf(meta.from), port: meta.fromPort };
-      const lane = this.choices.nameOf(meta.lane);
-      this.datagrams.get(id)?.arrived({ payload: own, from, lane });
-    });
+    const socket = this.datagrams.get(id);
+    if (socket === undefined) return;
+    const own = this.arena.keep(payload);
+    const datagram = { payload: own, from: this.source(meta), lane: this.laneName(meta.lane) };
+    if (socket.stage(datagram)) this.driver.effect(() => socket.handOut(throwLater));
   }
 
   datagramReceipt(id: SocketId, message: number, outcome: ReceiptOutcome): void {
@@ -387,6 +404,23 @@ export class SocketTable {
     if (result.ok) return result.value;
     reservation?.release();
     throw refusalFailure(result.reason, port === undefined ? undefined : `port ${port}`);
+  }
+
+  /** One object for a run of datagrams from one socket. A name stays with its address. */
+  private source({ from, fromPort }: DatagramMeta): EndpointParts {
+    if (from !== this.fromAddress || fromPort !== this.from.port) {
+      this.from = { node: this.nameOf(from), port: fromPort };
+      this.fromAddress = from;
+    }
+    return this.from;
+  }
+
+  private laneName(lane: number): string {
+    if (lane !== this.laneNumber) {
+      this.lane = this.choices.nameOf(lane);
+      this.laneNumber = lane;
+    }
+    return this.lane;
   }
 
   private nameOf(address: NodeAddress): string {

@@ -7,9 +7,11 @@ function bench() {
   const clock = { ms: 0 };
   const socket = {
     room: Number.POSITIVE_INFINITY,
-    send(payload: Uint8Array): boolean {
-      sent.push(payload.slice());
-      return --socket.room > 0;
+    sendMany(payloads: readonly Uint8Array[]): number {
+      const taken = Math.min(payloads.length, socket.room);
+      for (const payload of payloads.slice(0, taken)) sent.push(payload.slice());
+      socket.room -= taken;
+      return taken;
     },
   };
   const load = new Load({ socket, bytes: 100, now: () => clock.ms });
@@ -20,12 +22,11 @@ test('a closed load keeps its window full, and each arrival makes room for one',
   const { load, sent } = bench();
   load.keep(4);
   assert.equal(sent.length, 4);
-  load.arrived(sent[0]!);
-  load.arrived(sent[1]!);
+  load.arrived([sent[0]!, sent[1]!]);
   assert.equal(sent.length, 6);
   assert.equal(load.received, 2);
   load.keep(0);
-  load.arrived(sent[2]!);
+  load.arrived([sent[2]!]);
   assert.equal(sent.length, 6);
 });
 
@@ -56,7 +57,7 @@ test('a paced load sends what is due and knows how long each packet took', () =>
   load.pace({ beganMs: 0, perSecond: 1_000, before: 0 });
   assert.equal(sent.length, 5);
   clock.ms = 8;
-  load.arrived(sent[4]!);
+  load.arrived([sent[4]!]);
   assert.deepEqual(load.latencies, [3]);
 });
 

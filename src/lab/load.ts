@@ -6,15 +6,20 @@
  * A packet begins with its number, 4 bytes; the rest is filling.
  */
 
+import { readU32, writeU32 } from '../kernel/index.ts';
+
 /** The part of a socket that is used here. */
 export interface LoadSocket {
-  send(payload: Uint8Array): boolean;
+  /** How many of them were taken; fewer than given: `drained` follows. */
+  sendMany(payloads: readonly Uint8Array[]): number;
 }
 
 /** Silence after which what is on its way is given up, so that a loss does not end a closed load. */
 export const STALLED_MS = 100;
 /** Packets whose sending time is remembered; more than any window. */
 const HISTORY_PACKETS = 1 << 16;
+/** Packets given to the socket at once. */
+const BATCH_PACKETS = 64;
 export const PACKET_BYTES_MIN = 4;
 
 export class Load {
@@ -23,8 +28,7 @@ export class Load {
   /** Milliseconds each packet of a paced load took, in order of arrival. */
   readonly latencies: number[] = [];
   private readonly socket: LoadSocket;
-  private readonly payload: Uint8Array;
-  private readonly view: DataView;
+  private readonly batch: readonly Uint8Array[];
   private readonly now: () => number;
   private readonly sentAt = new Float64Array(HISTORY_PACKETS);
   private window = 0;
@@ -34,8 +38,7 @@ export class Load {
 
   constructor(options: { socket: LoadSocket; bytes: number; now: () => number }) {
     this.socket = options.socket;
-    this.payload = new Uint8Array(options.bytes);
-    this.view = new DataView(this.payload.buffer);
+    this.batch = Array.from({ length: BATCH_PACKETS }, () => new Uint8Array(options.bytes));
     this.now = options.now;
     this.lastArrival = options.now();
   }
@@ -51,7 +54,7 @@ export class Load {
   /** Sends the packets that are due of a rate begun at `beganMs`, `count` sent since. */
   pace(options: { beganMs: number; perSecond: number; before: number }): void {
     const due = Math.floor(((this.now() - options.beganMs) * options.perSecond) / 1_000);
-    while (this.sent - options.before < due && !this.isHeld) this.send();
+    this.send(due - (this.sent - options.before));
   }
 
   /** The socket has room again. */
@@ -60,19 +63,16 @@ export class Load {
     this.fill();
   }
 
-  arrived(payload: Uint8Array): void {
-    if (payload.length < PACKET_BYTES_MIN) return;
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-    const number = view.getUint32(0);
+  /** Packets that came together. */
+  arrived(payloads: readonly Uint8Array[]): void {
     const now = this.now();
-    this.received++;
+    this.received += payloads.length;
     this.lastArrival = now;
     if (this.window === 0) {
-      if (this.sent - number <= HISTORY_PACKETS)
-        this.latencies.push(now - this.sentAt[number % HISTORY_PACKETS]!);
+      for (const payload of payloads) this.took(payload, now);
       return;
     }
-    this.inFlight = Math.max(0, this.inFlight - 1);
+    this.inFlight = Math.max(0, this.inFlight - payloads.length);
     this.fill();
   }
 
@@ -85,18 +85,34 @@ export class Load {
     this.fill();
   }
 
-  private fill(): void {
-    while (this.inFlight < this.window && !this.isHeld) {
-      this.inFlight++;
-      this.send();
-    }
+  private took(payload: Uint8Array, now: number): void {
+    if (payload.length < PACKET_BYTES_MIN) return;
+    const number = readU32(payload, 0);
+    if (this.sent - number <= HISTORY_PACKETS)
+      this.latencies.push(now - this.sentAt[number % HISTORY_PACKETS]!);
   }
 
-  private send(): void {
-    this.view.setUint32(0, this.sent);
-    this.sentAt[this.sent % HISTORY_PACKETS] = this.now();
-    this.sent++;
-    if (!this.socket.send(this.payload)) this.isHeld = true;
+  private fill(): void {
+    this.inFlight += this.send(this.window - this.inFlight);
+  }
+
+  /** Sends so many, or as many as the socket takes; returns how many. */
+  private send(count: number): number {
+    const now = this.now();
+    let left = count;
+    while (left > 0 && !this.isHeld) {
+      const size = Math.min(left, BATCH_PACKETS);
+      for (let i = 0; i < size; i++) {
+        writeU32(this.batch[i]!, 0, this.sent + i);
+        this.sentAt[(this.sent + i) % HISTORY_PACKETS] = now;
+      }
+      const given = size === BATCH_PACKETS ? this.batch : this.batch.slice(0, size);
+      const taken = this.socket.sendMany(given);
+      this.sent += taken;
+      left -= taken;
+      this.isHeld = taken < size;
+    }
+    return Math.max(0, count - left);
   }
 }
 

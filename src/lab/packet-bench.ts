@@ -7,7 +7,7 @@
  * All processes share the machine's processors, so the rate is that of the whole line. For one
  * forwarding daemon on a processor of its own see bench/packet-path.mjs.
  */
-import type { DaemonConnection } from '../client/index.ts';
+import type { DaemonConnection, DatagramSocket } from '../client/index.ts';
 import { LabCluster } from './cluster.ts';
 import { Load, quantile } from './load.ts';
 import { processorTime } from './processor-time.ts';
@@ -121,9 +121,11 @@ async function benchOne(way: Way, options: PacketBenchOptions): Promise<PacketBe
   await using receiver = await way.to.datagram({ port });
   await using sender = await way.from.datagram({ lane });
   const to = { node: last, port };
-  const socket = { send: (payload: Uint8Array) => sender.send(payload, { to }) };
+  const socket = {
+    sendMany: (payloads: readonly Uint8Array[]) => sender.sendMany(payloads, { to }),
+  };
   const load = new Load({ socket, bytes, now: () => performance.now() });
-  receiver.on('message', ({ payload }) => load.arrived(payload));
+  const reading = readAll(receiver, load);
   sender.on('drain', () => load.drained());
   const watch = setInterval(() => load.watch(), WATCH_MS);
   try {
@@ -147,7 +149,13 @@ async function benchOne(way: Way, options: PacketBenchOptions): Promise<PacketBe
     };
   } finally {
     clearInterval(watch);
+    await receiver.close();
+    await reading;
   }
+}
+
+async function readAll(receiver: DatagramSocket, load: Load): Promise<void> {
+  for await (const { payloads } of receiver.batches()) load.arrived(payloads);
 }
 
 /** Latencies of a slow flow, sorted. The first packets, which set up the way, do not count. */

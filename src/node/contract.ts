@@ -44,6 +44,7 @@ import type {
   ReceiptOutcome,
   ReliableMessage,
   SendOutcome,
+  SentMany,
   SocketId,
   StreamFault,
   StreamId,
@@ -85,6 +86,7 @@ export type {
   ReceiptOutcome,
   ReliableMessage,
   SendOutcome,
+  SentMany,
   SocketId,
   SocketRefusal as NodeRefusal,
   StreamFault,
@@ -336,6 +338,18 @@ export interface OverlayNodeApi {
     payload: Uint8Array,
     now: Instant,
   ): SendOutcome;
+  /**
+   * Sends those from place `first` on, in order, until one is neither sent nor queued. Absent in
+   * stand-ins for tests.
+   */
+  datagramSendMany?(
+    socket: SocketId,
+    to: NodeAddress,
+    toPort: number,
+    payloads: readonly Uint8Array[],
+    first: number,
+    now: Instant,
+  ): SentMany;
   /**
    * Sends until the destination's receipt has come: 'queued' is taken, and `datagramReceipt` tells
    * the outcome. Absent in stand-ins for tests.

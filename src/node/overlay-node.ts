@@ -53,6 +53,7 @@ import type {
   RouteMoment,
   RouteRecord,
   SendOutcome,
+  SentMany,
   SocketId,
   StreamId,
   TurncoatOptions,
@@ -225,6 +226,17 @@ export class OverlayNode implements OverlayNodeApi {
     now: Instant,
   ): SendOutcome {
     return this.sockets.datagramSend(socket, to, toPort, payload, now);
+  }
+
+  datagramSendMany(
+    socket: SocketId,
+    to: NodeAddress,
+    toPort: number,
+    payloads: readonly Uint8Array[],
+    first: number,
+    now: Instant,
+  ): SentMany {
+    return this.sockets.datagramSendMany(socket, to, toPort, payloads, first, now);
   }
 
   datagramSendReliable(

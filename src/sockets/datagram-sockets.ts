@@ -52,6 +52,7 @@ import type {
   ReceiptOutcome,
   ReliableMessage,
   SendOutcome,
+  SentMany,
   SocketId,
   SocketRefusal,
   SocketSink,
@@ -217,6 +218,23 @@ export class DatagramSockets {
     if (this.isHeldBack(socket, to, now)) return 'full';
     if (outlet.messageBytesMax(path, now) > 0) return this.emit(socket, path, toPort, payload, now);
     return this.hold(socket, { path, toPort, payload: payload.slice() });
+  }
+
+  /** As `send` of each from place `first` on, until one is neither sent nor queued. */
+  sendMany(
+    id: SocketId,
+    to: NodeAddress,
+    toPort: number,
+    payloads: readonly Uint8Array[],
+    first: number,
+    now: Instant,
+  ): SentMany {
+    let outcome: SendOutcome = 'sent';
+    for (let i = first; i < payloads.length; i++) {
+      outcome = this.send(id, to, toPort, payloads[i]!, now);
+      if (outcome !== 'sent' && outcome !== 'queued') return { taken: i - first, outcome };
+    }
+    return { taken: payloads.length - first, outcome };
   }
 
   /**

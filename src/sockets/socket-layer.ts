@@ -59,6 +59,7 @@ import type {
   PacketOutlet,
   ReliableMessage,
   SendOutcome,
+  SentMany,
   SocketId,
   SocketPacket,
   SocketRefusal,
@@ -175,6 +176,18 @@ export class SocketLayer {
     now: Instant,
   ): SendOutcome {
     return this.isStopped ? 'closed' : this.datagrams.send(socket, to, toPort, payload, now);
+  }
+
+  datagramSendMany(
+    socket: SocketId,
+    to: NodeAddress,
+    toPort: number,
+    payloads: readonly Uint8Array[],
+    first: number,
+    now: Instant,
+  ): SentMany {
+    if (this.isStopped) return { taken: 0, outcome: 'closed' };
+    return this.datagrams.sendMany(socket, to, toPort, payloads, first, now);
   }
 
   /** 'queued': taken; the outcome follows through the sink. */

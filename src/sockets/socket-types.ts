@@ -98,6 +98,14 @@ export type SendOutcome =
   | 'too-big'
   | 'closed';
 
+/** How far a batch of datagrams came. */
+export interface SentMany {
+  /** Those sent or queued. */
+  readonly taken: number;
+  /** Of the one behind them, which was not; of the last, where all were. */
+  readonly outcome: SendOutcome;
+}
+
 /** A message that is sent until its receipt has come. */
 export interface ReliableMessage {
   /** The sender's, for the outcome. */

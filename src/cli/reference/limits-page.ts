@@ -181,7 +181,7 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
   ],
   [
     'datagrams waiting for a reader (`receiveQueueMax`)',
-    '256',
+    '1024',
     'drop the oldest',
     '`dropped` of the socket',
   ],
