@@ -501,23 +501,12 @@ export class OverlayNode implements OverlayNodeApi {
       isReachable: (address, lane) => this.own.isReachable(address, lane),
       pathMtu: (address) => this.own.pathMtu(address),
       sink: this.sink,
-      network: {
-        send: (packet, payload, now) => this.own.send(packet, payload, now),
-        isFull: (packet, now) =>
-          packet.destination !== this.address &&
-          this.outlet.isFull(this.address, packet, packet.service.recovery, now),
-        pinnedRoute: (address) => this.routing.path(address),
-        defaultRoute: (address, lane) => this.relays.defaultRoute(address, lane),
-        chooseRoute: (spec) => {
-          const key = (spec.key ^ this.address) >>> 0;
-          return this.routing.choice.chooser.open({ ...spec, key });
-        },
-        releaseRoute: (route) => this.routing.choice.chooser.close(route),
-        graphVersion: () => this.routing.dissemination.version,
-        graph: (request) => this.routing.dissemination.plan(request, this.now),
+      network: this.own.network({
+        outlet: this.outlet,
+        relays: this.relays,
         leastLatency: (address, lane) => this.leastLatency(address, lane),
-        permitsPath: (to, lane, path) => this.routing.choice.permitsPath(to, lane, path),
-      },
+        now: () => this.now,
+      }),
     });
   }
 

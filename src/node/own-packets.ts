@@ -2,13 +2,15 @@
  * Packets that start at this node: to itself over a queue, so that nothing is delivered within the
  * call that sent it, and to others through the forwarder, with the route that policy asks for.
  */
-import type { Forwarder, ForwardOutcome, OutgoingPacket } from '../forwarding/index.ts';
+import type { FairOutlet, Forwarder, ForwardOutcome, OutgoingPacket } from '../forwarding/index.ts';
 import type { Instant, NodeAddress } from '../kernel/index.ts';
 import { BoundedQueue } from '../kernel/index.ts';
 import type { LinkStateRouting } from '../routing/index.ts';
+import type { PacketOutlet } from '../sockets/index.ts';
 import { PATH_HOPS_MAX, ROUTE_NONE } from '../wire/index.ts';
 import type { LoopbackPacket } from './loopback.ts';
 import { loopbackPacket } from './loopback.ts';
+import type { NodeRelays } from './relays.ts';
 
 /** A packet to this very node waits here until the call that sent it is over. */
 const LOOPBACK_PACKETS_MAX = 1024;
@@ -18,6 +20,14 @@ export interface OwnPacketsOptions {
   readonly epoch: number;
   readonly routing: LinkStateRouting;
   readonly forwarder: Forwarder;
+}
+
+/** What the socket layer is shown besides. */
+export interface OwnSurroundings {
+  readonly outlet: FairOutlet;
+  readonly relays: NodeRelays;
+  readonly leastLatency: NonNullable<PacketOutlet['leastLatency']>;
+  readonly now: () => Instant;
 }
 
 export class OwnPackets {
@@ -30,6 +40,25 @@ export class OwnPackets {
 
   constructor(options: OwnPacketsOptions) {
     this.options = options;
+  }
+
+  /** The packet path as the socket layer sees it. */
+  network({ outlet, relays, leastLatency, now }: OwnSurroundings): PacketOutlet {
+    const { self, routing } = this.options;
+    const { choice, dissemination } = routing;
+    return {
+      send: (packet, payload, at) => this.send(packet, payload, at),
+      isFull: (packet, at) =>
+        packet.destination !== self && outlet.isFull(self, packet, packet.service.recovery, at),
+      pinnedRoute: (address) => routing.path(address),
+      defaultRoute: (address, lane) => relays.defaultRoute(address, lane),
+      chooseRoute: (spec) => choice.chooser.open({ ...spec, key: (spec.key ^ self) >>> 0 }),
+      releaseRoute: (route) => choice.chooser.close(route),
+      graphVersion: () => dissemination.version,
+      graph: (request) => dissemination.plan(request, now()),
+      leastLatency,
+      permitsPath: (to, lane, path) => choice.permitsPath(to, lane, path),
+    };
   }
 
   send(packet: OutgoingPacket, payload: Uint8Array, now: Instant): ForwardOutcome {
