@@ -103,7 +103,8 @@ export function summary(profile: CpuProfile): Pick<ProfileReport, 'rooms' | 'fun
   return { rooms: shares(rooms), functions: shares(functions).slice(0, FUNCTIONS_MAX) };
 }
 
-function roomOf(functionName: string, url: string): string {
+/** The room of the code that a function belongs to; V8's and Node's own by other names. */
+export function roomOf(functionName: string, url: string): string {
   if (url.includes('/node_modules/')) return 'packages';
   if (url.startsWith('node:')) return 'node';
   const room = /\/dist\/([a-z]+)\//.exec(url)?.[1];
