@@ -23,6 +23,8 @@ import { readPauses, undisturbed } from './pauses.mjs';
 import { openUnderlay } from './underlays.mjs';
 
 const STALLED_MS = 100;
+/** Packets a second up to which a timer sends them. */
+const TIMER_RATE_MAX = 500;
 const SERVICE = { recovery: 0, priority: 0, requests: 0, retransmissions: 0, deadline: 0 };
 const clock = systemClock();
 
@@ -114,7 +116,8 @@ class Ends {
 
   /**
    * `pid`: whose processor time is asked for. Keeps `window` packets on their way, sent in bursts of
-   * `burst`; or, with `rate`, sends so many a second and looks at how long each takes.
+   * `burst`; or, with `rate`, sends so many a second and looks at how long each takes, or, where it
+   * `isFlood`, at nothing but what comes through.
    */
   async run(options) {
     const load = new Load(this, options);
@@ -128,7 +131,9 @@ class Ends {
 class Load {
   constructor(ends, options) {
     const { bytes, flows = 1, burst = 1, isGraph = false, rate, window = 256 } = options;
-    Object.assign(this, { ends, options, flows, burst, isGraph, rate, window });
+    const { service = SERVICE, isFlood = false } = options;
+    Object.assign(this, { ends, options, flows, burst, isGraph, rate, window, service });
+    this.isTimed = rate !== undefined && !isFlood;
     const { driver } = ends.from;
     this.node = driver.node;
     this.driver = driver;
@@ -160,7 +165,7 @@ class Load {
         })
       : NO_ROUTE;
     const header = blankDataHeader();
-    Object.assign(header, { source: node.address, hopLimit: 64, epoch: 1 });
+    Object.assign(header, { source: node.address, hopLimit: 64, epoch: 1, ...this.service });
     return (this.isGraph ? addresses.slice(0, 1) : addresses).map((destination) => {
       const frame = new Uint8Array(Math.max(bytes, DATA_HEADER_BYTES + route.bytes.length + 8));
       header.destination = destination;
@@ -197,6 +202,7 @@ class Load {
     const packets = after.received - before.received;
     return {
       packets,
+      offered: after.sent - before.sent,
       lost: this.sent * this.copies - this.received,
       seconds: (after.at - before.at) / 1_000,
       nsPerPacket: (after.spent - before.spent) / packets,
@@ -208,7 +214,7 @@ class Load {
 
   /** Milliseconds; with `gcFile`, also of the packets that met no garbage collection in the daemon. */
   latencyFigures() {
-    if (this.rate === undefined) return {};
+    if (!this.isTimed) return {};
     const { gcFile } = this.options;
     const offset = Number(process.hrtime.bigint()) / 1e6 - performance.now();
     const arrivals = this.arrivals.map((at) => at + offset);
@@ -229,7 +235,13 @@ class Load {
 
   figures(pid) {
     const own = processorTime(process.pid);
-    return { at: performance.now(), received: this.received, spent: processorTime(pid), own };
+    return {
+      at: performance.now(),
+      sent: this.sent,
+      received: this.received,
+      spent: processorTime(pid),
+      own,
+    };
   }
 
   /** Bursts while the window has room. */
@@ -244,13 +256,13 @@ class Load {
       for (let i = 0; i < count; i++) {
         const n = this.sent++;
         const frame = this.frames[n % this.frames.length];
-        const at = links.reserveData(this.neighbour, frame.length, SERVICE, now);
+        const at = links.reserveData(this.neighbour, frame.length, this.service, now);
         if (at < 0) return;
         const slab = links.outgoingSlab;
         slab.set(frame, at);
         writeU16(slab, at + 16, n % this.flows);
         writeU32(slab, at + 20, (this.ends.sequence + n) >>> 0);
-        if (this.rate !== undefined) this.sentAt[n & 0xffff] = performance.now();
+        if (this.isTimed) this.sentAt[n & 0xffff] = performance.now();
       }
       this.inFlight += count * this.copies;
       links.flush(now);
@@ -260,7 +272,7 @@ class Load {
   arrived(slab, at) {
     this.received++;
     this.inFlight--;
-    if (this.rate !== undefined) {
+    if (this.isTimed) {
       const n = (readSequence(slab, at) - this.ends.sequence) & 0xffff;
       const now = performance.now();
       this.latencies.push(now - this.sentAt[n]);
@@ -268,7 +280,7 @@ class Load {
       return;
     }
     // From outside the destination's call, where several are counted at once.
-    if (this.isPumping) return;
+    if (this.isPumping || this.rate !== undefined) return;
     this.isPumping = true;
     queueMicrotask(() => {
       this.isPumping = false;
@@ -276,15 +288,17 @@ class Load {
     });
   }
 
-  /** Spins: timers are too coarse, and this processor has nothing else to do. */
+  /** Spins where timers are too coarse: this processor has nothing else to do then. */
   paced(isOver) {
     const began = performance.now();
+    const isSlow = this.rate <= TIMER_RATE_MAX;
     const turn = () => {
       if (isOver()) return;
       const due = Math.floor(((performance.now() - began) * this.rate) / 1_000);
       for (let i = 0; i < 8 && this.sent < due; i++)
         this.send(Math.min(this.burst, due - this.sent));
-      setImmediate(turn);
+      if (isSlow) setTimeout(turn, 1_000 / this.rate);
+      else setImmediate(turn);
     };
     turn();
   }

@@ -5,7 +5,7 @@
  */
 import { execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpus } from 'node:os';
+import { constants, cpus, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { median } from '../evidence/measure.mjs';
@@ -84,16 +84,8 @@ export async function withDaemon(options, use) {
     for (let i = 1; i < daemons; i++)
       last = await network.daemon(`B${i}`, { ...settings, neighbours: [last] });
     ends = startEnds();
-    const place = ({ name, port }) => ({ name, port });
-    const { underlay: used } = await ends.ask({
-      setup: {
-        underlay,
-        source: network.member('A'),
-        destinations: Array.from({ length: destinations }, (_, i) => network.member(`C${i}`)),
-        enter: place(daemon),
-        leave: place(last),
-      },
-    });
+    const way = { underlay, enter: daemon, leave: last };
+    const { underlay: used } = await ends.join(network, way, 'A', destinations);
     return await use({ run: (run) => ends.ask({ run }), daemon, network, used });
   } finally {
     ends?.stop();
@@ -107,18 +99,43 @@ const forUnderlay = (underlay, options) => ({
   config: { underlay, probing: { relays: 'off' }, ...options.config },
 });
 
-export function startEnds() {
+/** `isUrgent`: as soon as there is something to do, whatever else its processor is busy with. */
+export function startEnds({ isUrgent = false } = {}) {
   const child = fork(ENDS, [], { serialization: 'advanced', stdio: 'inherit' });
   pin(child.pid, ENDS_CPU);
+  if (isUrgent) hurry(child.pid);
+  const ask = async (message) => {
+    child.send(message);
+    const [answer] = await once(child, 'message');
+    if (answer.error !== undefined) throw new Error(answer.error);
+    return answer.value;
+  };
+  const place = ({ name, port }) => ({ name, port });
   return {
-    async ask(message) {
-      child.send(message);
-      const [answer] = await once(child, 'message');
-      if (answer.error !== undefined) throw new Error(answer.error);
-      return answer.value;
-    },
+    ask,
+    /** A source at the daemon `enter` and destinations at `leave`. */
+    join: (network, { underlay, enter, leave }, name, destinations = 1) =>
+      ask({
+        setup: {
+          underlay,
+          source: network.member(name),
+          destinations: Array.from({ length: destinations }, (_, i) =>
+            network.member(`${name}-${i}`),
+          ),
+          enter: place(enter),
+          leave: place(leave),
+        },
+      }),
     stop: () => child.disconnect(),
   };
+}
+
+function hurry(pid) {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_HIGHEST);
+  } catch {
+    // Without the right to, latencies are only noisier.
+  }
 }
 
 let compiled;

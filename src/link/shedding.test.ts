@@ -41,10 +41,10 @@ test('a node that can keep nothing keeps its links, and does not blame them for 
 test('what waits best goes first, and control never goes', () => {
   const { world, a, b } = linkedPair();
   for (const [backlog, bulk, normal, prompt] of [
-    [0.3, 0, 0, 0],
-    [0.4, 1, 0, 0],
-    [0.6, 1, 1, 0],
-    [0.9, 1, 1, 1],
+    [0.2, 0, 0, 0],
+    [0.3, 1, 0, 0],
+    [0.9, 1, 1, 0],
+    [1, 1, 1, 1],
   ] as const) {
     b.backlog = backlog;
     const before = ['bulk', 'normal', 'prompt'].map((kind) => shed(b, kind));

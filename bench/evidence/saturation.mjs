@@ -1,0 +1,106 @@
+/**
+ * What becomes of a node that is offered more than it can carry: its links, its routes, and the voice
+ * that passes it. A daemon on a processor of its own; the flood, and apart from it the voice, come from real
+ * nodes on the other processor, those of the voice scheduled in front.
+ */
+import { readFileSync } from 'node:fs';
+import { startEnds, withDaemon } from '../packet-path/forwarding.mjs';
+import { digits } from './measure.mjs';
+
+/** At a rate that no source can make. */
+const FLOOD = { bytes: 1_200, burst: 64, rate: 5_000_000, isFlood: true };
+/** 64 kbit/s in packets of 20 ms. Without repairs: what is lost is seen. */
+const VOICE = {
+  bytes: 260,
+  rate: 50,
+  service: { recovery: 0, priority: 12, requests: 0, retransmissions: 0, deadline: 0 },
+};
+const ADDED_MS_MAX = 5;
+
+export const saturatedNode = {
+  name: 'saturated-node',
+  figure: 'a daemon offered more than its processor carries, with voice beside it',
+  bar: 'no link goes down, no route changes, control and voice lose nothing, drops counted by lane; voice p99 < 5 ms above idle',
+  reference: 'none published; before shedding by lane links flapped',
+  async run({ quick, log }) {
+    const seconds = quick ? 5 : 60;
+    return withDaemon({ underlay: 'fast' }, async ({ run, daemon, network }) => {
+      const others = startEnds({ isUrgent: true });
+      try {
+        const way = { underlay: 'fast', enter: daemon, leave: daemon };
+        await others.join(network, way, 'V');
+        const voice = (measureMs) => others.ask({ run: { ...VOICE, pid: daemon.pid, measureMs } });
+        const calm = await voice(quick ? 2_000 : 10_000);
+        const events = watchEvents(daemon.handle);
+        const before = await state(daemon);
+        const at = { warmMs: 500, measureMs: 1_000 * seconds, pid: daemon.pid };
+        const [flood, busy] = await Promise.all([run({ ...FLOOD, ...at }), voice(1_000 * seconds)]);
+        const after = await state(daemon);
+        await events.stop();
+        const figures = { calm, busy, flood, shed: difference(after, before), events: events.seen };
+        log(JSON.stringify(figures));
+        return verdict(figures, seconds);
+      } finally {
+        others.stop();
+      }
+    });
+  },
+};
+
+function verdict({ calm, busy, flood, shed, events }, seconds) {
+  const times = flood.offered / flood.packets;
+  const added = busy.p99 - calm.p99;
+  const bad = events.filter(({ kind }) => kind === 'link-down' || kind === 'route-changed');
+  const dropped = Object.entries(shed).filter(
+    ([name, count]) => /shed|kernel/.test(name) && count > 0,
+  );
+  const isControlIntact = (shed['link.shed.control'] ?? 0) === 0 && (shed.kernel ?? 0) === 0;
+  return {
+    measured:
+      `offered ${digits(times)} x what it carried: ${bad.length} links down or routes changed, voice lost ${busy.lost} of ` +
+      `${busy.offered}, p99 ${digits(busy.p99)} ms (${digits(calm.p99)} idle)`,
+    holds: bad.length === 0 && busy.lost === 0 && isControlIntact && added < ADDED_MS_MAX,
+    how:
+      `${seconds} s; ${digits(flood.offered / flood.seconds / 1_000)} thousand packets of 1200 B a second offered in the default lane, ` +
+      `${digits(flood.packets / flood.seconds / 1_000)} carried. Dropped: ${dropped.map(([name, count]) => `${name} ${count}`).join(', ') || 'nothing'}.`,
+    values: { calm, busy, flood, shed, events: bad },
+  };
+}
+
+/** Keeps what a daemon tells. */
+function watchEvents(handle) {
+  const stop = new AbortController();
+  const seen = [];
+  const watching = (async () => {
+    for await (const event of handle.watch('events', { signal: stop.signal }))
+      if (event.kind !== 'snapshot') seen.push(event);
+  })();
+  return {
+    seen,
+    stop: () => {
+      stop.abort();
+      return watching.catch(() => undefined);
+    },
+  };
+}
+
+/** Counters of the daemon, and what the kernel dropped in front of its socket. */
+async function state({ handle, port }) {
+  const { counters } = await handle.status();
+  return { ...counters, kernel: kernelDrops(port) };
+}
+
+function kernelDrops(port) {
+  const at = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const line = readFileSync('/proc/net/udp', 'utf8')
+    .split('\n')
+    .find((row) => row.trim().split(/\s+/)[1]?.endsWith(at));
+  return Number(line?.trim().split(/\s+/).at(-1) ?? 0);
+}
+
+const difference = (after, before) =>
+  Object.fromEntries(
+    Object.entries(after)
+      .map(([name, count]) => [name, count - (before[name] ?? 0)])
+      .filter(([, count]) => count !== 0),
+  );
