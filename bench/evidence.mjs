@@ -31,6 +31,7 @@ const LOADERS = {
   'saturated-node': async () => (await import('./evidence/saturation.mjs')).saturatedNode,
   'voice-beside-bulk': () => import('./evidence/voice-beside-bulk.mjs'),
   'memory-at-rate': async () => (await import('./evidence/forwarding.mjs')).memoryAtRate,
+  threads: () => import('./evidence/threads.mjs'),
   throughput: () => import('./evidence/throughput.mjs'),
   'control-traffic': async () => (await import('./evidence/idle.mjs')).controlTraffic,
   memory: async () => (await import('./evidence/idle.mjs')).memory,

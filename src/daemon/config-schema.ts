@@ -272,6 +272,11 @@ const schema = z.strictObject({
     .describe(
       'Fast underlay: the kernel may join and cut runs of datagrams. A firewall that drops one then drops the run: `false` where loss is tested.',
     ),
+  threads: bound(16)
+    .default(1)
+    .describe(
+      'Threads that seal and open packets, the first counted: for nodes that forward more than one processor carries and have others idle. Fast underlay only.',
+    ),
   acceptLinks: z
     .enum(['members', 'configured'], 'expected members or configured')
     .default('members')

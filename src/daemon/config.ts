@@ -33,6 +33,8 @@ export interface Config {
   readonly underlay: UnderlayChoice;
   /** Whether the kernel may join and cut runs of datagrams. */
   readonly gso: boolean;
+  /** That seal and open packets, the daemon's own counted. */
+  readonly threads: number;
   readonly acceptLinks: 'members' | 'configured';
   /** Absent: the node this one joined through. */
   readonly neighbours: readonly NeighbourConfig[] | undefined;

@@ -74,7 +74,11 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
   undo.push(() => neighbours.close());
   host = await OverlayHost.start({
     locals: config.listen,
-    underlayOptions: { choice: config.underlay, segmentation: config.gso },
+    underlayOptions: {
+      choice: config.underlay,
+      segmentation: config.gso,
+      threads: config.threads,
+    },
     identity: { ...identity, chain: membership.chain },
     manifest: membership.manifest,
     rootKeys: membership.rootKeys,

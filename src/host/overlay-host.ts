@@ -148,7 +148,8 @@ export class OverlayHost implements OverlayNodeHandle {
 
   /** Fails with UNDERLAY_BIND_FAILED, BAD_ARGUMENT, BAD_IDENTITY, MANIFEST_INVALID; then nothing is left open. */
   static async start(options: OverlayHostOptions): Promise<OverlayHost> {
-    const crypto = chooseCrypto(options.underlayOptions?.choice);
+    const { choice, threads } = options.underlayOptions ?? {};
+    const crypto = chooseCrypto(choice, threads);
     const inner = await openUnderlay({ ...options.underlayOptions, locals: options.locals });
     try {
       return new OverlayHost(options, inner, crypto);

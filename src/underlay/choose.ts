@@ -17,6 +17,8 @@ export interface SystemUnderlayOptions extends UdpUnderlayOptions {
   readonly choice?: UnderlayChoice;
   /** Whether the kernel may join and cut runs of datagrams, where it can. Default true. */
   readonly segmentation?: boolean;
+  /** Threads that seal and open packets, where the fast crypto is used. Default 1: no others. */
+  readonly threads?: number;
 }
 
 export interface Chosen<T> {
@@ -41,13 +43,15 @@ export async function openUnderlay(options: SystemUnderlayOptions): Promise<Chos
   return { value: underlay, kind: 'fast', reason: runsOf(underlay, options), isFallback: false };
 }
 
-/** Fails with FAST_UNDERLAY_UNAVAILABLE. */
-export function chooseCrypto(choice: UnderlayChoice = 'auto'): Chosen<Crypto> {
+/** `threads`: that seal and open, this one counted; the portable one has but this. Fails with FAST_UNDERLAY_UNAVAILABLE. */
+export function chooseCrypto(choice: UnderlayChoice = 'auto', threads = 1): Chosen<Crypto> {
   const base = nodeCrypto();
   if (choice === 'portable') return portable(base, AS_CONFIGURED, false);
-  const fast = fastCrypto(base);
-  if (fast.ok)
-    return { value: fast.value, kind: 'fast', reason: 'contexts are kept', isFallback: false };
+  const fast = fastCrypto(base, threads);
+  if (fast.ok) {
+    const reason = threads > 1 ? `contexts are kept, ${threads} threads` : 'contexts are kept';
+    return { value: fast.value, kind: 'fast', reason, isFallback: false };
+  }
   if (choice === 'fast') throw unavailable(fast.reason);
   return portable(base, fast.reason, true);
 }

@@ -4,7 +4,8 @@
  *
  * Every offset and length of a batch is checked against its slab before an address is made of it. A
  * context belongs to one key and one direction and is made when first used; when the key is
- * collected the context is freed, which erases the key in it.
+ * collected the context is freed, which erases the key in it. With several threads (cipher-threads.ts) there is one for
+ * each, because a context serves one thread at a time.
  */
 import {
   AEAD_NONCE_BYTES,
@@ -19,18 +20,18 @@ import {
   ok,
   type Result,
 } from '../../kernel/index.ts';
+import { CipherThreads } from './cipher-threads.ts';
 import { Evp, type EvpPacket } from './evp.ts';
 import { NativeMemory, native } from './native.ts';
 
 /** The fast implementation around `base`; the reason where it cannot be had or is not right. */
-export function fastCrypto(base: Crypto): Result<Crypto> {
+export function fastCrypto(base: Crypto, threads = 1): Result<Crypto> {
   const binding = native();
   if (!binding.ok) return binding;
   const evp = Evp.find(binding.value);
   if (!evp.ok) return evp;
-  const crypto = new FastCrypto(base, evp.value);
-  const fault = disagreement(crypto, base);
-  return fault === undefined ? ok(crypto) : fail(fault);
+  const fault = disagreement(new FastCrypto(base, evp.value, 1), base);
+  return fault === undefined ? ok(new FastCrypto(base, evp.value, threads)) : fail(fault);
 }
 
 class FastCrypto implements Crypto {
@@ -42,9 +43,9 @@ class FastCrypto implements Crypto {
   readonly verify: Crypto['verify'];
   readonly keyAgreement: Crypto['keyAgreement'];
 
-  constructor(base: Crypto, evp: Evp) {
+  constructor(base: Crypto, evp: Evp, threads: number) {
     this.base = base;
-    this.engine = new Engine(evp);
+    this.engine = new Engine(evp, threads);
     this.sha256 = (message) => base.sha256(message);
     this.hmacSha256 = (key, message) => base.hmacSha256(key, message);
     this.signer = (seed) => base.signer(seed);
@@ -69,26 +70,31 @@ class FastCrypto implements Crypto {
   }
 }
 
-/** The contexts of one key; 0 where none was needed yet. Outlives the key by as long as it takes. */
+/** The contexts of one key, one a thread; none until they are needed. Outlives the key by as long as it takes. */
 interface Contexts {
-  seal: number;
-  open: number;
+  seal: readonly number[];
+  open: readonly number[];
 }
 
 class Engine {
   readonly evp: Evp;
+  private readonly threads: CipherThreads | undefined;
   private readonly packet: EvpPacket = { nonce: 0, aad: 0, aadLength: 0, text: 0, length: 0 };
   private readonly abandoned: FinalizationRegistry<Contexts>;
   /** For single calls: nonce, additional data and text, copied in and out. */
   private single: NativeMemory;
 
-  constructor(evp: Evp) {
+  constructor(evp: Evp, threads: number) {
     this.evp = evp;
+    this.threads = threads > 1 ? new CipherThreads(evp, threads) : undefined;
     this.single = new NativeMemory(evp.native, 4_096);
     this.abandoned = new FinalizationRegistry((contexts) => {
-      if (contexts.seal !== 0) evp.free(contexts.seal);
-      if (contexts.open !== 0) evp.free(contexts.open);
+      for (const context of [...contexts.seal, ...contexts.open]) evp.free(context);
     });
+  }
+
+  get threadCount(): number {
+    return this.threads?.count ?? 1;
   }
 
   keep(key: EvpKey, contexts: Contexts): void {
@@ -99,11 +105,12 @@ class Engine {
     const { evp, packet } = this;
     const { count, keys, slabs, nonces, aadOffsets, aadLengths, offsets, lengths } = batch;
     assert(AEAD_NONCE_BYTES * count <= nonces.length, 'a batch of more entries than it holds');
+    const threads = this.threads?.isWorthIt(count) === true ? this.threads : undefined;
     const nonceBase = evp.native.addressOf(nonces.buffer) + nonces.byteOffset;
     let slab: Uint8Array | undefined;
     let base = 0;
     let key: AeadKey | undefined;
-    let context = 0;
+    let contexts: readonly number[] = [];
     for (let i = 0; i < count; i++) {
       const next = slabs[i]!;
       if (next !== slab) {
@@ -121,17 +128,23 @@ class Engine {
       );
       if (keys[i] !== key) {
         key = keys[i];
-        context = ownKey(key).context(direction);
+        contexts = ownKey(key).contextsFor(direction);
       }
       packet.nonce = nonceBase + AEAD_NONCE_BYTES * i;
       packet.aad = base + aadAt;
       packet.aadLength = aadLength;
       packet.text = base + at;
       packet.length = length;
+      if (threads !== undefined) {
+        threads.enter(i, packet, contexts);
+        continue;
+      }
+      const context = contexts[0]!;
       const isDone = direction === 'seal' ? evp.seal(context, packet) : evp.open(context, packet);
       assert(isDone || direction === 'open', 'OpenSSL did not seal a packet');
       batch.results[i] = isDone ? 1 : 0;
     }
+    if (threads !== undefined) threads.run(count, direction, batch.results);
   }
 
   /** One text by itself. Returns it sealed or opened, undefined where the tag is wrong. */
@@ -173,7 +186,7 @@ class EvpKey implements AeadKey {
   private readonly engine: Engine;
   /** Until both contexts are made; then it is erased. */
   private readonly key: Uint8Array;
-  private readonly contexts: Contexts = { seal: 0, open: 0 };
+  private readonly contexts: Contexts = { seal: [], open: [] };
 
   constructor(engine: Engine, algorithm: AeadAlgorithm, key: Uint8Array) {
     assert(key.length === aeadKeyBytes(algorithm), 'an AEAD key of the wrong length');
@@ -184,23 +197,25 @@ class EvpKey implements AeadKey {
   }
 
   seal(nonce: Uint8Array, plaintext: Uint8Array, aad: Uint8Array): Uint8Array {
-    const sealed = this.engine.one(this.context('seal'), 'seal', nonce, plaintext, aad);
+    const sealed = this.engine.one(this.contextsFor('seal')[0]!, 'seal', nonce, plaintext, aad);
     assert(sealed !== undefined, 'sealing has no way to be refused');
     return sealed;
   }
 
   open(nonce: Uint8Array, sealed: Uint8Array, aad: Uint8Array): Uint8Array | undefined {
     if (sealed.length < AEAD_TAG_BYTES) return undefined;
-    return this.engine.one(this.context('open'), 'open', nonce, sealed, aad);
+    return this.engine.one(this.contextsFor('open')[0]!, 'open', nonce, sealed, aad);
   }
 
-  context(direction: 'seal' | 'open'): number {
-    const { contexts } = this;
-    if (contexts[direction] !== 0) return contexts[direction];
-    const made = this.engine.evp.context(this.algorithm, this.key, direction);
-    assert(made !== 0, `OpenSSL has no ${this.algorithm}`);
+  contextsFor(direction: 'seal' | 'open'): readonly number[] {
+    const { contexts, engine } = this;
+    if (contexts[direction].length > 0) return contexts[direction];
+    const made = Array.from({ length: engine.threadCount }, () =>
+      engine.evp.context(this.algorithm, this.key, direction),
+    );
+    assert(!made.includes(0), `OpenSSL has no ${this.algorithm}`);
     contexts[direction] = made;
-    if (contexts.seal !== 0 && contexts.open !== 0) this.key.fill(0);
+    if (contexts.seal.length > 0 && contexts.open.length > 0) this.key.fill(0);
     return made;
   }
 }
