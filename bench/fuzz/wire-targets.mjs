@@ -54,6 +54,7 @@ const READERS = {
   decodeRelayFigures: ranged(wire.decodeRelayFigures),
   decodeRelayAdvice: ranged(wire.decodeRelayAdvice),
   decodeSamples: ranged(wire.decodeSamples),
+  decodeDelivered: whole(wire.decodeDelivered),
   decodeHave: ranged(wire.decodeHave),
   decodeLanAnnouncement: whole(wire.decodeLanAnnouncement),
   decodeHello: into(wire.decodeHello, wire.blankHello, true),
@@ -186,6 +187,23 @@ function encodedSeeds() {
     decodeSamples: [
       wire.encodeSamples([{ from: 'ATL', to: 'LAX', metric: 'm', value: 1.5, ageSeconds: 3 }])
         .bytes,
+    ],
+    decodeDelivered: [
+      Uint8Array.from([
+        ...wire.encodeDelivered({
+          destination: ADDRESSES[0],
+          epoch: 3,
+          number: 4,
+          flows: ADDRESSES.map((source) => ({
+            source,
+            epoch: 3,
+            flow: 7,
+            greatest: 90,
+            runs: [5, 2, 9],
+          })),
+        }),
+        ...bytes(64),
+      ]),
     ],
     decodeHave: [
       wire.encodeHave(

@@ -32,6 +32,11 @@ export class DuplicateWindow {
     return true;
   }
 
+  /** The greatest number seen; -1: none. */
+  get greatest(): number {
+    return this.newest;
+  }
+
   /** Whether a number has been seen and is remembered. */
   has(sequence: number): boolean {
     const { newest } = this;

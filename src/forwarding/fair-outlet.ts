@@ -12,14 +12,16 @@
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import { soonest } from '../kernel/index.ts';
-import type { DataHeader, PausedFlow } from '../wire/index.ts';
+import type { DataHeader, DeliveredFlow, PausedFlow } from '../wire/index.ts';
 import {
   blankDataHeader,
   decodeDataHeader,
   decodeHave,
   encodeHave,
   FRAME_HAVE,
+  isDelivered,
   isReliable,
+  RECOVERY_FAIR_RELIABLE,
   writeAge,
 } from '../wire/index.ts';
 import { BackPressure, RELIABLE_BYTES_MAX } from './back-pressure.ts';
@@ -30,6 +32,7 @@ import { KnownCopies } from './known-copies.ts';
 import { LinkShaper } from './link-shaper.ts';
 import type { QueuedPacket } from './packet-line.ts';
 import { Stranded } from './stranded.ts';
+import { isEndToEnd, WINDOW_BYTES } from './unacknowledged.ts';
 
 /** What is asked of links with packets that must not be lost. */
 export interface KeepingLinks {
@@ -170,6 +173,23 @@ export class FairOutlet implements LinkOutlet {
     return this.shapers.size > 0 && this.known.has(neighbour, header);
   }
 
+  /** A destination has packets of a flow: copies that wait here need not be sent. */
+  delivered(destination: NodeAddress, flow: DeliveredFlow, now: Instant): void {
+    const key = flowKey(destination, flow.flow, RECOVERY_FAIR_RELIABLE);
+    const isWanted = (packet: QueuedPacket): boolean =>
+      packet.flow !== flow.flow ||
+      packet.epoch !== flow.epoch ||
+      !isEndToEnd(packet) ||
+      !isDelivered(flow, packet.sequence);
+    for (const [neighbour, { queue }] of this.shapers) {
+      for (const packet of queue.sift(flow.source, key, isWanted)) {
+        this.options.counters.add('copies-spared');
+        this.leaves(packet, neighbour, now);
+        this.release(packet.frame);
+      }
+    }
+  }
+
   /** A neighbour names packets that it has; malformed: dropped and counted. */
   receiveHave(from: NodeAddress, bytes: Uint8Array, at: number, end: number, now: Instant): void {
     const runs = decodeHave(bytes, at, end);
@@ -246,6 +266,11 @@ export class FairOutlet implements LinkOutlet {
   /** A link that died gives back what may not have arrived. */
   returned(packets: readonly QueuedPacket[], now: Instant): void {
     for (const packet of packets) {
+      if (isEndToEnd(packet)) {
+        this.options.counters.add('left-to-source');
+        this.release(packet.frame);
+        continue;
+      }
       this.options.counters.add('stranded');
       this.stranded.add(packet, now);
     }
@@ -358,15 +383,21 @@ export class FairOutlet implements LinkOutlet {
     if (bytes > most) return this.refuse(most === 0 ? 'link-down' : 'too-big');
     if (this.pressure.bytes > RELIABLE_BYTES_MAX) return this.refuse('overload');
     const shaper = this.shapers.get(neighbour) ?? this.make(neighbour, 0, now);
+    const { source, destination } = header;
+    const key = flowKey(destination, header.flow, header.recovery);
+    const isWindowed = isEndToEnd(header);
+    // Its source's window bounds the flow; who keeps to none loses what is above.
+    if (isWindowed && shaper.queue.flowBytes(source, key) >= 2 * WINDOW_BYTES)
+      return this.refuse('overload');
     const packet = this.packet(neighbour, bytes, header, now);
     shaper.queue.push(packet);
     this.ready.add(shaper);
     this.pressure.bytes += bytes;
-    const { source, destination } = header;
-    const key = flowKey(destination, header.flow, header.recovery);
-    const flow = { source, destination, flow: key % 0x1_0000 };
-    const waiting = shaper.queue.flowBytes(source, key);
-    if (this.from !== 0) this.pressure.grown(flow, key, waiting, this.from, now);
+    if (this.from !== 0 && !isWindowed) {
+      const flow = { source, destination, flow: key % 0x1_0000 };
+      const waiting = shaper.queue.flowBytes(source, key);
+      this.pressure.grown(flow, key, waiting, this.from, now);
+    }
     this.staged = packet.frame;
     return 0;
   }

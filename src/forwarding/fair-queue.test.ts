@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
-import { RECOVERY_NONE, RECOVERY_PRIORITY, RECOVERY_RELIABLE, ROUTE_FLOOD } from '../wire/index.ts';
+import {
+  RECOVERY_NONE,
+  RECOVERY_PRIORITY,
+  RECOVERY_RELIABLE,
+  ROUTE_FLOOD,
+  ROUTE_NONE,
+} from '../wire/index.ts';
 import { FairQueue } from './fair-queue.ts';
 import { flowKey } from './flow-line.ts';
 import type { QueuedPacket } from './packet-line.ts';
@@ -79,26 +85,39 @@ test('every backlogged source gets its share within one largest packet, whatever
   );
 });
 
-test('after each full round the shares of backlogged sources differ by less than one packet', () => {
-  const sizes = fc.array(fc.integer({ min: 40, max: QUANTUM }), { minLength: 50, maxLength: 50 });
+test('after each full round the shares of backlogged sources differ by less than one packet, whatever waits', () => {
+  const waiting = fc.record({
+    length: fc.integer({ min: 40, max: QUANTUM }),
+    recovery: fc.constantFrom(RECOVERY_NONE, RECOVERY_RELIABLE, RECOVERY_PRIORITY),
+    priority: fc.integer({ min: 0, max: 2 }),
+    destination: fc.integer({ min: 97, max: 99 }).map(address),
+    routeForm: fc.constantFrom(ROUTE_NONE, ROUTE_FLOOD),
+    flow: fc.integer({ min: 1, max: 4 }),
+  });
+  const source = fc.record({
+    weight: fc.integer({ min: 1, max: 3 }),
+    backlog: fc.array(waiting, { minLength: 50, maxLength: 50 }),
+  });
   fc.assert(
-    fc.property(fc.array(sizes, { minLength: 2, maxLength: 6 }), (backlogs) => {
-      const fair = queue(1e9);
-      backlogs.forEach((lengths, i) => {
-        for (const length of lengths) fair.push(packet({ source: i + 1, length }));
+    fc.property(fc.array(source, { minLength: 2, maxLength: 6 }), (sources) => {
+      const fair = queue(1e9, (s) => sources[s - 1]!.weight);
+      sources.forEach(({ backlog }, i) => {
+        backlog.forEach((fields, sequence) => {
+          fair.push(packet({ ...fields, source: i + 1, sequence, to: address(99) }));
+        });
       });
-      const sent = backlogs.map(() => 0);
-      const counts = backlogs.map(() => 0);
+      const sent = sources.map(() => 0);
+      const counts = sources.map(() => 0);
       let last = -1;
       for (let p = fair.next(true); p !== undefined; p = fair.next(true)) {
         const i = p.source - 1;
         // The first source is served again: a round is over.
         if (i === 0 && last !== 0 && last !== -1)
           assert.ok(Math.max(...sent) - Math.min(...sent) < QUANTUM, sent.join());
-        sent[i]! += p.length;
+        sent[i]! += p.length / sources[i]!.weight;
         counts[i]!++;
         last = i;
-        if (counts[i] === backlogs[i]!.length) return;
+        if (counts[i] === sources[i]!.backlog.length) return;
       }
     }),
     { numRuns: 200 },
@@ -203,6 +222,12 @@ test('any sequence of pushes, pulls and pauses keeps count of what waits', () =>
     }),
     fc.record({ kind: fc.constant('pull' as const), open: fc.boolean() }),
     fc.record({ kind: fc.constant('cancel' as const), sequence: fc.nat(120) }),
+    fc.record({
+      kind: fc.constant('sift' as const),
+      source: fc.integer({ min: 1, max: 4 }),
+      flow: fc.integer({ min: 1, max: 3 }),
+      below: fc.nat(120),
+    }),
     fc.record({ kind: fc.constant('pause' as const), flow: fc.integer({ min: 0, max: 3 }) }),
   );
   fc.assert(
@@ -225,6 +250,19 @@ test('any sequence of pushes, pulls and pauses keeps count of what waits', () =>
         } else if (s.kind === 'pull') {
           const p = fair.next(s.open);
           if (p !== undefined) assert.ok(waiting.delete(p));
+        } else if (s.kind === 'sift') {
+          const key = flowKey(address(99), s.flow, RECOVERY_RELIABLE);
+          const isWanted = (p: QueuedPacket): boolean => p.sequence >= s.below;
+          const expected = [...waiting].filter(
+            (p) =>
+              p.recovery === RECOVERY_RELIABLE &&
+              p.source === s.source &&
+              p.flow === s.flow &&
+              !isWanted(p),
+          );
+          const out = fair.sift(address(s.source), key, isWanted);
+          assert.deepEqual(new Set(out), new Set(expected));
+          for (const p of out) waiting.delete(p);
         } else if (s.kind === 'cancel') {
           const named = [...waiting].find((p) => p.sequence === s.sequence);
           const name = named ?? packet({ sequence: s.sequence });

@@ -93,6 +93,15 @@ class Source {
     if (flow.length === 0) this.emptied(flow);
   }
 
+  /** Takes out of a flow what `isWanted` is false of. */
+  sift(key: number, isWanted: (packet: QueuedPacket) => boolean): QueuedPacket[] {
+    const flow = this.flows.get(key);
+    if (flow === undefined || flow.length === 0) return [];
+    const out = flow.sift(isWanted);
+    if (flow.length === 0) this.emptied(flow);
+    return out;
+  }
+
   private emptied(flow: FlowLine): void {
     this.turns.splice(this.turns.indexOf(flow), 1);
     if (!flow.isPaused) this.flows.delete(flow.key);
@@ -208,6 +217,19 @@ export class FairQueue {
     return packet;
   }
 
+  /** Takes out of one flow that must not be lost what `isWanted` is false of. */
+  sift(
+    source: NodeAddress,
+    key: number,
+    isWanted: (packet: QueuedPacket) => boolean,
+  ): QueuedPacket[] {
+    const known = this.sources.get(source);
+    const out = known?.sift(key, isWanted) ?? [];
+    for (const packet of out) this.uncount(packet);
+    if (out.length > 0) this.settle(known!);
+    return out;
+  }
+
   /** Bytes that wait of one flow that must not be lost. */
   flowBytes(source: NodeAddress, key: number): number {
     return this.sources.get(source)?.flows.get(key)?.bytes ?? 0;
@@ -247,10 +269,19 @@ export class FairQueue {
   }
 
   private left(source: Source, packet: QueuedPacket): void {
+    this.uncount(packet);
+    this.settle(source);
+  }
+
+  private uncount(packet: QueuedPacket): void {
     this.length--;
     if (packet.routeForm === ROUTE_FLOOD) this.floods.delete(packet);
     if (isReliable(packet.recovery)) this.reliableBytes -= packet.length;
     else this.bytes -= packet.length;
+  }
+
+  /** Something of the source has left: its turns are over when nothing is left. */
+  private settle(source: Source): void {
     if (!source.isEmpty) return;
     const at = this.ring.indexOf(source);
     this.ring.splice(at, 1);

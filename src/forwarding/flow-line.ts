@@ -58,6 +58,18 @@ export class FlowLine implements FlowName {
     this.bytes -= packet.length;
   }
 
+  /** Takes out all that `isWanted` is false of. */
+  sift(isWanted: (packet: QueuedPacket) => boolean): QueuedPacket[] {
+    const out: QueuedPacket[] = [];
+    const left: QueuedPacket[] = [];
+    for (const packet of this.items.slice(this.head)) (isWanted(packet) ? left : out).push(packet);
+    if (out.length === 0) return out;
+    this.items = left;
+    this.head = 0;
+    for (const { length } of out) this.bytes -= length;
+    return out;
+  }
+
   shift(): QueuedPacket | undefined {
     const packet = this.items[this.head];
     if (packet === undefined) return undefined;

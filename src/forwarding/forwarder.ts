@@ -21,6 +21,7 @@ import {
   dataHeaderBytes,
   decodeDataHeader,
   encodeDataHeader,
+  FLOOD_ROUTE,
   HOP_LIMIT_DEFAULT,
   isReliable,
   ROUTE_FLOOD,
@@ -29,6 +30,7 @@ import {
   ROUTE_WORDS_MAX,
   writeAge,
 } from '../wire/index.ts';
+import type { DuplicateWindow } from './duplicate-window.ts';
 import type { FlowEntry, FlowTableOptions } from './flow-table.ts';
 import { FlowTable } from './flow-table.ts';
 import { Laps } from './laps.ts';
@@ -37,6 +39,7 @@ import { NextHops } from './next-hops.ts';
 import type { QueuedPacket } from './packet-line.ts';
 import type { PolicyGate } from './policy-memo.ts';
 import { OPEN_GATE } from './policy-memo.ts';
+import { isEndToEnd } from './unacknowledged.ts';
 
 /** Where packets leave: the link room, seen from here. */
 export interface LinkOutlet {
@@ -74,6 +77,16 @@ export interface LinkOutlet {
     header: Readonly<DataHeader>,
     now: Instant,
   ): void;
+}
+
+/** What becomes of packets that their destination acknowledges (`isEndToEnd`). */
+export interface EndToEndPath {
+  /** One of this node's has left. `head`: its header and route; both are the caller's. */
+  sent(header: Readonly<DataHeader>, head: Uint8Array, payload: Uint8Array, now: Instant): void;
+  /** One has come to this node, for the first time or again. */
+  arrived(header: Readonly<DataHeader>, window: DuplicateWindow, now: Instant): void;
+  /** Whether the destination has said that it has it. */
+  hasArrived(header: Readonly<DataHeader>): boolean;
 }
 
 export interface ForwarderSink {
@@ -126,6 +139,7 @@ export interface ForwarderOptions extends FlowTableOptions {
   /** Absent: everything is permitted. */
   readonly policy?: PolicyGate;
   readonly sink: ForwarderSink;
+  readonly endToEnd?: EndToEndPath;
   readonly observer?: ForwarderObserver;
   /** Shared with what stands between it and the links. */
   readonly counters?: Counters;
@@ -179,7 +193,10 @@ export class Forwarder {
     const isFlood = isNamed(header);
     if (isFlood) links.floodHeard?.(from, header, now);
     const entry = this.flows.entry(header.source, header.flow, now);
-    if (!this.admit(entry, from, bytes, at, end, now)) return;
+    const isNew = this.admit(entry, from, bytes, at, end, now);
+    if (isEndToEnd(header) && header.destination === self && header.epoch === entry.epoch)
+      this.options.endToEnd?.arrived(header, entry.window, now);
+    if (!isNew) return;
     if (isFlood) links.floodSpreads?.(from, header, now);
     if (isRepair) entry.recovered++;
     if (!this.gate.isOpen && !entry.policy.arrival(this.gate, header, from, self))
@@ -220,13 +237,34 @@ export class Forwarder {
     if (!this.gate.isOpen && !this.dropDenied(header))
       return this.refuseLocal('unreachable', 'denied-by-policy');
     if (route.form === ROUTE_PATH) this.own[19] = 1;
-    return this.emit(header, payload, now);
+    const outcome = this.emit(header, payload, now);
+    if (outcome === 'sent') {
+      this.options.observer?.packetSent?.(header);
+      if (isEndToEnd(header))
+        this.options.endToEnd?.sent(header, this.ownHead(header), payload, now);
+    }
+    return outcome;
+  }
+
+  /** Sends a packet of this node again, as `EndToEndPath.sent` was given it: everywhere, in this lap. */
+  repeat(frame: Uint8Array, lap: number, now: Instant): void {
+    const header = this.header;
+    if (decodeDataHeader(header, frame, 0, frame.length) !== undefined) return;
+    const payload = frame.subarray(dataHeaderBytes(header));
+    header.lap = lap;
+    header.routeForm = FLOOD_ROUTE.form;
+    header.routeWords = 0;
+    header.routeIndex = 0;
+    encodeDataHeader(this.own, 0, header, FLOOD_ROUTE);
+    if (this.nextHops.find(header, this.own, 0, 0) !== undefined) return;
+    if (this.gate.isOpen || this.dropDenied(header)) this.emit(header, payload, now);
   }
 
   /** State: one copy towards each next hop; sent when any could go. */
   private emit(header: DataHeader, payload: Uint8Array, now: Instant): ForwardOutcome {
-    const { links, observer } = this.options;
+    const { links } = this.options;
     const headerBytes = dataHeaderBytes(header);
+    const head = this.ownHead(header);
     const entry = this.flows.entry(header.source, header.flow, now);
     entry.epoch = header.epoch;
     let isSent = false;
@@ -240,10 +278,7 @@ export class Forwarder {
         continue;
       }
       const slab = links.outgoingSlab;
-      slab.set(
-        headerBytes === DATA_HEADER_BYTES ? this.bare : this.own.subarray(0, headerBytes),
-        at,
-      );
+      slab.set(head, at);
       slab.set(payload, at + headerBytes);
       entry.copies++;
       isSent = true;
@@ -254,8 +289,12 @@ export class Forwarder {
         : this.refuseLocal('unreachable', 'link-down');
     this.sent.value++;
     this.use(entry, headerBytes + payload.length, now);
-    observer?.packetSent?.(header);
     return 'sent';
+  }
+
+  private ownHead(header: DataHeader): Uint8Array {
+    const bytes = dataHeaderBytes(header);
+    return bytes === DATA_HEADER_BYTES ? this.bare : this.own.subarray(0, bytes);
   }
 
   /** State: next hops that policy keeps from this node's own packet are gone; false: all are. */
@@ -313,7 +352,10 @@ export class Forwarder {
     now: Instant,
   ): boolean {
     const header = this.header;
-    const isLater = header.destination !== this.options.self && this.isLapped(header);
+    const isLater =
+      header.destination !== this.options.self &&
+      header.lap > 0 &&
+      (header.routeForm === ROUTE_NONE || isEndToEnd(header));
     const first = isLater ? this.laps.admit(header, from) : entry.from;
     if (isLater ? first === undefined : entry.window.admit(header.sequence)) {
       entry.from = from;
@@ -398,6 +440,8 @@ export class Forwarder {
       sink.notice('hop-limit-exceeded', header, bytes, payloadOffset, end, now);
       return;
     }
+    if (isEndToEnd(header) && this.options.endToEnd?.hasArrived(header) === true)
+      return this.drop(header, 'arrived');
     const fault = this.nextHops.find(header, bytes, at, from);
     if (fault !== undefined) {
       if (isReliable(header.recovery) && (fault === 'no-route' || fault === 'would-return'))

@@ -1,5 +1,7 @@
 export * from './accounting.ts';
+export * from './arrivals.ts';
 export * from './back-pressure.ts';
+export * from './delivered-flows.ts';
 export * from './duplicate-window.ts';
 export * from './fair-outlet.ts';
 export * from './fair-queue.ts';
@@ -17,3 +19,4 @@ export * from './next-hops.ts';
 export type { QueuedPacket } from './packet-line.ts';
 export type { FlowName, PolicyGate } from './policy-memo.ts';
 export { STRANDED_BYTES_MAX } from './stranded.ts';
+export * from './unacknowledged.ts';

@@ -21,6 +21,7 @@ import {
   decodeMtuMessage,
   encodeMtuMessage,
   FRAME_DATA,
+  FRAME_DELIVERED,
   FRAME_ENROL_ANSWER,
   FRAME_ENROL_REQUEST,
   FRAME_FLOOD,
@@ -88,6 +89,7 @@ const CONTROL_FRAMES: ReadonlySet<number> = new Set([
   FRAME_RELAY_ADVICE,
   FRAME_PERFORMANCE,
   FRAME_HAVE,
+  FRAME_DELIVERED,
 ]);
 
 export class FrameReader {

@@ -11,8 +11,8 @@
  * It holds no protocol of its own. Time and randomness come in; effects go out through the sink.
  * Above 400 lines because every method of the contract is here, a line or two each.
  */
-import type { QueuedPacket } from '../forwarding/index.ts';
-import { FairOutlet, Forwarder } from '../forwarding/index.ts';
+import type { FairOutlet, QueuedPacket } from '../forwarding/index.ts';
+import { Forwarder } from '../forwarding/index.ts';
 import type { Duration, Instant, NodeAddress, Result, WallTime } from '../kernel/index.ts';
 import { between, Counters, formatNodeAddress, ok, Random, soonest } from '../kernel/index.ts';
 import type { LinkMetrics } from '../link/index.ts';
@@ -23,7 +23,6 @@ import type { Member, TrustRefusal } from '../security/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { SocketLayer } from '../sockets/index.ts';
 import type { DataHeader } from '../wire/index.ts';
-import { FRAME_HAVE } from '../wire/index.ts';
 import {
   linkLimits,
   linkTimers,
@@ -58,7 +57,9 @@ import type {
   StreamId,
   TurncoatOptions,
 } from './contract.ts';
+import { NodeDeliveries } from './deliveries.ts';
 import { describeNode } from './describe.ts';
+import { createOutlet } from './outlet.ts';
 import { OwnPackets } from './own-packets.ts';
 import { NodePerformance } from './performance.ts';
 import { NodeRelays } from './relays.ts';
@@ -81,6 +82,7 @@ export class OverlayNode implements OverlayNodeApi {
   private turncoat: Turncoat | undefined;
   readonly performance: NodePerformance;
   private readonly outlet: FairOutlet;
+  private readonly deliveries: NodeDeliveries;
   private readonly forwarder: Forwarder;
   private readonly sockets: SocketLayer;
   private readonly forwardingCounters = new Counters();
@@ -139,8 +141,25 @@ export class OverlayNode implements OverlayNodeApi {
       now: () => this.now,
       claims: (metrics) => this.turncoat?.claims(metrics) ?? metrics,
     });
-    this.outlet = this.createOutlet();
+    const { links, forwardingCounters: counters } = this;
+    this.outlet = createOutlet(options, {
+      links,
+      counters,
+      nameOf: (address) => this.nameOf(address),
+      resend: (packet, t) => this.forwarder.resend(packet, t),
+      drained: ({ flow }) => this.sockets.drained(flow),
+    });
     if (options.policy !== undefined) this.routing.setLocalRules(options.policy, now);
+    this.deliveries = new NodeDeliveries(options, {
+      self: self.address,
+      networkId: this.trust.manifest.networkId,
+      counters,
+      memberAt: (address) => this.memberAt(address),
+      outlet: this.outlet,
+      links,
+      repeat: (frame, lap, t) => this.forwarder.repeat(frame, lap, t),
+      drained: () => this.sockets.drained(0),
+    });
     this.forwarder = this.createForwarder();
     this.capture(options.turncoat, now);
     const { routing, forwarder } = this;
@@ -196,7 +215,7 @@ export class OverlayNode implements OverlayNodeApi {
   nextTimeout(): Instant | undefined {
     const children = soonest(this.links.nextTimeout(), this.routing.nextTimeout());
     let others = soonest(this.sockets.nextTimeout(), this.outlet.nextTimeout());
-    others = soonest(others, this.turncoat?.nextTimeout());
+    others = soonest(soonest(others, this.turncoat?.nextTimeout()), this.deliveries.nextTimeout());
     const kept = soonest(this.relays.exchange.nextTimeout(), this.performance.nextTimeout());
     return soonest(soonest(children, others), kept);
   }
@@ -387,8 +406,8 @@ export class OverlayNode implements OverlayNodeApi {
             else this.forwarder.receive(link.neighbour, slab, at, end, t, isRepair);
           },
           control: (link, type, slab, at, end, t) => {
-            if (type === FRAME_HAVE) this.outlet.receiveHave(link.neighbour, slab, at, end, t);
-            else this.relays.frame(link.neighbour, type, slab, at, end, t);
+            if (!this.deliveries.frame(link.neighbour, type, slab, at, end, t))
+              this.relays.frame(link.neighbour, type, slab, at, end, t);
           },
           roundTrip: (figures, neighbour) => this.relays.linkMeasured(figures, neighbour),
           linkUp: (neighbour, member, metrics, t) => this.linkUp(neighbour, member, metrics, t),
@@ -451,22 +470,6 @@ export class OverlayNode implements OverlayNodeApi {
     });
   }
 
-  private createOutlet(): FairOutlet {
-    const { weights, observer } = this.options;
-    return new FairOutlet({
-      links: this.links,
-      counters: this.forwardingCounters,
-      resend: (packet, now) => this.forwarder.resend(packet, now),
-      drained: ({ flow }) => this.sockets.drained(flow),
-      ...(weights === undefined
-        ? {}
-        : { weightOf: (source) => weights[this.nameOf(source) ?? ''] ?? 1 }),
-      ...(observer?.packetDropped === undefined
-        ? {}
-        : { dropped: (header, reason) => observer.packetDropped?.(header, reason) }),
-    });
-  }
-
   private createForwarder(): Forwarder {
     const { options, self } = this;
     return new Forwarder({
@@ -476,6 +479,7 @@ export class OverlayNode implements OverlayNodeApi {
       counters: this.forwardingCounters,
       routes: this.relays,
       policy: this.routing.choice.policy,
+      endToEnd: this.deliveries,
       sink: {
         deliver: (header, bytes, _frame, payload, end, now) =>
           this.arrived(header, bytes, payload, end, now),
@@ -502,7 +506,7 @@ export class OverlayNode implements OverlayNodeApi {
       pathMtu: (address) => this.own.pathMtu(address),
       sink: this.sink,
       network: this.own.network({
-        outlet: this.outlet,
+        deliveries: this.deliveries,
         relays: this.relays,
         leastLatency: (address, lane) => this.leastLatency(address, lane),
         now: () => this.now,
@@ -559,6 +563,7 @@ export class OverlayNode implements OverlayNodeApi {
     this.relays.exchange.timeout(now);
     this.performance.timeout(this.links, now);
     this.sockets.timeout(now);
+    this.deliveries.timeout(now);
     this.outlet.timeout(now);
     this.turncoat?.timeout(now);
   }

@@ -2,12 +2,13 @@
  * Packets that start at this node: to itself over a queue, so that nothing is delivered within the
  * call that sent it, and to others through the forwarder, with the route that policy asks for.
  */
-import type { FairOutlet, Forwarder, ForwardOutcome, OutgoingPacket } from '../forwarding/index.ts';
+import type { Forwarder, ForwardOutcome, OutgoingPacket } from '../forwarding/index.ts';
 import type { Instant, NodeAddress } from '../kernel/index.ts';
 import { BoundedQueue } from '../kernel/index.ts';
 import type { LinkStateRouting } from '../routing/index.ts';
 import type { PacketOutlet } from '../sockets/index.ts';
 import { PATH_HOPS_MAX, ROUTE_NONE } from '../wire/index.ts';
+import type { NodeDeliveries } from './deliveries.ts';
 import type { LoopbackPacket } from './loopback.ts';
 import { loopbackPacket } from './loopback.ts';
 import type { NodeRelays } from './relays.ts';
@@ -24,7 +25,7 @@ export interface OwnPacketsOptions {
 
 /** What the socket layer is shown besides. */
 export interface OwnSurroundings {
-  readonly outlet: FairOutlet;
+  readonly deliveries: NodeDeliveries;
   readonly relays: NodeRelays;
   readonly leastLatency: NonNullable<PacketOutlet['leastLatency']>;
   readonly now: () => Instant;
@@ -43,13 +44,12 @@ export class OwnPackets {
   }
 
   /** The packet path as the socket layer sees it. */
-  network({ outlet, relays, leastLatency, now }: OwnSurroundings): PacketOutlet {
+  network({ deliveries, relays, leastLatency, now }: OwnSurroundings): PacketOutlet {
     const { self, routing } = this.options;
     const { choice, dissemination } = routing;
     return {
       send: (packet, payload, at) => this.send(packet, payload, at),
-      isFull: (packet, at) =>
-        packet.destination !== self && outlet.isFull(self, packet, packet.service.recovery, at),
+      isFull: (packet, at) => deliveries.isFull(packet, at),
       pinnedRoute: (address) => routing.path(address),
       defaultRoute: (address, lane) => relays.defaultRoute(address, lane),
       chooseRoute: (spec) => choice.chooser.open({ ...spec, key: (spec.key ^ self) >>> 0 }),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { milliseconds, Random, readU32, seconds, writeU32 } from '../kernel/index.ts';
+import type { FlowRouting } from '../node/index.ts';
 import {
   type PacketService,
   RECOVERY_FAIR_RELIABLE,
@@ -16,7 +17,7 @@ const RELIABLE: PacketService = { ...SERVICE_DEFAULT, recovery: RECOVERY_RELIABL
 function numberedFlow(
   testbed: Testbed,
   ends: { from: string; to: string; port: number },
-  options: { count: number; bytes?: number; service?: PacketService },
+  options: { count: number; bytes?: number; service?: PacketService; routing?: FlowRouting },
 ): { sent: number; arrived: number[]; refused: number } {
   const state = { sent: 0, arrived: [] as number[], refused: 0 };
   testbed.node(ends.to).bind({
@@ -37,7 +38,8 @@ function numberedFlow(
     }
   };
   const service = options.service ?? RELIABLE;
-  const socket = testbed.node(ends.from).bind({ service, onDrain: more });
+  const routing = options.routing ?? { scheme: 'best' };
+  const socket = testbed.node(ends.from).bind({ service, routing, onDrain: more });
   testbed.after(milliseconds(0), more);
   return state;
 }
@@ -92,8 +94,16 @@ test('a slow flow does not hold up another that shares a link with it', () => {
   testbed.assertSound();
 });
 
-for (const seed of [1, 2, 3, 4])
-  test(`no sequence of link failures that leaves a path costs a reliable packet (seed ${seed})`, () => {
+const UNLOSABLE: readonly { recovery: number; routing: FlowRouting }[] = [
+  { recovery: RECOVERY_RELIABLE, routing: { scheme: 'best' } },
+  { recovery: RECOVERY_FAIR_RELIABLE, routing: { scheme: 'best' } },
+  { recovery: RECOVERY_FAIR_RELIABLE, routing: { scheme: 'flood' } },
+  { recovery: RECOVERY_FAIR_RELIABLE, routing: { scheme: 'disjoint', paths: 2 } },
+];
+const DRAWN = UNLOSABLE.flatMap((lane) => [1, 2, 3, 4].map((seed) => ({ ...lane, seed })));
+
+for (const { recovery, routing, seed } of DRAWN)
+  test(`no sequence of link failures that leaves a path costs a packet of recovery ${recovery}, ${routing.scheme} (seed ${seed})`, () => {
     const each = { delay: milliseconds(5), loss: 0.01, rate: 2_000_000, queueBytes: 50_000 };
     const pairs = ['ab', 'bc', 'cd', 'be', 'ed', 'ae', 'bd'];
     const topology = {
@@ -107,7 +117,7 @@ for (const seed of [1, 2, 3, 4])
     const flow = numberedFlow(
       testbed,
       { from: 'a', to: 'd', port: 9 },
-      { count: 4_000, bytes: 400 },
+      { count: 4_000, bytes: 400, service: { ...RELIABLE, recovery }, routing },
     );
     const cut = new Set<string>();
     // One ring of links always stays: a path is left whatever is cut.

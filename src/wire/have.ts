@@ -14,7 +14,7 @@
  *   |   ... the next source, to the end of the frame                |
  */
 import type { NodeAddress } from '../kernel/index.ts';
-import { readU16, readU32, writeU16, writeU32 } from '../kernel/index.ts';
+import { isNodeAddress, readU16, readU32, writeU16, writeU32 } from '../kernel/index.ts';
 
 /** Runs in one frame: with a source each they fit the least MTU. */
 export const HAVE_RUNS_MAX = 64;
@@ -63,17 +63,18 @@ export function decodeHave(bytes: Uint8Array, at: number, end: number): HaveRun[
   const all: HaveRun[] = [];
   for (let i = at; i < end; ) {
     if (end - i < HEAD_BYTES) return undefined;
-    const source = readU32(bytes, i) as NodeAddress;
+    const source = readU32(bytes, i);
     const epoch = readU32(bytes, i + 4);
     const stop = i + HEAD_BYTES + RUN_BYTES * bytes[i + 8]!;
     i += HEAD_BYTES;
-    const isAgain = isSameSource(all.at(-1), { source, epoch });
-    if (source === 0 || isAgain || stop === i || stop > end) return undefined;
+    const last = all.at(-1);
+    const isAgain = last?.source === source && last.epoch === epoch;
+    if (!isNodeAddress(source) || isAgain || stop === i || stop > end) return undefined;
     for (; i < stop; i += RUN_BYTES) {
       const first = readU32(bytes, i + 2);
       const count = bytes[i + 6]!;
       if (count === 0 || first + count > 2 ** 32) return undefined;
-      all.push({ source, epoch, flow: readU16(bytes, i), first, count });
+      all.push({ source: source as NodeAddress, epoch, flow: readU16(bytes, i), first, count });
     }
   }
   return all.length > 0 && all.length <= HAVE_RUNS_MAX ? all : undefined;

@@ -1,6 +1,7 @@
 export * from './cbor.ts';
 export * from './certificate.ts';
 export * from './data-packet.ts';
+export * from './delivered.ts';
 export * from './enrol.ts';
 export * from './flood.ts';
 export * from './handshake.ts';

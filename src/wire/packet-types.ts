@@ -41,6 +41,8 @@ export const FRAME_REPAIR = 0x22;
 export const FRAME_RELIABLE_ACK = 0x28;
 /** Packets of floods that a node has (`forwarding/`). */
 export const FRAME_HAVE = 0x30;
+/** What has arrived at its destination, signed by it (`node/deliveries.ts`). */
+export const FRAME_DELIVERED = 0x31;
 export const FRAME_PARITY = 0x23;
 
 /** Bytes of type and length in front of a control frame's body. */

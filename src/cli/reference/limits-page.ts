@@ -2,6 +2,7 @@
 import { LAN_PEERS_MAX, PROCESSOR_BOUNDS } from '../../daemon/index.ts';
 import {
   ACCOUNTS_MAX,
+  DELIVERED_KNOWN_MAX,
   FLOW_BYTES_MARK,
   FLOWS_MAX_DEFAULT,
   KNOWN_FLOWS_MAX,
@@ -9,6 +10,9 @@ import {
   LINK_QUEUE_BYTES_MAX,
   RELIABLE_BYTES_MAX,
   STRANDED_BYTES_MAX,
+  UNACKNOWLEDGED_LIFE,
+  WINDOW_BYTES,
+  WINDOW_PACKETS,
 } from '../../forwarding/index.ts';
 import { LINK_LIMITS, PATHS_MAX, RELIABLE_IN_FLIGHT_MAX } from '../../link/index.ts';
 import { ROUTING_LIMITS } from '../../routing/index.ts';
@@ -104,6 +108,30 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     `${RELIABLE_BYTES_MAX / 2 ** 20} MiB`,
     'from half on hold flows back at 16 KiB each; then drop the newest',
     'forwarding.dropped.overload',
+  ],
+  [
+    'packets acknowledged end to end under way between two members',
+    `${WINDOW_BYTES / 1024} KiB, ${WINDOW_PACKETS} packets, ${UNACKNOWLEDGED_LIFE / 1e6} s`,
+    'hold the sockets back; give up the oldest',
+    'sockets.datagram.held-back, forwarding.dropped.unacknowledged',
+  ],
+  [
+    'the same, waiting for one link',
+    `${(2 * WINDOW_BYTES) / 1024} KiB`,
+    'drop the copy',
+    'forwarding.dropped.overload',
+  ],
+  [
+    'flows of which a node knows what has arrived',
+    String(DELIVERED_KNOWN_MAX),
+    'forget the flow told of longest ago; copies pass',
+    '-',
+  ],
+  [
+    'signed acknowledgements of one destination',
+    '40 a second',
+    'ignore',
+    'forwarding.delivered.rate-limited',
   ],
   ['reliable packets of a link not yet acknowledged', String(RELIABLE_IN_FLIGHT_MAX), 'wait', '-'],
   [

@@ -180,12 +180,14 @@ test('no graph leaves a pair unconnected that has a way in time', () => {
       const best = distances(graph, 0, { weight: LATENCY, direction: 'away' }).to[
         ends.destination
       ]!;
-      const graphs = [
-        disjointPathsInTime(graph, ends, { count: 2, deadline }).flat(),
-        timeConstrainedGraph(graph, ends, deadline),
-        sourceProblemGraph(graph, ends, deadline),
-        destinationProblemGraph(graph, ends, deadline),
-      ];
+      const paths = [1, 2, 3, 8].map((count) =>
+        disjointPathsInTime(graph, ends, { count, deadline }).flat(),
+      );
+      const source = sourceProblemGraph(graph, ends, deadline);
+      const destination = destinationProblemGraph(graph, ends, deadline);
+      const robust = unionOf(paths[1]!, source, destination);
+      const flood = timeConstrainedGraph(graph, ends, deadline);
+      const graphs = [...paths, source, destination, robust, flood];
       for (const hops of graphs) {
         if (best <= deadline) assert.ok(leastOver(graph, hops, ends) <= deadline);
         else assert.equal(hops.length, 0);
@@ -195,6 +197,7 @@ test('no graph leaves a pair unconnected that has a way in time', () => {
         }
       }
     }),
+    { numRuns: 300 },
   );
 });
 

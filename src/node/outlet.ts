@@ -1,0 +1,21 @@
+/** The fair outlet of a node, by the node's options. */
+import type { FairOutletOptions } from '../forwarding/index.ts';
+import { FairOutlet } from '../forwarding/index.ts';
+import type { NodeAddress } from '../kernel/index.ts';
+import type { NodeOptions } from './contract.ts';
+
+export interface OutletParts
+  extends Required<Pick<FairOutletOptions, 'links' | 'counters' | 'resend' | 'drained'>> {
+  readonly nameOf: (address: NodeAddress) => string | undefined;
+}
+
+export function createOutlet(options: NodeOptions, { nameOf, ...parts }: OutletParts): FairOutlet {
+  const { weights, observer } = options;
+  return new FairOutlet({
+    ...parts,
+    ...(weights === undefined ? {} : { weightOf: (source) => weights[nameOf(source) ?? ''] ?? 1 }),
+    ...(observer?.packetDropped === undefined
+      ? {}
+      : { dropped: (header, reason) => observer.packetDropped?.(header, reason) }),
+  });
+}
