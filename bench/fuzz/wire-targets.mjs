@@ -62,6 +62,12 @@ const READERS = {
   decodeFloodAck: ranged(wire.decodeFloodAck),
   decodeSync: ranged(wire.decodeSync),
   decodeLinkState: whole(wire.decodeLinkState),
+  decodeLinkBandwidths: whole((b) => wire.decodeLinkBandwidths(b, 3)),
+  decodeRateCode: (b, at, end) => (at < end ? wire.decodeRateCode(b[at]) : undefined),
+  decodeTrainFrame: ranged(wire.decodeTrainFrame),
+  decodeTrainReport: ranged(wire.decodeTrainReport),
+  decodeReservationRequest: ranged(wire.decodeReservationRequest),
+  decodeReservationAnswer: ranged(wire.decodeReservationAnswer),
   decodeDataHeader: into(wire.decodeDataHeader, wire.blankDataHeader, undefined),
   graphNextHops: (b, at, end) => {
     const header = wire.blankDataHeader();
@@ -231,6 +237,32 @@ function encodedSeeds() {
       wire.encodeSync({ kind: 'summary', isAnswer: true, count: 24, hashHigh: 5, hashLow: 6 }),
     ],
     decodeLinkState: [linkStateBody()],
+    decodeLinkBandwidths: [
+      wire.encodeLinkBandwidths([{ capacity: 20e6, available: 8e6 }, undefined, undefined]),
+    ],
+    decodeRateCode: [bytes(1)],
+    decodeTrainFrame: [wire.encodeTrainFrame({ train: 7, place: 3, packets: 16 })],
+    decodeTrainReport: [
+      wire.encodeTrainReport({ train: 7, arrived: 16, time: 17_000, wireBytes: 21_420 }),
+    ],
+    decodeReservationRequest: [
+      wire.encodeReservationRequest({
+        isRelease: false,
+        flow: 9,
+        id: 5,
+        neighbour: ADDRESSES[1],
+        rate: 8e6,
+      }),
+    ],
+    decodeReservationAnswer: [
+      wire.encodeReservationAnswer({
+        verdict: 'no-room',
+        id: 5,
+        neighbour: ADDRESSES[1],
+        available: 2e6,
+        capacity: 10e6,
+      }),
+    ],
     decodeDataHeader: dataPackets(),
     graphNextHops: dataPackets(),
     pathHop: dataPackets(),

@@ -16,15 +16,15 @@ export class TokenBucket {
     this.burst = options.burst;
   }
 
-  /** Takes one token; false, and no change, when there is none. */
-  take(now: Instant): boolean {
-    if (this.availableAt() > now) return false;
-    this.fullAt = Math.max(this.fullAt, now) + this.interval;
+  /** Takes so many tokens, at most the burst; false, and no change, when there are fewer. */
+  take(now: Instant, tokens = 1): boolean {
+    if (this.availableAt(tokens) > now) return false;
+    this.fullAt = Math.max(this.fullAt, now) + tokens * this.interval;
     return true;
   }
 
   /** From when on `take` succeeds, in the past when it would now. */
-  availableAt(): Instant {
-    return (this.fullAt - (this.burst - 1) * this.interval) as Instant;
+  availableAt(tokens = 1): Instant {
+    return (this.fullAt - (this.burst - tokens) * this.interval) as Instant;
   }
 }

@@ -97,5 +97,7 @@ export interface LinkLayerOptions {
    * Absent or undefined: only the link's own is counted.
    */
   readonly latencyTo?: (destination: NodeAddress) => Duration | undefined;
+  /** Whether somebody has said what the link to a neighbour carries. Absent: of all; none is measured. */
+  readonly isCapacityStated?: (neighbour: NodeAddress) => boolean;
   readonly sink: LinkSink;
 }

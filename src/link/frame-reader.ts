@@ -46,6 +46,7 @@ import {
   SEALED_HEADER_BYTES,
   sealedCounter,
 } from '../wire/index.ts';
+import { TRAIN_FRAMES, type Trains } from './capacity/index.ts';
 import type { LinkSink } from './contract.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import type { Link } from './link.ts';
@@ -59,6 +60,7 @@ export interface FrameReaderOptions {
   readonly writer: FrameWriter;
   readonly recovery: Recovery;
   readonly reliable: ReliableLinks;
+  readonly trains: Trains;
   /** The first packet under keys that this end opened and the peer now uses. */
   readonly confirmed: (session: Session, now: Instant) => void;
   readonly refusedByPeer: (session: Session, detail: string, now: Instant) => void;
@@ -275,6 +277,9 @@ export class FrameReader {
       if (!options.reliable.receiveAck(link, slab, at, end, now))
         this.refuse('ack-malformed', link.path.remote.key, now);
       else if (link.path.rtt.samples !== samples) options.measured(link, now);
+    } else if (TRAIN_FRAMES.has(type)) {
+      if (!options.trains.frame(link, type, slab, at, end, now))
+        this.refuse('train-malformed', link.path.remote.key, now);
     } else if (type === FRAME_ENROL_REQUEST || type === FRAME_ENROL_ANSWER)
       this.refuse('frame-not-allowed', link.path.remote.key, now);
     else options.counters.add('link.packet.unknown-frame');

@@ -1,15 +1,17 @@
 /** Writes the link room's own frames, and the packets around all frames, into the outgoing slab. */
 import type { Instant } from '../kernel/index.ts';
 import { writeU16 } from '../kernel/index.ts';
-import type { Goodbye } from '../wire/index.ts';
+import type { Goodbye, TrainFrame } from '../wire/index.ts';
 import {
   CONTROL_FRAME_HEADER_BYTES,
   encodeGoodbye,
   encodeHello,
   encodeMtuMessage,
+  encodeTrainFrame,
   FRAME_GOODBYE,
   FRAME_MTU_PROBE,
   FRAME_PADDING,
+  FRAME_TRAIN,
   HELLO_ANSWER_AT_ONCE,
   SEALED_OVERHEAD_BYTES,
 } from '../wire/index.ts';
@@ -101,10 +103,25 @@ export class FrameWriter {
     const { mtu, rtt } = link.path;
     const probe = mtu.probe(rtt.rtt, now);
     if (probe === undefined) return;
-    const frameBytes = probe.datagramBytes - SEALED_OVERHEAD_BYTES;
+    this.padded(link, probe.datagramBytes, FRAME_MTU_PROBE, encodeMtuMessage(probe), now);
+  }
+
+  /** One packet of a train, as large as passes. */
+  train(link: Link, frame: TrainFrame, now: Instant): void {
+    this.padded(link, link.mtu, FRAME_TRAIN, encodeTrainFrame(frame), now);
+  }
+
+  private padded(
+    link: Link,
+    datagramBytes: number,
+    type: number,
+    body: Uint8Array,
+    now: Instant,
+  ): void {
+    const frameBytes = datagramBytes - SEALED_OVERHEAD_BYTES;
     const at = this.packet(link, frameBytes, now);
     this.outgoing.slab.fill(0, at, at + frameBytes);
-    this.frame(at, FRAME_MTU_PROBE, encodeMtuMessage(probe));
+    this.frame(at, type, body);
   }
 
   private frame(at: number, type: number, body: Uint8Array): void {

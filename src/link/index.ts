@@ -1,3 +1,4 @@
+export type { TrainFigures } from './capacity/index.ts';
 export * from './contract.ts';
 export type { NeighbourSpec, PathSpec } from './dialer.ts';
 export * from './enrolment-client.ts';

@@ -32,6 +32,7 @@ import {
 } from '../wire/index.ts';
 import type { Owner } from './admission.ts';
 import { judgePeer, trustFault } from './admission.ts';
+import { Trains } from './capacity/index.ts';
 import type { LinkLayerOptions, LinkSink } from './contract.ts';
 import type { NeighbourSpec, Slot } from './dialer.ts';
 import { Dialer } from './dialer.ts';
@@ -62,8 +63,6 @@ import type { Session } from './session.ts';
 const TRUST_AGAIN = 60_000_000;
 /** A timeout this late means that the process did not run; what was not heard proves nothing. */
 const STALL = 50_000;
-const KEY_AGES_MAX = 3;
-const KEY_AGE_GRACE = 60_000_000;
 const SILENCE: Goodbye = { code: GOODBYE_SILENCE, detail: '' };
 const UNWANTED: Goodbye = { code: GOODBYE_UNWANTED, detail: '' };
 
@@ -90,6 +89,8 @@ export class LinkLayer {
   private readonly sending: Sending;
   /** Frames that must not be lost, and their acknowledgements. */
   readonly reliable: ReliableLinks;
+  /** What links carry, measured. */
+  readonly trains: Trains;
   private readonly reports: RefusalReports;
   private chain: Uint8Array;
   private wall: { at: Instant; time: WallTime } | undefined;
@@ -155,6 +156,9 @@ export class LinkLayer {
     });
     const { links, multipath, dialer, outgoing, writer, recovery } = this;
     this.sending = new Sending({ links, multipath, dialer, outgoing, writer, recovery });
+    const { timers, limits, hastened } = this;
+    const { isCapacityStated: isStated } = options;
+    this.trains = new Trains({ counters, writer, limits, timers, links, isStated, hastened });
     this.reader = this.createReader();
     this.dialer.configure(options.neighbours, now);
   }
@@ -359,6 +363,7 @@ export class LinkLayer {
       writer: this.writer,
       recovery: this.recovery,
       reliable: this.reliable,
+      trains: this.trains,
       confirmed: (session, now) => this.handshakes.confirm(session, now),
       refusedByPeer: (session, detail, now) => this.handshakes.refusedByPeer(session, detail, now),
       enrolRequest: (session, { slab, at, end }, now) => {
@@ -492,15 +497,15 @@ export class LinkLayer {
   private serve(link: Link, now: Instant, isHelloTime: boolean): void {
     const dead = link.judge(now);
     if (dead !== undefined) return this.lose(link, dead, now, SILENCE);
-    const keyAge = now - link.current.establishedAt;
-    if (keyAge > KEY_AGES_MAX * this.timers.rekeyAfter + KEY_AGE_GRACE)
-      return this.lose(link, 'keys too old', now, UNWANTED);
+    if (link.hasOldKeys(now)) return this.lose(link, 'keys too old', now, UNWANTED);
     const expired = link.expirePrevious(now);
     if (expired !== undefined) this.drop(expired);
     if (link.takeRekey(now)) {
       this.counters.add('link.rekeys');
       this.handshakes.initiate(link.path, link, now);
     }
+    // Before the probe, which large packets bring forward.
+    this.trains.serve(link, now);
     if (link.path.mtu.nextAt <= now) this.writer.mtuProbe(link, now);
     this.reader.checkAddress(link, now);
     this.recovery.timeout(link, now);

@@ -11,6 +11,7 @@
 import type { Duration, Instant, NodeAddress, Random } from '../kernel/index.ts';
 import type { Member } from '../security/index.ts';
 import { HELLO_ANSWER_AT_ONCE, HELLO_HURRY, HELLO_SPARE } from '../wire/index.ts';
+import { LinkUse } from './capacity/link-use.ts';
 import type { LinkMetrics } from './metrics-damper.ts';
 import { MetricsDamper } from './metrics-damper.ts';
 import type { LinkLimits, LinkTimers } from './options.ts';
@@ -33,6 +34,8 @@ const HURRY_INTERVAL = 15_000;
 const HURRY_BELOW_PER_SECOND = 40;
 const ANSWER_SPACING = 5_000;
 const REKEY_AGAIN = 5_000_000;
+const KEY_AGES_MAX = 3;
+const KEY_AGE_GRACE = 60_000_000;
 /** Above this interval a hello asks for its echo at once. */
 const ECHO_HELD_MAX = 4_000_000;
 const PACE_TOLD_WITHIN = 50_000;
@@ -73,6 +76,11 @@ export class Link {
   bytesIn = 0;
   packetsOut = 0;
   packetsIn = 0;
+  readonly use: LinkUse;
+  /** From when on it may be measured though it is idle. */
+  idleTrainAt = 0;
+  /** Trains have told nothing lately. */
+  unmeasurableUntil = 0;
   private readonly options: LinkOptions;
   private helloSentAt: Instant;
   private helloSpacing: number;
@@ -91,6 +99,7 @@ export class Link {
     this.isOneOfSeveral = session.isOneOfSeveral;
     this.current = session;
     this.openedAt = now;
+    this.use = new LinkUse(now);
     this.stateSince = now;
     this.helloAt = now;
     this.helloInterval = options.timers.helloInterval;
@@ -312,12 +321,19 @@ export class Link {
     return true;
   }
 
+  /** Whether its keys should long have been renewed: the neighbour does not answer to it. */
+  hasOldKeys(now: Instant): boolean {
+    const age = now - this.current.establishedAt;
+    return age > KEY_AGES_MAX * this.options.timers.rekeyAfter + KEY_AGE_GRACE;
+  }
+
   close(now: Instant): void {
     this.enter('closed', now);
   }
 
   nextTimeout(now: Instant): Instant {
-    let next = Math.min(this.helloAt, this.path.mtu.nextAt, this.path.detector.nextChange(now));
+    const { mtu, capacity, detector } = this.path;
+    let next = Math.min(this.helloAt, mtu.nextAt, capacity.nextAt, detector.nextChange(now));
     if (this.state !== 'connecting') next = Math.min(next, this.rekeyAt);
     if (this.recovery !== undefined) next = Math.min(next, this.recovery.nextTimeout());
     if (this.path.check !== undefined) next = Math.min(next, this.path.check.nextAt);

@@ -43,6 +43,10 @@ export interface LinkLimits extends RecoveryLimits {
   readonly enrolmentsMax: number;
   /** Bits a second, headers included, for the hellos of all links; more links say hello less often. */
   readonly helloBudget: number;
+  /** Bits a second for trains that measure capacity, on links that are used or asked about. */
+  readonly trainRate: number;
+  /** Of which on all idle links together. */
+  readonly trainIdleRate: number;
   /** Packets gathered before they are sealed and sent: enough for runs to many neighbours at once. */
   readonly outgoingBatchPackets: number;
   /** Packets opened in one call. */
@@ -64,6 +68,8 @@ export const LINK_LIMITS: LinkLimits = {
   handshakesPerSecond: 64,
   enrolmentsMax: 32,
   helloBudget: 71_500,
+  trainRate: 20_000,
+  trainIdleRate: 500,
   outgoingBatchPackets: 1_024,
   incomingBatchPackets: 256,
   mtuMin: 1232,

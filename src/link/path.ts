@@ -7,6 +7,7 @@ import type { ArrivalFigures, Hello } from '../wire/index.ts';
 import { blankHello, HELLO_HOLD_MAX, HELLO_HOLD_NONE, helloFrameBytes } from '../wire/index.ts';
 import { AddressCheck } from './address-check.ts';
 import { ArrivalOrder } from './arrival-order.ts';
+import { PathCapacity } from './capacity/path-capacity.ts';
 import { FailureDetector } from './failure-detector.ts';
 import { LossEstimator } from './loss-estimator.ts';
 import type { LinkMetrics } from './metrics-damper.ts';
@@ -31,6 +32,7 @@ export class Path {
   readonly order: ArrivalOrder = new ArrivalOrder();
   readonly mtu: MtuProbe;
   readonly detector: FailureDetector;
+  readonly capacity: PathCapacity = new PathCapacity();
   /** Losses of what we send, as the neighbour reports them. */
   lossOutNowPpm = 0;
   lossOutToldPpm = 0;
@@ -88,6 +90,7 @@ export class Path {
     this.local = check.local;
     this.check = undefined;
     this.mtu.restart(now);
+    this.capacity.restart();
     return true;
   }
 

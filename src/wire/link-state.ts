@@ -28,6 +28,7 @@ import type { Duration, NodeAddress } from '../kernel/index.ts';
 import { ByteReader, ByteWriter, isNodeAddress, utf8Encode } from '../kernel/index.ts';
 import type { RecordVersion } from './flood.ts';
 import { RECORD_BODY_BYTES_MAX, writeVersion } from './flood.ts';
+import type { LinkBandwidth } from './link-bandwidth.ts';
 
 export const LINKS_PER_RECORD_MAX = 64;
 export const LINK_STATE_SIGNATURE_BYTES = 64;
@@ -51,6 +52,8 @@ export interface LinkReport {
   readonly mtu: number;
   /** It has failed lately: a last resort. Absent where it has not. */
   readonly isOnProbation?: true;
+  /** Outwards, as an extension tells it (`link-bandwidth.ts`). Absent where nobody knows. */
+  readonly bandwidth?: LinkBandwidth;
 }
 
 export interface LinkState {

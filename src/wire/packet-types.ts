@@ -27,6 +27,9 @@ export const FRAME_ENROL_REQUEST = 0x06;
 export const FRAME_ENROL_ANSWER = 0x07;
 export const FRAME_MTU_PROBE = 0x08;
 export const FRAME_MTU_ACK = 0x09;
+/** Trains that measure what a path carries, and what came of them. */
+export const FRAME_TRAIN = 0x0a;
+export const FRAME_TRAIN_REPORT = 0x0b;
 /** Fresh round-trip times of a big mesh, and relays found by them (`routing/relays/`). */
 export const FRAME_RELAY_FIGURES = 0x18;
 export const FRAME_RELAY_ADVICE = 0x19;

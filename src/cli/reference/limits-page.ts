@@ -35,6 +35,8 @@ const LINK: Policies<typeof LINK_LIMITS> = {
   ],
   enrolmentsMax: ['refuse', 'link.enrol.too-many-enrolments'],
   helloBudget: ['hellos less often', '`hello` in status'],
+  trainRate: ['trains wait', '`link.train.over-budget`'],
+  trainIdleRate: ['idle links are measured later', '`link.train.sent`'],
   outgoingBatchPackets: ['send the batch', '-'],
   incomingBatchPackets: ['open in parts', '-'],
   mtuMin: ['what every path must carry', '-'],

@@ -1,0 +1,3 @@
+export * from './link-use.ts';
+export * from './path-capacity.ts';
+export * from './trains.ts';
