@@ -190,7 +190,7 @@ const timers = z.strictObject({
     .describe('Longest silence before a link counts as dead. 1s.'),
   refresh: duration(seconds(5), seconds(600))
     .optional()
-    .describe('Own link state is flooded again this often. 40s.'),
+    .describe('Own link state is flooded again this often, with over 50 members less often. 40s.'),
   rekey: duration(seconds(5), seconds(3_600)).optional().describe('Life of link keys. 2m.'),
 });
 

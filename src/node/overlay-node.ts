@@ -16,7 +16,7 @@ import { Forwarder } from '../forwarding/index.ts';
 import type { Duration, Instant, NodeAddress, Result, WallTime } from '../kernel/index.ts';
 import { between, Counters, formatNodeAddress, ok, Random, soonest } from '../kernel/index.ts';
 import type { LinkMetrics } from '../link/index.ts';
-import { LinkLayer } from '../link/index.ts';
+import { LINK_TIMERS, LinkLayer } from '../link/index.ts';
 import type { DisseminationRequest } from '../routing/index.ts';
 import { LinkStateRouting } from '../routing/index.ts';
 import type { Member, TrustRefusal } from '../security/index.ts';
@@ -134,6 +134,7 @@ export class OverlayNode implements OverlayNodeApi {
     this.relays = new NodeRelays({
       self: self.address,
       probing: options.probing,
+      helloInterval: options.timers?.helloInterval ?? LINK_TIMERS.helloInterval,
       random: random.split('relays'),
       links: this.links,
       routing: this.routing,

@@ -11,7 +11,7 @@
 import type { Duration, Instant, NodeAddress, Random } from '../kernel/index.ts';
 import type { LinkLayer, LinkMetrics, LinkSink } from '../link/index.ts';
 import type { LinkStateRouting, RelayChoice, RelayExplanation } from '../routing/index.ts';
-import { explainRelays, lossPenalty, RelayExchange } from '../routing/index.ts';
+import { explainRelays, lossPenalty, RELAY_OPTIONS, RelayExchange } from '../routing/index.ts';
 import type { RouteBlock } from '../wire/index.ts';
 import {
   FRAME_PERFORMANCE,
@@ -34,6 +34,8 @@ type LinkFigures = Parameters<NonNullable<LinkSink['roundTrip']>>[0];
 export interface NodeRelaysOptions {
   readonly self: NodeAddress;
   readonly probing: Partial<ProbingOptions> | undefined;
+  /** Between hellos at the most frequent; figures are not told more often than they are measured. */
+  readonly helloInterval: Duration;
   readonly random: Random;
   readonly links: LinkLayer;
   readonly routing: LinkStateRouting;
@@ -58,6 +60,7 @@ export class NodeRelays {
       random: options.random,
       counters: options.routing.counters,
       budget: probingShares(this.probing.budget).relays,
+      options: { roundMin: Math.max(RELAY_OPTIONS.roundMin, options.helloInterval) as Duration },
       sendFrame: (neighbour, type, body) =>
         options.links.sendControl(neighbour, type, body, options.now()),
     });

@@ -123,7 +123,7 @@ test('a partition heals, and the two halves learn what they missed', () => {
   network.cut('NYC', 'WAS');
   network.cut('SJC', 'LAX');
   // Longer than link state lives: each half has forgotten the other.
-  network.run(130_000);
+  network.run(970_000);
   assert.equal(
     network
       .node('ATL')
@@ -180,7 +180,7 @@ test('link state that is not repeated is forgotten, however it travels', () => {
   network.run(5_000);
   network.node('HKG').isRunning = false;
   // Its neighbours are not told that it is gone; what it said still ends.
-  network.run(7_000);
+  network.run(49_000);
   for (const node of network.nodes.values()) {
     if (!node.isRunning) continue;
     assert.equal(node.routing.path(network.node('HKG').address), undefined, node.name);

@@ -37,7 +37,7 @@ import {
 } from '../wire/index.ts';
 import { FloodNeighbour } from './flood-neighbour.ts';
 import type { AdjacencyMetrics, RoutingLimits, RoutingTimers } from './options.ts';
-import { DIRECT_FLOOD_FROM, LIFETIME_REFRESHES } from './options.ts';
+import { DIRECT_FLOOD_FROM, lifetimeOf } from './options.ts';
 import type { RecordStore, StoredRecord } from './record-store.ts';
 
 /**
@@ -95,7 +95,7 @@ export class Flooding {
     this.random = options.random;
     this.timers = options.timers;
     this.limits = options.limits;
-    this.lifetime = (options.timers.refreshInterval * LIFETIME_REFRESHES) as Duration;
+    this.lifetime = lifetimeOf(options.timers);
   }
 
   /** State: starts to synchronise. False when there are too many neighbours. */

@@ -159,6 +159,7 @@ export class LinkStateRouting {
       timers,
       limits,
       counters,
+      members: () => this.membership.directory.size,
       announce: (record, now) => {
         this.flooding.announce(record, now);
       },

@@ -1,9 +1,10 @@
 /** Every time and every bound of this room, with its default. Overflow policies: docs/limits.md. */
 import type { Duration } from '../kernel/index.ts';
 import { milliseconds, seconds } from '../kernel/index.ts';
+import { AGE_MAX } from '../wire/index.ts';
 
 export interface RoutingTimers {
-  /** Own link state is flooded again this often even when nothing changed. */
+  /** Own link state is flooded again this often even when nothing changed; see `refreshIntervalOf`. */
   readonly refreshInterval: Duration;
   /** Changes within this time are one recomputation. */
   readonly recomputeDelay: Duration;
@@ -39,8 +40,28 @@ export const ROUTING_TIMERS: RoutingTimers = {
   vanishedLinkMemory: seconds(900),
 };
 
-/** Others forget link state that was not refreshed for this many refresh intervals. */
-export const LIFETIME_REFRESHES = 3;
+/** Up to so many members the refresh interval is as configured; from there it grows with their number. */
+const REFRESH_MEMBERS = 50;
+const REFRESH_GROWTH_MAX = 8;
+/** Others forget link state that was not refreshed for this many of the longest refresh intervals. */
+const LIFETIME_REFRESHES = 3;
+
+/**
+ * What all members repeat comes to every node, so the interval is stretched as their number grows, and
+ * the traffic of refreshing stays as it is. What is lost of a flood does not wait for it: neighbours
+ * compare what they hold every `refreshInterval`, and links that died are reported by their other ends.
+ */
+export function refreshIntervalOf(members: number, { refreshInterval }: RoutingTimers): Duration {
+  const growth = Math.min(REFRESH_GROWTH_MAX, Math.max(1, members / REFRESH_MEMBERS));
+  return Math.round(refreshInterval * growth) as Duration;
+}
+
+/**
+ * After this link state is forgotten. The same whatever the number of members, because a node that has
+ * just joined does not know it, and must take what the others hold.
+ */
+export const lifetimeOf = ({ refreshInterval }: RoutingTimers): Duration =>
+  Math.min(AGE_MAX, refreshInterval * REFRESH_GROWTH_MAX * LIFETIME_REFRESHES) as Duration;
 
 /** With more neighbours than this a record is not passed on to those that its origin tells itself. */
 export const DIRECT_FLOOD_FROM = 8;

@@ -25,6 +25,7 @@ import {
 } from '../wire/index.ts';
 import { Advertiser, type Urgency } from './advertiser.ts';
 import type { AdjacencyMetrics, RoutingLimits, RoutingTimers } from './options.ts';
+import { refreshIntervalOf } from './options.ts';
 
 /** News that is not urgent waits this long for company. */
 const COMPANY_DELAY = microseconds(20_000);
@@ -46,6 +47,8 @@ export interface OriginOptions {
   readonly timers: RoutingTimers;
   readonly limits: RoutingLimits;
   readonly counters: Counters;
+  /** How many there are, for how often to refresh. */
+  readonly members: () => number;
   /** Floods a record that was just made. */
   readonly announce: (record: FloodFrame, now: Instant) => void;
 }
@@ -148,9 +151,10 @@ export class LinkStateOrigin {
 
   /** Up to a tenth early, so that the origins of a network do not all refresh at once. */
   private nextRefresh(now: Instant): Instant {
-    const { refreshInterval } = this.options.timers;
-    const early = this.options.random.below(Math.max(1, Math.floor(refreshInterval / 10)));
-    return later(now, microseconds(refreshInterval - early));
+    const { timers, members, random } = this.options;
+    const interval = refreshIntervalOf(members(), timers);
+    const early = random.below(Math.max(1, Math.floor(interval / 10)));
+    return later(now, microseconds(interval - early));
   }
 
   private make(part: number, content: Uint8Array, now: Instant): void {
