@@ -38,6 +38,7 @@ const LOADERS = {
   'control-cost': () => import('./evidence/control-cost.mjs'),
   'ron-replay': () => import('./evidence/ron-replay.mjs'),
   outages: () => import('./evidence/outages.mjs'),
+  multihoming: () => import('./evidence/multihoming.mjs'),
   stability: () => import('./evidence/stability.mjs'),
   coexistence: () => import('./evidence/coexistence.mjs'),
   recompute: () => import('./evidence/recompute.mjs'),

@@ -227,11 +227,18 @@ describe('every command says what it documents', { timeout: 180_000 }, () => {
       '1%',
       '--burst-time',
       '1ms',
+      '--remote',
+      shown.links[0].remote,
     ]);
+    assert.equal(set.remote, shown.links[0].remote);
     assert.equal(set.impairments.delayMs, 20);
     assert.equal(set.impairments.loss, 0.01);
     assert.equal(set.impairments.burstTimeMs, 1);
-    await json('link set', ['LAX', '--clear']);
+    await json('link set', ['LAX', '--clear'], { missing: ['remote'] });
+    const nowhere = await overlane(['link', 'set', 'LAX', '--cut', '--remote', '192.0.2.1:1'], {
+      env,
+    });
+    assert.match(nowhere.stderr, /LAX has no path to 192\.0\.2\.1:1: there are /);
     const { subsystems } = await json('log level', ['debug']);
     assert.ok(Object.values(subsystems).every((level) => level === 'debug'));
     network.founder.configure({ neighbours, log: { level: 'warn' } });

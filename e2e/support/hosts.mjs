@@ -1,6 +1,6 @@
 /**
- * Hosts that are network namespaces, each with one cable to a switch in a namespace of its own, so
- * that nothing here touches the network of the machine. A host has a state directory and runs the
+ * Hosts that are network namespaces, each with one cable to the switch of every provider, which is a
+ * bridge in a namespace of its own, so that nothing here touches the network of the machine. A host has a state directory and runs the
  * `overlane` program as its user would.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -14,17 +14,19 @@ const PORT = 7420;
 export class HostNetwork {
   #hosts = [];
 
-  /** `family` 4 or 6: which addresses hosts have. */
-  static async open(t, { family, names }) {
+  /** `family` 4 or 6: which addresses hosts have. `providers`: how many of them. */
+  static async open(t, { family, names, providers = 1 }) {
     const network = new HostNetwork();
     network.family = family;
     network.tag = `ovl${process.pid % 100_000}f${family}`;
-    network.switch = `${network.tag}sw`;
-    network.folder = scratch(t, `hosts-${family}`);
+    network.switches = Array.from({ length: providers }, (_, i) => `${network.tag}sw${i}`);
+    network.folder = scratch(t, `hosts-${family}-${providers}`);
     t.after(() => network.#close());
-    await network.#ip('netns', 'add', network.switch);
-    await network.#in(network.switch, 'ip', 'link', 'add', 'br0', 'type', 'bridge');
-    await network.#in(network.switch, 'ip', 'link', 'set', 'br0', 'up');
+    for (const name of network.switches) {
+      await network.#ip('netns', 'add', name);
+      await network.#in(name, 'ip', 'link', 'add', 'br0', 'type', 'bridge');
+      await network.#in(name, 'ip', 'link', 'set', 'br0', 'up');
+    }
     for (const name of names) await network.#plug(name);
     return network;
   }
@@ -40,7 +42,23 @@ export class HostNetwork {
     const rules = `table bridge blocks {
       chain forward { type filter hook forward priority 0; ${drop(a, b)}; ${drop(b, a)}; }
     }`;
-    await this.#in(this.switch, 'nft', '-f', '-', rules);
+    await this.#in(this.switches[0], 'nft', '-f', '-', rules);
+  }
+
+  /** From now on the provider carries nothing to and from the host, and says nothing of it. */
+  async fail(name, provider) {
+    const { port } = this.host(name);
+    const rules = `table bridge fails {
+      chain forward {
+        type filter hook forward priority 0;
+        iifname "${port}" drop; oifname "${port}" drop;
+      }
+    }`;
+    await this.#in(this.switches[provider], 'nft', '-f', '-', rules);
+  }
+
+  async mend(provider) {
+    await this.#in(this.switches[provider], 'nft', '-f', '-', 'delete table bridge fails');
   }
 
   async #plug(name) {
@@ -49,19 +67,23 @@ export class HostNetwork {
     this.#hosts.push(host);
     mkdirSync(host.home);
     await this.#ip('netns', 'add', host.namespace);
-    const ends = ['eth0', 'netns', host.namespace, 'type', 'veth', 'peer', 'name', host.port];
-    await this.#ip('link', 'add', ...ends, 'netns', this.switch);
-    await this.#in(this.switch, 'ip', 'link', 'set', host.port, 'master', 'br0', 'up');
+    await host.exec('ip', ['link', 'set', 'lo', 'up']);
     const prefix = this.family === 4 ? 24 : 64;
-    const address = ['addr', 'add', `${host.address}/${prefix}`, 'dev', 'eth0'];
-    if (this.family === 6) address.push('nodad');
-    await host.exec('ip', address);
-    for (const device of ['lo', 'eth0']) await host.exec('ip', ['link', 'set', device, 'up']);
+    for (const [i, name] of this.switches.entries()) {
+      const device = `eth${i}`;
+      const ends = [device, 'netns', host.namespace, 'type', 'veth', 'peer', 'name', host.port];
+      await this.#ip('link', 'add', ...ends, 'netns', name);
+      await this.#in(name, 'ip', 'link', 'set', host.port, 'master', 'br0', 'up');
+      const address = ['addr', 'add', `${host.addresses[i]}/${prefix}`, 'dev', device];
+      if (this.family === 6) address.push('nodad');
+      await host.exec('ip', address);
+      await host.exec('ip', ['link', 'set', device, 'up']);
+    }
   }
 
   async #close() {
     for (const host of this.#hosts) await host.end();
-    for (const namespace of [this.switch, ...this.#hosts.map((h) => h.namespace)])
+    for (const namespace of [...this.switches, ...this.#hosts.map((h) => h.namespace)])
       await run('ip', ['netns', 'del', namespace]);
   }
 
@@ -83,7 +105,10 @@ class Host {
     this.network = network;
     this.namespace = `${network.tag}h${number}`;
     this.port = `p${number}`;
-    this.address = network.family === 4 ? `10.77.0.${number}` : `fd77::${number}`;
+    /** One from each provider. */
+    this.addresses = network.switches.map((_, i) =>
+      network.family === 4 ? `10.${77 + i}.0.${number}` : `fd${77 + i}::${number}`,
+    );
     this.home = join(network.folder, name);
     this.state = join(this.home, 'state');
     this.configFile = join(this.home, 'overlane.yaml');
@@ -91,7 +116,12 @@ class Host {
   }
 
   get endpoint() {
-    return this.network.family === 4 ? `${this.address}:${PORT}` : `[${this.address}]:${PORT}`;
+    return this.endpoints[0];
+  }
+
+  get endpoints() {
+    const isFour = this.network.family === 4;
+    return this.addresses.map((address) => `${isFour ? address : `[${address}]`}:${PORT}`);
   }
 
   get daemon() {
@@ -100,6 +130,11 @@ class Host {
 
   exec(command, args, options) {
     return mustRun('ip', ['netns', 'exec', this.namespace, command, ...args], options);
+  }
+
+  /** Starts a program of this host's. */
+  start(command, args, options) {
+    return start('ip', ['netns', 'exec', this.namespace, command, ...args], options);
   }
 
   #words(args) {
@@ -124,7 +159,8 @@ class Host {
   }
 
   configure(config) {
-    const listen = this.network.family === 4 ? [`0.0.0.0:${PORT}`] : [`[::]:${PORT}`];
+    const any = this.network.family === 4 ? `0.0.0.0:${PORT}` : `[::]:${PORT}`;
+    const listen = this.endpoints.length > 1 ? this.endpoints : [any];
     writeFileSync(this.configFile, stringify({ listen, ...config }));
   }
 

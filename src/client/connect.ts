@@ -94,11 +94,14 @@ export interface DaemonConnection extends OverlayNodeHandle {
    */
   profile(options?: { readonly durationMs?: number } & SignalOption): Promise<ProfileReport>;
   impairments(options?: SignalOption): Promise<readonly LinkImpairment[]>;
-  /** Fails with NOT_A_LAB, UNKNOWN_DESTINATION. */
+  /**
+   * `remote`: only the path to this address of the neighbour's. Fails with NOT_A_LAB, UNKNOWN_DESTINATION,
+   * BAD_ARGUMENT.
+   */
   impair(
     neighbour: string,
     change: Impairments | 'none',
-    options?: SignalOption,
+    options?: { readonly remote?: string } & SignalOption,
   ): Promise<LinkImpairment>;
   forwards(options?: SignalOption): Promise<readonly ForwardReport[]>;
   /** Fails with FORWARD_LISTEN_FAILED, FORWARD_EXISTS. */
@@ -264,7 +267,7 @@ class RemoteNode implements DaemonConnection {
 
   async routesAt(options: RoutesAtOptions): Promise<readonly RouteAt[]> {
     const { signal, ...query } = options;
-    const path = `/v1/routes-at?${queryOf(query)}`;
+    const path = `/v1/past?${queryOf(query)}`;
     return (await this.fetch<{ routes: RouteAt[] }>(path, { ...(signal && { signal }) })).routes;
   }
 
@@ -381,10 +384,10 @@ class RemoteNode implements DaemonConnection {
   impair(
     neighbour: string,
     change: Impairments | 'none',
-    options: SignalOption = {},
+    options: { readonly remote?: string } & SignalOption = {},
   ): Promise<LinkImpairment> {
-    const body = { neighbour, impairments: change };
-    const { signal } = options;
+    const { signal, remote } = options;
+    const body = { neighbour, impairments: change, remote };
     return this.client.call({ method: 'PUT', path: '/v1/impairments', body, signal });
   }
 

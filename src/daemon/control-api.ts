@@ -134,6 +134,8 @@ export interface LogLevelOptions {
 
 export interface LinkImpairment {
   readonly neighbour: string;
+  /** Only the path to this address of the neighbour's; absent: all that are not named. */
+  readonly remote?: string;
   readonly impairments: Impairments;
 }
 
@@ -235,7 +237,7 @@ export interface DaemonControls {
   topology(): NetworkTopology;
   setTopology(topology: unknown): Promise<TopologySetReport>;
   impairments(): readonly LinkImpairment[];
-  impair(neighbour: string, change: Impairments | 'none'): LinkImpairment;
+  impair(neighbour: string, change: Impairments | 'none', remote?: string): LinkImpairment;
   forwards(): readonly ForwardReport[];
   addForward(request: ForwardRequest): Promise<ForwardReport>;
   removeForward(id: string): Promise<ForwardReport>;

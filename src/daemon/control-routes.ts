@@ -74,7 +74,7 @@ export const CONTROL_ROUTES: readonly Route[] = [
     run: async ({ node, signal }) => ({ flows: await node.flows({ signal }) }),
   },
   { method: 'GET', path: '/v1/history', run: history },
-  { method: 'GET', path: '/v1/routes-at', run: routesAt },
+  { method: 'GET', path: '/v1/past', run: routesAt },
   { method: 'GET', path: '/v1/policy', run: ({ controls }) => controls.policy() },
   { method: 'PUT', path: '/v1/policy', run: ({ controls, body }) => controls.setPolicy(body) },
   { method: 'GET', path: '/v1/topology', run: ({ controls }) => controls.topology() },
@@ -270,15 +270,16 @@ function invite({ controls, body }: RouteRequest): unknown {
 }
 
 function impair({ controls, body }: RouteRequest): unknown {
-  const fields = new Fields(body, ['neighbour', 'impairments']);
+  const fields = new Fields(body, ['neighbour', 'remote', 'impairments']);
+  const remote = fields.optionalText('remote');
   const neighbour = fields.text('neighbour');
   const change = fields.value('impairments');
-  if (change === 'none') return controls.impair(neighbour, 'none');
+  if (change === 'none') return controls.impair(neighbour, 'none', remote);
   const known = Object.keys(IMPAIRMENT_BOUNDS);
   const inner = new Fields(change, [...known, 'cut']);
   const read: Record<string, unknown> = { cut: inner.optionalFlag('cut') };
   for (const name of known) read[name] = inner.optionalNumber(name, IMPAIRMENT_BOUNDS[name]!);
-  return controls.impair(neighbour, present<Impairments>(read));
+  return controls.impair(neighbour, present<Impairments>(read), remote);
 }
 
 const SHARE = { min: 0, max: 1 };

@@ -179,7 +179,7 @@ export class Daemon implements DaemonControls {
     overruled: this.host.statusNow().topology?.overruled ?? [],
   });
   impairments: DaemonControls['impairments'] = () => this.impairmentTable.list();
-  impair: DaemonControls['impair'] = (name, change) => this.impairmentTable.change(name, change);
+  impair: DaemonControls['impair'] = (...change) => this.impairmentTable.change(...change);
   forwards: DaemonControls['forwards'] = () => this.ports.forwards();
   addForward: DaemonControls['addForward'] = (request) => this.ports.addForward(request);
   removeForward: DaemonControls['removeForward'] = (id) => this.ports.removeForward(id);

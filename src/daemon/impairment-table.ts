@@ -9,21 +9,28 @@ import type { ImpairmentConfig, Impairments } from './config.ts';
 import type { LinkImpairment } from './control-api.ts';
 import type { NeighbourTable } from './neighbour-table.ts';
 
+/** What is in force for one neighbour. */
+interface InForce {
+  /** On every path to it. */
+  all: PathImpairments;
+  /** On single paths in the place of that, by remote. */
+  readonly own: Map<string, PathImpairments>;
+  /** Where any of it was applied. */
+  readonly remotes: Set<string>;
+}
+
 export class ImpairmentTable {
   private readonly host: OverlayHost;
   private readonly neighbours: NeighbourTable;
-  /** What is in force for each neighbour that has been impaired. */
-  private readonly inForce = new Map<string, PathImpairments>();
-  private readonly remotes = new Map<string, Set<string>>();
+  private readonly inForce = new Map<string, InForce>();
 
   constructor(host: OverlayHost, neighbours: NeighbourTable) {
     this.host = host;
     this.neighbours = neighbours;
     // A link that comes up on another address is the same link.
     host.onEvent((event) => {
-      if (event.kind !== 'link-up') return;
-      const own = this.inForce.get(event.name);
-      if (own !== undefined) this.apply(event.name, event.remote.key, own);
+      const known = event.kind === 'link-up' ? this.inForce.get(event.name) : undefined;
+      if (event.kind === 'link-up' && known !== undefined) this.apply(event.remote.key, known);
     });
   }
 
@@ -33,44 +40,74 @@ export class ImpairmentTable {
     for (const name of [...this.inForce.keys()]) if (!wanted.has(name)) this.clear(name);
     for (const { neighbour, impairments } of configs) {
       this.clear(neighbour);
-      this.set(neighbour, impairments);
+      this.change(neighbour, impairments);
     }
   }
 
   list(): LinkImpairment[] {
-    return [...this.inForce].map(([neighbour, own]) => ({
-      neighbour,
-      impairments: presented(own),
-    }));
+    return [...this.inForce].flatMap(([neighbour, { all, own }]) => [
+      { neighbour, impairments: presented(all) },
+      ...[...own].map(([remote, of]) => ({ neighbour, remote, impairments: presented(of) })),
+    ]);
   }
 
-  /** Changes what is named and leaves the rest. Fails with NOT_A_LAB, UNKNOWN_DESTINATION. */
-  change(neighbour: string, change: Impairments | 'none'): LinkImpairment {
-    if (change === 'none') {
-      this.assertKnown(neighbour);
-      this.clear(neighbour);
-    } else this.set(neighbour, change);
-    const own = this.inForce.get(neighbour) ?? NO_IMPAIRMENTS;
-    return { neighbour, impairments: presented(own) };
-  }
-
-  private set(neighbour: string, change: Impairments): void {
+  /**
+   * Changes what is named and leaves the rest, on all paths to the neighbour or on the one to `remote`.
+   * Fails with NOT_A_LAB, UNKNOWN_DESTINATION, BAD_ARGUMENT.
+   */
+  change(neighbour: string, change: Impairments | 'none', remote?: string): LinkImpairment {
     const remotes = this.assertKnown(neighbour);
-    const next = { ...(this.inForce.get(neighbour) ?? NO_IMPAIRMENTS), ...pathChange(change) };
-    for (const remote of remotes) this.apply(neighbour, remote, next);
-    this.inForce.set(neighbour, next);
+    if (remote !== undefined) return this.changeOne(neighbour, change, remote, remotes);
+    if (change === 'none') {
+      this.clear(neighbour);
+      return { neighbour, impairments: presented(NO_IMPAIRMENTS) };
+    }
+    const known = this.of(neighbour);
+    const part = pathChange(change);
+    const all = { ...known.all, ...part };
+    for (const one of remotes) this.host.impair(one, { ...(known.own.get(one) ?? all), ...part });
+    known.all = all;
+    for (const [one, own] of known.own) known.own.set(one, { ...own, ...part });
+    for (const one of remotes) known.remotes.add(one);
+    this.inForce.set(neighbour, known);
+    return { neighbour, impairments: presented(all) };
+  }
+
+  private changeOne(
+    neighbour: string,
+    change: Impairments | 'none',
+    remote: string,
+    remotes: readonly string[],
+  ): LinkImpairment {
+    if (!remotes.includes(remote))
+      throw new OverlayError(
+        'BAD_ARGUMENT',
+        `${neighbour} has no path to ${remote}: there are ${remotes.join(', ')}`,
+        { details: { neighbour, remote, remotes } },
+      );
+    const known = this.of(neighbour);
+    const own = { ...(known.own.get(remote) ?? known.all), ...pathChange(change) };
+    this.host.impair(remote, change === 'none' ? known.all : own);
+    if (change === 'none') known.own.delete(remote);
+    else known.own.set(remote, own);
+    known.remotes.add(remote);
+    this.inForce.set(neighbour, known);
+    return { neighbour, remote, impairments: presented(change === 'none' ? known.all : own) };
+  }
+
+  private of(neighbour: string): InForce {
+    const none = { all: NO_IMPAIRMENTS, own: new Map(), remotes: new Set<string>() };
+    return this.inForce.get(neighbour) ?? none;
+  }
+
+  private apply(remote: string, known: InForce): void {
+    this.host.impair(remote, known.own.get(remote) ?? known.all);
+    known.remotes.add(remote);
   }
 
   private clear(neighbour: string): void {
-    for (const remote of this.remotes.get(neighbour) ?? []) this.host.restore(remote);
-    this.remotes.delete(neighbour);
+    for (const remote of this.inForce.get(neighbour)?.remotes ?? []) this.host.restore(remote);
     this.inForce.delete(neighbour);
-  }
-
-  private apply(neighbour: string, remote: string, impairments: PathImpairments): void {
-    this.host.impair(remote, impairments);
-    const known = this.remotes.get(neighbour) ?? new Set();
-    this.remotes.set(neighbour, known.add(remote));
   }
 
   private assertKnown(neighbour: string): readonly string[] {
@@ -87,7 +124,8 @@ export class ImpairmentTable {
 }
 
 /** Into the units of the path model, without what is not said. */
-function pathChange(change: Impairments): Partial<PathImpairments> {
+function pathChange(change: Impairments | 'none'): Partial<PathImpairments> {
+  if (change === 'none') return {};
   const { delayMs, jitterMs, burstTimeMs, ...same } = change;
   const all = {
     delay: inMicroseconds(delayMs),

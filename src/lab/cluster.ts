@@ -30,6 +30,11 @@ export interface LabLink {
 export interface LabPlan {
   readonly nodes: readonly string[];
   readonly links: readonly LabLink[];
+  /**
+   * Providers that every node has: an address each, 127.0.0.1 and up, and a path over each to every
+   * neighbour. Default 1.
+   */
+  readonly providers?: number;
   /** Further configuration of single daemons, as in a configuration file. */
   readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -149,6 +154,28 @@ export class LabCluster {
     return this.impair(a, b, { cut: true });
   }
 
+  /** What happens to all that one node sends and receives over one of its providers; `none`: nothing more. */
+  async impairProvider(
+    name: string,
+    provider: number,
+    change: Impairments | 'none',
+  ): Promise<void> {
+    const links = this.plan.links.filter(({ a, b }) => a === name || b === name);
+    await Promise.all(
+      links.flatMap(({ a, b, impairments = {} }) =>
+        [
+          [a, b],
+          [b, a],
+        ].map(async ([from, to]) => {
+          if (this.running(from!).pid === undefined) return;
+          const remote = addressOf(provider, this.node(to!).port);
+          const whole = change === 'none' ? change : { ...CLEAN, ...impairments, ...change };
+          await this.node(from!).handle.impair(to!, whole, { remote });
+        }),
+      ),
+    );
+  }
+
   /** Back to what the plan says of the link. */
   heal(a: string, b: string): Promise<void> {
     return this.impair(a, b, {});
@@ -260,13 +287,17 @@ export class LabCluster {
   private configOf(name: string, portOf: ReadonlyMap<string, number>): Record<string, unknown> {
     const links = this.plan.links.filter((l) => l.a === name || l.b === name);
     const other = (l: LabLink): string => (l.a === name ? l.b : l.a);
+    const { providers = 1 } = this.plan;
+    const addresses = (node: string): string[] =>
+      Array.from({ length: providers }, (_, i) => addressOf(i, portOf.get(node)!));
     return {
       state: join(this.directory, name),
-      listen: [`127.0.0.1:${portOf.get(name)}`],
+      listen: addresses(name),
       acceptLinks: 'configured',
       neighbours: links.map((l) => ({
         name: other(l),
-        addresses: [`127.0.0.1:${portOf.get(other(l))}`],
+        addresses: addresses(other(l)),
+        ...(providers > 1 ? { paths: providers } : {}),
       })),
       impairments: links
         .filter((l) => l.impairments !== undefined)
@@ -330,6 +361,8 @@ export class LabCluster {
     }
   }
 }
+
+const addressOf = (provider: number, port: number): string => `127.0.0.${provider + 1}:${port}`;
 
 /** UDP ports that are free now, all different: held open together while they are drawn. */
 async function freePorts(count: number): Promise<number[]> {

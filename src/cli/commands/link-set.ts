@@ -16,6 +16,7 @@ interface Flags {
   readonly duplicate?: number;
   readonly mtu?: number;
   readonly cut?: boolean;
+  readonly remote?: string;
   readonly clear: boolean;
 }
 
@@ -32,9 +33,14 @@ export const linkSetCommand: DefinedCommand = defineCommand<Flags, [neighbour: s
     { line: 'overlane link set DFW --delay 20ms --jitter 2ms', note: 'a longer way' },
     { line: 'overlane link set DFW --loss 30% --burst 50%', note: 'a sick one' },
     { line: 'overlane link set DFW --cut', note: 'a cut; --no-cut mends it' },
+    { line: 'overlane link set DFW --cut --remote 127.0.0.2:7420', note: 'one path of several' },
     { line: 'overlane link set DFW --clear', note: 'as the network underneath is' },
   ],
-  fields: { neighbour: 'name of the neighbour', impairments: 'what is in force now' },
+  fields: {
+    neighbour: 'name of the neighbour',
+    remote: 'the path, only with --remote',
+    impairments: 'what is in force now',
+  },
   flags: {
     delay: part(durationMs, 'time', 'One-way delay added'),
     jitter: part(durationMs, 'time', 'Spread of the delay'),
@@ -47,6 +53,7 @@ export const linkSetCommand: DefinedCommand = defineCommand<Flags, [neighbour: s
     duplicate: part(share, 'share', 'Share of packets that arrive twice'),
     mtu: part(wholeNumber(576, 9_000), 'bytes', 'Longer datagrams vanish'),
     cut: { kind: 'boolean', optional: true, brief: 'Nothing passes' },
+    remote: part(String, 'address', 'Of several paths only the one to this address'),
     clear: {
       kind: 'boolean',
       default: false,
@@ -62,8 +69,9 @@ export const linkSetCommand: DefinedCommand = defineCommand<Flags, [neighbour: s
       throw new OverlayError('USAGE', 'nothing to set: name an impairment, or --clear');
     const socket = context.daemons.socketPath(flags.socket);
     await using daemon = await context.daemons.connect(socket, context.signal);
-    let now = flags.clear ? await daemon.impair(neighbour, 'none') : undefined;
-    if (!isEmpty) now = await daemon.impair(neighbour, change);
+    const path = flags.remote === undefined ? {} : { remote: flags.remote };
+    let now = flags.clear ? await daemon.impair(neighbour, 'none', path) : undefined;
+    if (!isEmpty) now = await daemon.impair(neighbour, change, path);
     return {
       data: { ...now },
       text: impairmentsView(now === undefined ? [] : [now], context.paint),
@@ -72,7 +80,7 @@ export const linkSetCommand: DefinedCommand = defineCommand<Flags, [neighbour: s
 });
 
 function changeOf(flags: Flags): Impairments {
-  const { delay, jitter, burstTime, queue, clear: _, ...same } = flags;
+  const { delay, jitter, burstTime, queue, clear: _, remote: __, ...same } = flags;
   const { loss, burst, rate: bits, reorder, duplicate, mtu, cut } = same;
   const all = {
     ...{ delayMs: delay, jitterMs: jitter, burstTimeMs: burstTime, queueBytes: queue, rate: bits },

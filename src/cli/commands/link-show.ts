@@ -17,7 +17,7 @@ export const linkShowCommand: DefinedCommand = defineCommand<
   ],
   fields: {
     links: 'LinkStatus of the SDK',
-    impairments: 'list of { neighbour, impairments }; empty outside labs',
+    impairments: 'list of { neighbour, remote, impairments }; empty outside labs',
   },
   exits: [[EXIT.negative, 'NEIGHBOUR was given and there is no link to it']],
   positional: { kind: 'tuple', parameters: [{ ...neighbourArgument, optional: true }] },

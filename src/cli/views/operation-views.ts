@@ -58,7 +58,7 @@ const IMPAIRMENTS = {
 } as const;
 
 export function impairmentsView(links: readonly LinkImpairment[], paint: Paint): string {
-  const rows = links.map(({ neighbour, impairments }): Cell[] => {
+  const rows = links.map(({ neighbour, remote, impairments }): Cell[] => {
     const parts = Object.entries(IMPAIRMENTS).flatMap(([key, show]) => {
       const value = impairments[key as keyof typeof impairments];
       // A queue stands before a bottleneck: without one it means nothing.
@@ -66,7 +66,8 @@ export function impairmentsView(links: readonly LinkImpairment[], paint: Paint):
       return value === undefined || value === false || value === 0 ? [] : [show(value as number)];
     });
     const style = impairments.cut === true ? 'red' : 'yellow';
-    return [neighbour, parts.length === 0 ? 'none' : { text: parts.join(', '), style }];
+    const to = remote === undefined ? neighbour : `${neighbour} at ${remote}`;
+    return [to, parts.length === 0 ? 'none' : { text: parts.join(', '), style }];
   });
   return `${paint('bold', 'IMPAIRED')}\n${table({ paint, columns: ['TO', 'BY'], rows })}`;
 }
