@@ -59,6 +59,8 @@ export interface PacedLinks extends Omit<LinkOutlet, 'latency'> {
 export interface FairOutletOptions {
   readonly links: PacedLinks;
   readonly counters: Counters;
+  /** Default 0. */
+  readonly self?: NodeAddress;
   /** Quanta of a source in each round. Default 1 for all. */
   readonly weightOf?: (source: NodeAddress) => number;
   /** A packet that waited is gone. The header is reused. */
@@ -134,6 +136,12 @@ export class FairOutlet implements LinkOutlet {
     return this.links.neighbours();
   }
 
+  /** Sends a control frame to every neighbour but one. */
+  tellAll(frameType: number, body: Uint8Array, but: NodeAddress | 0, now: Instant): void {
+    for (const neighbour of this.neighbours())
+      if (neighbour !== but) this.links.sendControl(neighbour, frameType, body, now);
+  }
+
   latency(neighbour: NodeAddress): Duration {
     return this.links.facts.latency(neighbour);
   }
@@ -161,9 +169,11 @@ export class FairOutlet implements LinkOutlet {
   /** A flood's packet is new here: its name goes ahead of copies that have to wait. */
   floodSpreads(from: NodeAddress, header: Readonly<DataHeader>, now: Instant): void {
     for (const neighbour of this.shapers.keys()) {
-      if (neighbour === from || neighbour === header.source) continue;
+      if (neighbour === from) continue;
       const isBusy = this.shapers.get(neighbour)!.queue.length > 0;
-      if (isBusy || this.known.isAnnouncer(neighbour, now))
+      // It came another way before the source's own copy, which waits there.
+      const isSource = neighbour === header.source;
+      if (isBusy || isSource || this.known.isAnnouncer(neighbour, now))
         this.known.announce(neighbour, header, now);
     }
   }
@@ -337,7 +347,8 @@ export class FairOutlet implements LinkOutlet {
 
   private make(neighbour: NodeAddress, capacity: number, now: Instant): LinkShaper {
     const { weightOf } = this.options;
-    const queue = { quantum: QUANTUM_BYTES, ...(weightOf === undefined ? {} : { weightOf }) };
+    const salt = Math.imul(neighbour ^ (this.options.self ?? 0), 0x85eb_ca6b);
+    const queue = { salt, quantum: QUANTUM_BYTES, ...(weightOf === undefined ? {} : { weightOf }) };
     const sent = this.links.facts.wireBytes(neighbour);
     const shaper = new LinkShaper(neighbour, capacity, sent, queue);
     shaper.isFree(sent, now);

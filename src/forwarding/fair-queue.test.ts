@@ -192,6 +192,27 @@ test('copies for the neighbour itself take turns with those that pass it, and ne
   assert.ok(left.every((isLast, i) => i === 0 || isLast !== left[i - 1]));
 });
 
+test('a flood that must not be lost leaves each link in another order, and no packet waits for ever', () => {
+  const order = (salt: number): number[] => {
+    const fair = new FairQueue({ bytesMax: 1e9, quantum: QUANTUM, salt });
+    const push = (sequence: number): unknown =>
+      fair.push(packet({ recovery: RECOVERY_RELIABLE, routeForm: ROUTE_FLOOD, sequence }));
+    for (let n = 0; n < 40; n++) push(n);
+    const left: number[] = [];
+    for (let n = 40; n < 400; n++) {
+      left.push(fair.next(true)!.sequence);
+      push(n);
+    }
+    return left;
+  };
+  const [here, there] = [order(7), order(8)];
+  const late = here.map((sequence, at) => at - sequence);
+  assert.ok(Math.max(...late) <= 4 * 40, `${Math.max(...late)} packets late`);
+  assert.equal(new Set(here).size, here.length);
+  const meet = here.filter((sequence, at) => Math.abs(there.indexOf(sequence) - at) < 3).length;
+  assert.ok(meet < here.length / 2, `${meet} of ${here.length} at the same time`);
+});
+
 test('a paused flow waits and holds up no other; nothing of it is pushed out', () => {
   const fair = queue(2_000);
   const recovery = RECOVERY_RELIABLE;

@@ -26,11 +26,14 @@ export interface FairQueueOptions {
   readonly quantum: number;
   /** A whole number from 1; how many quanta a source gets in a round. Default 1 for all. */
   readonly weightOf?: (source: NodeAddress) => number;
+  /** Differs between links and between nodes (`flow-line.ts`). Default 0. */
+  readonly salt?: number;
 }
 
 class Source {
   readonly address: NodeAddress;
   readonly weight: number;
+  private readonly salt: number;
   /** What passes the neighbour, or is no copy of a flood. */
   readonly line = new PacketLine();
   /** Copies of floods for the neighbour itself. */
@@ -43,9 +46,10 @@ class Source {
   private isFlowTurn = false;
   private isLastTurn = false;
 
-  constructor(address: NodeAddress, weight: number) {
+  constructor(address: NodeAddress, weight: number, salt: number) {
     this.address = address;
     this.weight = weight;
+    this.salt = salt;
   }
 
   get isEmpty(): boolean {
@@ -110,7 +114,7 @@ class Source {
   flow(key: number, name: FlowName): FlowLine {
     const known = this.flows.get(key);
     if (known !== undefined) return known;
-    const made = new FlowLine(name, key);
+    const made = new FlowLine(name, key, this.salt);
     this.flows.set(key, made);
     return made;
   }
@@ -305,7 +309,8 @@ export class FairQueue {
   private source(address: NodeAddress): Source {
     const known = this.sources.get(address);
     if (known !== undefined) return known;
-    const made = new Source(address, this.options.weightOf?.(address) ?? 1);
+    const { weightOf, salt } = this.options;
+    const made = new Source(address, weightOf?.(address) ?? 1, salt ?? 0);
     this.sources.set(address, made);
     return made;
   }

@@ -28,7 +28,7 @@ const WINDOW_BYTES_MIN = 16_384;
 const WINDOW_BYTES_START = 32_768;
 /** What waits on the way may make an acknowledgement later by this much. */
 const DELAY_TARGET = 500_000;
-const TIMEOUT_MIN = 1_000_000;
+const TIMEOUT_MIN = 2_000_000;
 const TIMEOUT_FIRST = 3_000_000;
 const DOUBLED_MAX = 4;
 /** Sent again at once of one pair. */

@@ -38,10 +38,6 @@ export interface DeliveriesParts {
   readonly counters: Counters;
   readonly memberAt: (address: NodeAddress) => Member | undefined;
   readonly outlet: FairOutlet;
-  readonly links: {
-    neighbours(): readonly NodeAddress[];
-    sendControl(to: NodeAddress, type: number, body: Uint8Array, now: Instant): boolean;
-  };
   readonly repeat: (frame: Uint8Array, lap: number, now: Instant) => void;
   readonly drained: () => void;
 }
@@ -164,19 +160,19 @@ export class NodeDeliveries implements EndToEndPath {
     if (!known.numbers.admit(delivered.number)) return;
     this.apply(delivered, now);
     counters.add('delivered.passed-on');
-    this.spread(body, from, now);
+    options.outlet.tellAll(FRAME_DELIVERED, body, from, now);
   }
 
   /** Signs what has come here and tells every neighbour. */
   private say(flows: readonly DeliveredFlow[], now: Instant): void {
     const { epoch, signer } = this;
-    const { self: destination, networkId, counters } = this.options;
+    const { self: destination, networkId, counters, outlet } = this.options;
     const content = encodeDelivered({ destination, epoch, number: this.nextNumber++, flows });
     const body = new Uint8Array(content.length + SIGNATURE_BYTES);
     body.set(content);
     body.set(signer.sign(deliveredSigningInput(networkId, content)), content.length);
     counters.add('delivered.signed');
-    this.spread(body, 0, now);
+    outlet.tellAll(FRAME_DELIVERED, body, 0, now);
   }
 
   private isOld({ destination, epoch, number }: Delivered): boolean {
@@ -194,12 +190,6 @@ export class NodeDeliveries implements EndToEndPath {
       this.delivered.learn(destination, flow);
       outlet.delivered(destination, flow, now);
     }
-  }
-
-  private spread(body: Uint8Array, from: NodeAddress | 0, now: Instant): void {
-    const { links } = this.options;
-    for (const neighbour of links.neighbours())
-      if (neighbour !== from) links.sendControl(neighbour, FRAME_DELIVERED, body, now);
   }
 
   private of(address: NodeAddress): Destination {

@@ -5,7 +5,7 @@ import type { NodeAddress } from '../kernel/index.ts';
 import type { NodeOptions } from './contract.ts';
 
 export interface OutletParts
-  extends Required<Pick<FairOutletOptions, 'links' | 'counters' | 'resend' | 'drained'>> {
+  extends Required<Pick<FairOutletOptions, 'links' | 'counters' | 'self' | 'resend' | 'drained'>> {
   readonly nameOf: (address: NodeAddress) => string | undefined;
 }
 

@@ -144,6 +144,7 @@ export class OverlayNode implements OverlayNodeApi {
     });
     const { links, forwardingCounters: counters } = this;
     this.outlet = createOutlet(options, {
+      self: self.address,
       links,
       counters,
       nameOf: (address) => this.nameOf(address),
@@ -157,7 +158,6 @@ export class OverlayNode implements OverlayNodeApi {
       counters,
       memberAt: (address) => this.memberAt(address),
       outlet: this.outlet,
-      links,
       repeat: (frame, lap, t) => this.forwarder.repeat(frame, lap, t),
       drained: () => this.sockets.drained(0),
     });
