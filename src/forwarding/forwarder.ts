@@ -12,7 +12,7 @@
  * packet with a deadline carries its age, to which each node adds the link it came over.
  */
 import type { CounterCell, Duration, Instant, NodeAddress } from '../kernel/index.ts';
-import { Counters } from '../kernel/index.ts';
+import { Counters, SlabViews } from '../kernel/index.ts';
 import type { DataHeader, DataHeaderFault, PacketService, RouteBlock } from '../wire/index.ts';
 import {
   blankDataHeader,
@@ -157,6 +157,7 @@ export class Forwarder {
   private readonly nextHops: NextHops;
   private readonly gate: PolicyGate;
   private readonly laps = new Laps();
+  private readonly views = new SlabViews();
   private readonly header = blankDataHeader();
   /** A header with its route, as it will be sent: next hops are found in it. */
   private readonly own = new Uint8Array(DATA_HEADER_BYTES + 4 * ROUTE_WORDS_MAX);
@@ -416,7 +417,7 @@ export class Forwarder {
     links.from = packet.from;
     const at = links.reserveData(next, length, header, now);
     if (at < 0) return links.lastRefusal === 'too-big';
-    copyInto(links.outgoingSlab, at, frame, 0, length);
+    links.outgoingSlab.set(this.views.of(frame, 0, length), at);
     this.laps.admit(header, 0);
     this.counters.add('packets-resent');
     observer?.packetForwarded?.(header, packet.from || self, next);
@@ -453,7 +454,11 @@ export class Forwarder {
       return;
     }
     links.from = from;
-    for (const next of this.nextHops.hops) {
+    const frame = this.views.of(bytes, at, end);
+    const { hops } = this.nextHops;
+    // By number: an iterator would make an object for each hop.
+    for (let i = 0; i < hops.length; i++) {
+      const next = hops[i]!;
       if (!this.gate.isOpen && !entry.policy.departure(this.gate, header, self, next)) {
         // A flood goes wherever it may; that it goes no further is no loss.
         if (header.routeForm === ROUTE_FLOOD) continue;
@@ -473,7 +478,7 @@ export class Forwarder {
         continue;
       }
       const slab = links.outgoingSlab;
-      copyInto(slab, out, bytes, at, end);
+      slab.set(frame, out);
       slab[out + 1] = header.hopLimit - 1;
       if (header.routeForm === ROUTE_PATH) slab[out + 19] = header.routeIndex + 1;
       if (header.deadline > 0) writeAge(slab, out, header.age);
@@ -506,7 +511,3 @@ export class Forwarder {
 /** Whether neighbours tell each other of the packet: a flood's, in its first lap. */
 const isNamed = (header: Readonly<DataHeader>): boolean =>
   header.routeForm === ROUTE_FLOOD && header.lap === 0;
-
-function copyInto(to: Uint8Array, at: number, from: Uint8Array, start: number, end: number): void {
-  to.set(from.subarray(start, end), at);
-}

@@ -63,7 +63,7 @@ export class NextHops {
         graphNextHops(hops, bytes, route, options.self, header);
         return this.without(from, header.source);
       case ROUTE_FLOOD:
-        for (const neighbour of options.neighbours()) hops.push(neighbour);
+        this.flood();
         return this.without(from, header.source);
       default: {
         if (header.routeIndex >= header.routeWords) return 'bad-route';
@@ -71,6 +71,11 @@ export class NextHops {
         return next === 0 ? 'bad-route' : this.single(next, from);
       }
     }
+  }
+
+  private flood(): void {
+    const neighbours = this.options.neighbours();
+    for (let i = 0; i < neighbours.length; i++) this.hops.push(neighbours[i]!);
   }
 
   private single(next: NodeAddress, from: NodeAddress | 0): NoNextHop | undefined {
@@ -82,9 +87,13 @@ export class NextHops {
 
   private without(from: NodeAddress | 0, source: NodeAddress): NoNextHop | undefined {
     const { hops } = this;
+    // By number: an iterator would make an object for each hop.
     let kept = 0;
-    for (const hop of hops) if (hop !== from && hop !== source) hops[kept++] = hop;
-    hops.length = kept;
+    for (let i = 0; i < hops.length; i++) {
+      const hop = hops[i]!;
+      if (hop !== from && hop !== source) hops[kept++] = hop;
+    }
+    while (hops.length > kept) hops.pop();
     return kept === 0 ? 'graph-ends' : undefined;
   }
 }

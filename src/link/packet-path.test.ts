@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
-import { Session } from 'node:inspector';
 import { test } from 'node:test';
+import { allocatedDuring } from '../kernel/allocations.test.ts';
 import { DatagramBatch } from '../kernel/index.ts';
 import { FRAME_DATA, SERVICE_DEFAULT } from '../wire/index.ts';
 import { linkedPair } from './harness.test.ts';
-
-interface ProfileNode {
-  readonly selfSize: number;
-  readonly callFrame: { readonly url: string; readonly functionName: string };
-  readonly children: readonly ProfileNode[];
-}
 
 /**
  * Less than the smallest object would take. Not zero: until the compiler has seen enough, a number
@@ -17,28 +11,8 @@ interface ProfileNode {
  */
 const BYTES_PER_PACKET = 20;
 
-/** Bytes allocated by functions of the rooms on the packet path while the callback runs. */
-function allocatedDuring(run: () => void): number {
-  const session = new Session();
-  session.connect();
-  session.post('HeapProfiler.startSampling', {
-    samplingInterval: 512,
-    includeObjectsCollectedByMajorGC: true,
-    includeObjectsCollectedByMinorGC: true,
-  } as never);
-  run();
-  let total = 0;
-  session.post('HeapProfiler.stopSampling', (_error, result) => {
-    const left: ProfileNode[] = [result.profile.head];
-    for (let node = left.pop(); node !== undefined; node = left.pop()) {
-      if (/dist\/(link|wire|kernel|security)\/(?!.*test)/.test(node.callFrame.url))
-        total += node.selfSize;
-      left.push(...node.children);
-    }
-  });
-  session.disconnect();
-  return total;
-}
+/** The rooms on the packet path, without their tests. */
+const ROOMS = /dist\/(link|wire|kernel|security)\/(?!.*test)/;
 
 /**
  * Code that is not compiled yet allocates, and on a busy machine the compiler is slow to come: measured
@@ -71,7 +45,7 @@ test('sending and receiving data allocates nothing per packet', () => {
   burst(60_000);
   let sending = Number.POSITIVE_INFINITY;
   for (let i = 0; i < PORTIONS && sending >= BYTES_PER_PACKET; i++)
-    sending = allocatedDuring(() => burst(PORTION)) / PORTION;
+    sending = allocatedDuring(() => burst(PORTION), ROOMS) / PORTION;
   assert.ok(sending < BYTES_PER_PACKET, `${sending} bytes a packet sent`);
 
   let received = 0;
@@ -88,7 +62,7 @@ test('sending and receiving data allocates nothing per packet', () => {
     const before = received;
     const bytes = allocatedDuring(() => {
       for (; next < sent.length; next++) b.layer.receive(sent[next]!, world.now);
-    });
+    }, ROOMS);
     receiving = bytes / (received - before);
   }
   assert.ok(receiving < BYTES_PER_PACKET, `${receiving} bytes a packet received`);

@@ -21,6 +21,8 @@ const REORDERS_FOR: Duration = 10_000_000 as Duration;
 const REORDER_WAIT_MAX: Duration = 30_000 as Duration;
 /** A realtime packet without a deadline is given up after this and two round trips. */
 const REALTIME_WAIT: Duration = 200_000 as Duration;
+/** Of packets that nobody would ask for so many are remembered, to learn how late such come. */
+const UNASKED_MAX = 32;
 /** Requests due within this go together. */
 const TOGETHER: Duration = 500 as Duration;
 const SESSIONS_MAX = 4;
@@ -90,7 +92,7 @@ export class RepairReceiver {
     const slot = this.slotOf(session);
     const nextAt = now + this.reorderWait(now);
     // Of a long gap the newest: the oldest are the first to be too late.
-    const room = Math.min(gap, limits.missingMax);
+    const room = Math.min(gap, isActive ? limits.missingMax : UNASKED_MAX);
     if (isActive) {
       tally.missing += gap;
       tally.overflows += gap - room;
