@@ -4,6 +4,7 @@
  * window, so nothing is kept for a packet. One that comes again is acknowledged again: its source has not heard.
  */
 import type { Instant } from '../kernel/index.ts';
+import { runsDown } from '../kernel/index.ts';
 import type { DataHeader, DeliveredFlow } from '../wire/index.ts';
 import {
   DELIVERED_FLOW_BYTES_MAX,
@@ -62,22 +63,9 @@ export class Arrivals {
   }
 }
 
-/** Lengths of runs, seen and missing in turn, down from the greatest number seen. */
+/** What a window has seen, as a destination tells it. */
 export function runsOf(window: DuplicateWindow): { greatest: number; runs: number[] } {
   const { greatest } = window;
-  const runs: number[] = [];
-  let isSeen = true;
-  let length = 0;
-  for (let n = greatest; n >= 0 && n > greatest - SPAN; n--) {
-    if (window.has(n) === isSeen) {
-      length++;
-      continue;
-    }
-    runs.push(length);
-    if (runs.length === DELIVERED_RUNS_MAX) return { greatest, runs };
-    isSeen = !isSeen;
-    length = 1;
-  }
-  if (isSeen) runs.push(length);
-  return { greatest, runs };
+  const has = (sequence: number): boolean => window.has(sequence);
+  return { greatest, runs: runsDown({ greatest, span: SPAN, runsMax: DELIVERED_RUNS_MAX, has }) };
 }

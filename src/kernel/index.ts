@@ -16,6 +16,7 @@ export * from './nearest-spelling.ts';
 export * from './random.ts';
 export * from './rate-text.ts';
 export * from './result.ts';
+export * from './runs.ts';
 export * from './slab-views.ts';
 export * from './time.ts';
 export * from './token-bucket.ts';

@@ -20,7 +20,7 @@
  * told of. The signature is over a context, the network's identifier and all that stands before it.
  */
 import type { NodeAddress } from '../kernel/index.ts';
-import { ByteReader, ByteWriter, isNodeAddress, utf8Encode } from '../kernel/index.ts';
+import { ByteReader, ByteWriter, isInRuns, isNodeAddress, utf8Encode } from '../kernel/index.ts';
 import { SIGNATURE_BYTES } from './certificate.ts';
 
 export const DELIVERED_RUNS_MAX = 31;
@@ -120,12 +120,5 @@ function readFlow(r: ByteReader): DeliveredFlow | undefined {
 }
 
 /** Whether a flow's packet is among those named. */
-export function isDelivered(flow: DeliveredFlow, sequence: number): boolean {
-  let below = flow.greatest - sequence;
-  if (below < 0) return false;
-  for (let i = 0; i < flow.runs.length; i++) {
-    below -= flow.runs[i]!;
-    if (below < 0) return i % 2 === 0;
-  }
-  return false;
-}
+export const isDelivered = ({ greatest, runs }: DeliveredFlow, sequence: number): boolean =>
+  isInRuns(runs, greatest - sequence);

@@ -5,7 +5,7 @@
  * missing or a flow is to be held back, and in any case within `ACK_DELAY`.
  */
 import type { Instant } from '../../kernel/index.ts';
-import type { ReplayWindow } from '../../security/index.ts';
+import { runsDown } from '../../kernel/index.ts';
 import type { PausedFlow, ReliableAck } from '../../wire/index.ts';
 import { ACK_RUNS_MAX } from '../../wire/index.ts';
 import type { Session } from '../session.ts';
@@ -56,12 +56,14 @@ export class ReliableReceiver {
     const { session } = this;
     if (session === undefined || this.nextTimeout() > now || session.replay.greatest < 0)
       return undefined;
+    const { replay } = session;
+    const has = (counter: number): boolean => !replay.check(counter);
     const span = Math.min(SPAN_MAX, SPAN_MIN + SPAN_PER_PACKET * this.pending);
     const ack = {
       session: session.remoteIndex,
-      greatest: session.replay.greatest % 2 ** 32,
+      greatest: replay.greatest % 2 ** 32,
       delay: this.pending > 0 ? now - this.newestAt : 0,
-      runs: runsOf(session.replay, span),
+      runs: runsDown({ greatest: replay.greatest, span, runsMax: ACK_RUNS_MAX, has }),
       paused: this.paused,
     };
     this.pending = 0;
@@ -69,24 +71,4 @@ export class ReliableReceiver {
     this.pauseAt = this.paused.length > 0 ? now + PAUSE_AGAIN : Number.POSITIVE_INFINITY;
     return { ack, session };
   }
-}
-
-/** Lengths of runs, received and missing in turn, over at most `span` counters from the greatest. */
-export function runsOf(window: ReplayWindow, span: number): number[] {
-  const runs: number[] = [];
-  const { greatest } = window;
-  const lowest = Math.max(0, greatest - span + 1);
-  let isReceived = true;
-  let length = 0;
-  for (let counter = greatest; counter >= lowest; counter--) {
-    if (!window.check(counter) === isReceived) length++;
-    else {
-      runs.push(length);
-      if (runs.length === ACK_RUNS_MAX) return runs;
-      isReceived = !isReceived;
-      length = 1;
-    }
-  }
-  if (isReceived) runs.push(length);
-  return runs;
 }

@@ -12,7 +12,7 @@
  * for another's loss. When the link dies, what it still held goes back to the forwarder (`returned`).
  */
 import type { AckSummary, Duration, Instant, Random, RateSample } from '../../kernel/index.ts';
-import { CongestionControl } from '../../kernel/index.ts';
+import { CongestionControl, isInRuns } from '../../kernel/index.ts';
 import type { ReliableAck } from '../../wire/index.ts';
 import type { Session } from '../session.ts';
 
@@ -329,7 +329,7 @@ export class ReliableSender {
     if (this.givenUp.size === 0) return;
     for (const [counter] of this.givenUp) {
       if (counter > greatest || counter >= session.nextCounter) continue;
-      if (!isReceived(ack.runs, greatest - counter)) continue;
+      if (!isInRuns(ack.runs, greatest - counter)) continue;
       this.givenUp.delete(counter);
       this.spurious++;
       this.hasReordered = true;
@@ -371,16 +371,6 @@ export class ReliableSender {
       this.emit(this.again.shift()!, now);
     }
   }
-}
-
-/** Whether the counter that many below the greatest was received. */
-function isReceived(runs: readonly number[], below: number): boolean {
-  let left = below;
-  for (let i = 0; i < runs.length; i++) {
-    if (left < runs[i]!) return i % 2 === 0;
-    left -= runs[i]!;
-  }
-  return false;
 }
 
 /** The counter with these low bits that has been sent; -1: none. */
