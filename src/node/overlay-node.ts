@@ -22,7 +22,6 @@ import { LinkStateRouting } from '../routing/index.ts';
 import type { Member, TrustRefusal } from '../security/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { SocketLayer } from '../sockets/index.ts';
-import type { DataHeader } from '../wire/index.ts';
 import {
   linkLimits,
   linkTimers,
@@ -226,7 +225,7 @@ export class OverlayNode implements OverlayNodeApi {
     const { loopback } = this.own;
     for (let packet = loopback.shift(); packet !== undefined; packet = loopback.shift()) {
       const { header, payload } = packet;
-      this.arrived(header, payload, 0, payload.length, now);
+      this.sockets.receive(header, payload, 0, payload.length, now);
     }
     this.outlet.flush(now);
     this.links.flush(now);
@@ -483,7 +482,7 @@ export class OverlayNode implements OverlayNodeApi {
       endToEnd: this.deliveries,
       sink: {
         deliver: (header, bytes, _frame, payload, end, now) =>
-          this.arrived(header, bytes, payload, end, now),
+          this.sockets.receive(header, bytes, payload, end, now),
         notice: (kind, header, bytes, payload, end, now) =>
           this.sockets.notice(kind, header, bytes, payload, end, now),
       },
@@ -544,18 +543,6 @@ export class OverlayNode implements OverlayNodeApi {
     this.relays.linkMetrics(neighbour, undefined, reason, now);
   }
 
-  // -- Packets ---------------------------------------------------------------------------------
-
-  private arrived(
-    header: DataHeader,
-    bytes: Uint8Array,
-    payload: number,
-    end: number,
-    now: Instant,
-  ): void {
-    this.sockets.receive(header, bytes, payload, end, now);
-  }
-
   // -- Time ------------------------------------------------------------------------------------
 
   private timeout(now: Instant): void {
@@ -590,18 +577,11 @@ export class OverlayNode implements OverlayNodeApi {
 
   /** State: what a former turncoat held back is lost. */
   private capture(turncoat: TurncoatOptions | undefined, now: Instant): void {
-    const { address, options, trust, links, routing, forwarder } = this;
+    const { address: self, options, trust, links, routing, forwarder } = this;
     const random = new Random(options.seed).split('turncoat');
     const { isLab } = trust.manifest;
-    const around = {
-      self: address,
-      epoch: options.epoch,
-      isLab,
-      random,
-      links,
-      routing,
-      forwarder,
-    };
+    const { epoch } = options;
+    const around = { self, epoch, isLab, random, links, routing, forwarder };
     this.turncoat = turncoat && new Turncoat(turncoat, around, now);
   }
 
