@@ -7,6 +7,7 @@ export * from './hello-pace.ts';
 export type { Link, LinkState } from './link.ts';
 export * from './link-layer.ts';
 export type { LinkStatus, PathStatus } from './link-status.ts';
+export { LINK_MARGINS, type MarginRow } from './margins.ts';
 export type { LinkMetrics } from './metrics-damper.ts';
 export { PATHS_MAX } from './multipath.ts';
 export * from './options.ts';

@@ -27,10 +27,10 @@ export interface LinkMetrics {
   readonly mtu: number;
 }
 
-const RTT_SHARE = 0.15;
-const RTT_STEP: Duration = 4_000 as Duration;
-const WORSE_AFTER: Duration = 200_000 as Duration;
-const BETTER_AFTER: Duration = 10_000_000 as Duration;
+export const RTT_SHARE = 0.15;
+export const RTT_STEP: Duration = 4_000 as Duration;
+export const WORSE_AFTER: Duration = 200_000 as Duration;
+export const BETTER_AFTER: Duration = 10_000_000 as Duration;
 const REFINE_AFTER: Duration = 3_000_000 as Duration;
 /** Of a new link's first figure, since it came up. */
 const FIRST_REFINEMENTS: readonly number[] = [1_500_000, 3_000_000, 6_000_000];

@@ -27,9 +27,9 @@ export interface MultipathSink {
 
 /** Paths to one neighbour. Further ones are refused. */
 export const PATHS_MAX = 4;
-const BETTER_FOR = seconds(10);
-const BETTER_SHARE = 0.75;
-const BETTER_LEAST: Duration = milliseconds(5);
+export const BETTER_FOR: Duration = seconds(10);
+export const BETTER_SHARE = 0.75;
+export const BETTER_LEAST: Duration = milliseconds(5);
 const LOST_COST = 500_000;
 /** A spare is asked again this long after it was asked, while the path in use is silent. */
 const ASK_AGAIN: Duration = milliseconds(100);

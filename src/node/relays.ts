@@ -11,7 +11,13 @@
 import type { Duration, Instant, NodeAddress, Random } from '../kernel/index.ts';
 import type { LinkLayer, LinkMetrics, LinkSink } from '../link/index.ts';
 import type { LinkStateRouting, RelayChoice, RelayExplanation } from '../routing/index.ts';
-import { explainRelays, lossPenalty, RELAY_OPTIONS, RelayExchange } from '../routing/index.ts';
+import {
+  explainRelays,
+  lossPenalty,
+  RELAY_OPTIONS,
+  RELAY_OUTDONE_BY,
+  RelayExchange,
+} from '../routing/index.ts';
 import type { RouteBlock } from '../wire/index.ts';
 import {
   FRAME_PERFORMANCE,
@@ -22,9 +28,6 @@ import {
 import type { NodePerformance } from './performance.ts';
 import type { ProbingOptions } from './probing.ts';
 import { PROBING, probingShares } from './probing.ts';
-
-/** Where this node has no direct way, link state's has to be better by this than a relay's. */
-const OUTDONE_BY = 1.5;
 
 /** A link is left to relays only where both its ends have so many links of the backbone. */
 const BACKBONE_LINKS_MIN = 2;
@@ -166,7 +169,7 @@ export class NodeRelays {
   private isOutdone({ rtt, directRtt }: RelayChoice, destination: NodeAddress): boolean {
     if (directRtt !== undefined) return false;
     const cost = this.options.routing.costTo(destination);
-    return cost !== undefined && 2 * cost * OUTDONE_BY < rtt;
+    return cost !== undefined && 2 * cost * RELAY_OUTDONE_BY < rtt;
   }
 
   /** Why packets without a wish go over a relay, or not; undefined where none is looked for. */

@@ -16,9 +16,9 @@ import { linkCost } from './metric.ts';
 import type { AdjacencyMetrics, RoutingLimits, RoutingTimers } from './options.ts';
 
 /** A cost has to differ by more than one part in this many. */
-const MARGIN_PARTS = 10;
+export const MARGIN_PARTS = 10;
 /** And by more than this. */
-const MARGIN_MIN = 2_000;
+export const MARGIN_MIN = 2_000;
 
 interface Adjacency {
   current: LinkReport | undefined;

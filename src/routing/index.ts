@@ -20,6 +20,7 @@ export type {
 export type { VanishedLink } from './link-changes.ts';
 export type { OverruledReport } from './link-claims.ts';
 export * from './link-state-routing.ts';
+export { ROUTING_MARGINS } from './margins.ts';
 export * from './metric.ts';
 export * from './options.ts';
 export * from './performance/index.ts';

@@ -32,6 +32,8 @@ export interface LinkOptions {
   readonly forward: Impairments;
   /** From b to a. */
   readonly backward: Impairments;
+  /** One of `Topology.bottlenecks`, which every datagram passes before the link's own way. */
+  readonly bottleneck?: string;
 }
 
 /** Where datagrams arrive. */
@@ -44,6 +46,12 @@ export interface NetworkReceiver {
 const REPLAY_DELAY_MAX = 20_000_000;
 const PORT = 7100;
 const OVERHEARD_MAX = 200;
+
+/** One model for each direction. */
+export interface Bottleneck {
+  readonly forward: PathModel;
+  readonly backward: PathModel;
+}
 
 interface Attachment {
   readonly receiver: NetworkReceiver;
@@ -62,6 +70,7 @@ export class Network {
   private readonly byName = new Map<string, Attachment>();
   private readonly byAddress = new Map<string, Attachment>();
   readonly links: LinkOptions[] = [];
+  private readonly bottlenecks = new Map<string, Bottleneck>();
   /** Datagrams handed in, and copies that arrived. */
   sent = 0;
   delivered = 0;
@@ -90,15 +99,29 @@ export class Network {
     const b = this.at(options.b);
     assert(a !== b && !a.directions.has(b.index), `link ${options.a}-${options.b} exists already`);
     const label = `${options.a}-${options.b}`;
-    a.directions.set(
-      b.index,
-      new Direction(options.forward, this.random.split(`${label} forward`)),
-    );
-    b.directions.set(
-      a.index,
-      new Direction(options.backward, this.random.split(`${label} backward`)),
-    );
+    const shared = options.bottleneck && this.bottlenecks.get(options.bottleneck);
+    assert(shared !== undefined || !options.bottleneck, `there is no ${options.bottleneck}`);
+    const [forward, backward] = (['forward', 'backward'] as const).map((way) => {
+      const before = shared ? shared[way] : undefined;
+      return new Direction(options[way], this.random.split(`${label} ${way}`), before);
+    }) as [Direction, Direction];
+    a.directions.set(b.index, forward);
+    b.directions.set(a.index, backward);
     this.links.push(options);
+  }
+
+  /** A queue of the underlay that several links pass: what overlays share without knowing of each other. */
+  addBottleneck(name: string, impairments: Partial<Impairments>): void {
+    const random = this.random.split(`bottleneck ${name}`);
+    const way = (label: string): PathModel =>
+      new PathModel({ random: random.split(label), impairments });
+    this.bottlenecks.set(name, { forward: way('forward'), backward: way('backward') });
+  }
+
+  bottleneck(name: string): Bottleneck {
+    const found = this.bottlenecks.get(name);
+    assert(found !== undefined, `there is no bottleneck ${name}`);
+    return found;
   }
 
   hasLink(a: string, b: string): boolean {
@@ -150,9 +173,13 @@ export class Network {
       this.note(from, remote, bytes, 0, 'no-path');
       return;
     }
-    const { model } = direction;
-    const copies = model.offer(bytes.length, this.queue.now as number as Instant);
-    this.note(from, remote, bytes, copies, copies === 0 ? model.dropReason : '');
+    const { model, shared } = direction;
+    const now = this.queue.now as number as Instant;
+    const passes = shared === undefined || shared.offer(bytes.length, now) > 0;
+    const at = shared === undefined ? now : shared.arrivals[0];
+    const copies = passes ? model.offer(bytes.length, at) : 0;
+    const lostAt = passes ? model : shared;
+    this.note(from, remote, bytes, copies, copies === 0 ? lostAt.dropReason : '');
     for (let i = 0; i < copies; i++)
       this.launch(target, source.source, direction.damage(bytes), model.arrivals[i]!);
     if (copies > 0 && direction.isReplayed()) {
@@ -222,6 +249,7 @@ const addressOf = (index: number, port: number): UnderlayAddress =>
 
 class Direction {
   readonly model: PathModel;
+  readonly shared: PathModel | undefined;
   readonly random: Random;
   private readonly base: Impairments;
   private readonly effects = new Map<string, LinkEffect>();
@@ -230,7 +258,8 @@ class Direction {
   private replay = 0;
   current: Impairments;
 
-  constructor(base: Impairments, random: Random) {
+  constructor(base: Impairments, random: Random, shared?: PathModel) {
+    this.shared = shared;
     this.base = base;
     this.current = base;
     this.model = new PathModel({ random, impairments: base });

@@ -112,6 +112,8 @@ export class Testbed implements FaultTarget {
     this.credentials = drawCredentials({ names, crypto, random, permittedLinks, policy });
     for (const name of names) this.addNode(name, crypto, options);
     for (const node of this.nodesByName.values()) this.network.attach(node.driver);
+    for (const [name, own] of Object.entries(options.topology.bottlenecks ?? {}))
+      this.network.addBottleneck(name, own);
     for (const link of options.topology.links) this.network.addLink(link);
     this.watchBounds(options.limits ?? {});
   }

@@ -9,6 +9,8 @@ import type { LinkOptions } from './network.ts';
 export interface Topology {
   readonly nodes: readonly string[];
   readonly links: readonly LinkOptions[];
+  /** Queues that links name as theirs, and share. */
+  readonly bottlenecks?: Readonly<Record<string, Partial<Impairments>>>;
 }
 
 /** A link with the same impairments in both directions. */

@@ -12,7 +12,7 @@ import { deniedLink } from '../policy/denied-link.ts';
 import { pathFigures } from '../routes.ts';
 import { candidates } from './candidates.ts';
 import type { FlowEntry } from './flow-chooser.ts';
-import { bandOf } from './flow-chooser.ts';
+import { bandOf, marginOf, STAY_MIN } from './flow-chooser.ts';
 import type { Score } from './metrics.ts';
 import { metricText } from './metrics.ts';
 
@@ -127,8 +127,7 @@ export function explainFlow(question: FlowQuestion): FlowExplanation {
 function chosenVerdict(entry: FlowEntry, best: number, score: Score): string {
   if (entry.value <= best) return 'chosen';
   if (entry.isWaiting) return 'chosen; leaves it when its turn comes';
-  const band = bandOf(best, score, entry.spec.isSpread);
-  return entry.value <= best + band
+  return entry.value <= best + marginOf(entry, best, score)
     ? 'chosen: as good as the best'
     : 'chosen: stays while it stands';
 }
@@ -139,10 +138,12 @@ function openVerdict(entry: FlowEntry, value: number, best: number, score: Score
   const share = Math.round((100 * difference) / Math.max(entry.value, value, 1e-9));
   if (value < entry.value) {
     if (entry.isWaiting) return `better by ${share} %; the flow waits for its turn`;
-    const takes = Math.round(100 * score.margin.share);
+    const margin = marginOf(entry, best, score);
+    const takes = Math.round((100 * margin) / Math.max(best + margin, 1e-9));
+    const lately = entry.stay > STAY_MIN ? ', as it has moved to and fro' : '';
     return entry.spec.isSpread
       ? `better by ${share} %; the flow stays while its path stands`
-      : `better by ${share} %, hysteresis: a move takes ${takes} %`;
+      : `better by ${share} %, hysteresis: a move takes ${takes} %${lately}`;
   }
   const band = bandOf(best, score, entry.spec.isSpread);
   if (value <= best + band) return 'as good; other flows are drawn to it';

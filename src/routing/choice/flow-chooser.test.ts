@@ -142,6 +142,54 @@ describe('the route of a flow', () => {
     assert.equal(bench.path(flow.id), '4-2');
   });
 
+  it('many flows on a path that loses do not all flee at once, and a lone one does', () => {
+    const losing = (ppm: number): Graph =>
+      buildGraph(
+        [SELF, TO, address(3), address(4)],
+        [
+          edge(SELF, address(3), 20_000, ppm),
+          edge(SELF, address(4), 30_000),
+          edge(TO, address(3), 20_000),
+          edge(TO, address(4), 30_000),
+        ],
+      );
+    for (const [ppm, least, most] of [
+      [150_000, 80, 160],
+      [300_000, 200, 280],
+      [600_000, 400, 400],
+    ] as const) {
+      const bench = new Bench(losing(0));
+      for (let key = 0; key < 400; key++) bench.open(key, 'default');
+      bench.change(losing(ppm));
+      const fled = bench.spread()['4-2'] ?? 0;
+      assert.ok(fled >= least && fled <= most, `${fled} of 400 fled from ${ppm} ppm`);
+      bench.change(losing(ppm + 1));
+      assert.equal(bench.spread()['4-2'], fled, 'news before the next draw moves nobody');
+      for (let i = 0; i < 60; i++) {
+        for (const flow of bench.chooser.all) flow.uses++;
+        bench.wait(ROUND);
+      }
+      assert.equal(bench.spread()['4-2'], 400, 'a loss that stays empties the path');
+    }
+  });
+
+  it('a flow at the edge of a full path stays longer after each move', () => {
+    const bench = new Bench(lens(40, 60));
+    const flow = bench.open(7);
+    const moves: number[] = [];
+    for (let i = 0, isFirst = false; i < 600; i++) {
+      const before = bench.path(flow.id);
+      // Whichever it is on has become the worse one.
+      isFirst = before === '4-2';
+      bench.change(isFirst ? lens(40, 60) : lens(60, 40));
+      bench.wait(ROUND);
+      if (bench.path(flow.id) !== before) moves.push(i);
+    }
+    const half = moves.filter((i) => i < 300).length;
+    assert.ok(moves.length < 25, `${moves.length} moves in 100 minutes`);
+    assert.ok(moves.length - half <= 6, `${moves.length - half} of them in the second half`);
+  });
+
   it('many flows among near-equal paths spread over them, each for good', () => {
     const bench = new Bench(lens(40, 40.4, 41, 80));
     for (let key = 0; key < 300; key++) bench.open(key);

@@ -8,14 +8,20 @@
  *
  * Many flows that see one path become better must not all move to it, fill it, and all come back. So
  * moves for the better come in rounds: a flow has its turn in one round of `MOVE_ROUNDS`, by a hash of
- * its key and the round, and measurements catch up in between. A path that is gone, or loses a tenth
- * more than the best, is left at once.
+ * its key and the round, and measurements catch up in between. A flow that has moved lately stays, twice
+ * as long after each move, and asks for twice the margin: where a path is good until it is full, the flows
+ * at its edge would go to and fro for ever (the idea of route flap damping, RFC 2439).
+ *
+ * A path that is gone is left at once. So is one that loses a tenth more than the best, but not by all:
+ * the loss may be the flows' own doing, and then as large a share of them is too much as is lost. Twice
+ * that share leaves, by a draw, and the others draw again when what they did can have been measured.
+ * One flow always leaves, so a lone one does not wait.
  *
  * A flow that spreads (`isSpread`) draws from a wider band and stays while its path stands: many flows
  * use many paths, and no flow is reordered.
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../../kernel/index.ts';
-import { later, seconds, soonest } from '../../kernel/index.ts';
+import { between, later, seconds, soonest } from '../../kernel/index.ts';
 import type { PacketService, RouteBlock } from '../../wire/index.ts';
 import { pathBlock } from '../../wire/index.ts';
 import type { Graph } from '../graph.ts';
@@ -65,6 +71,11 @@ export interface FlowEntry extends ChosenRoute {
   cause: string;
   /** A better path is known, and its turn has not come. */
   isWaiting: boolean;
+  /** How long it stays after its last move, however good others become. */
+  stay: Duration;
+  /** When it left a path for its loss; and when it may draw for that again. */
+  fledAt: Instant | undefined;
+  drawsAt: Instant;
   usesSeen: number;
   idleSince: Instant;
 }
@@ -95,6 +106,17 @@ export const MOVE_ROUNDS = 8;
 export const SPREAD_SHARE = 0.5;
 /** Losing this much more than the best path, ppm, is reason to leave at once. */
 export const URGENT_LOSS_PPM = 100_000;
+/** Of the flows on a path that loses too much, this many times the share that is lost leave at once. */
+export const FLIGHT_SHARE = 2;
+/** Better news is believed after ten seconds; then flows that stayed may draw again. */
+export const FLIGHT_AGAIN: Duration = seconds(15);
+/** A flow that fled lately does so again only by the draw, a lone one too. */
+export const FLIGHT_LATELY: Duration = seconds(60);
+/** What a flow stays at least after a move for the better, doubled when that was soon after the last. */
+export const STAY_MIN: Duration = seconds(20);
+export const STAY_MAX: Duration = seconds(600);
+/** So many times its stay is soon. */
+const STAY_SOON = 16;
 /** A flow that nobody used for this long is forgotten, within as long again. */
 export const IDLE_AFTER: Duration = seconds(120);
 
@@ -104,6 +126,8 @@ export class FlowChooser {
   private readonly found = new Map<string, readonly Candidate[]>();
   /** By destination; empty: to be made. */
   private readonly mtus = new Map<NodeAddress, number>();
+  /** Flows by path; empty: to be counted. */
+  private readonly sharers = new Map<string, number>();
   private nextId = 1;
   private roundAt: Instant | undefined;
   /** When to look for flows that nobody uses. */
@@ -140,6 +164,9 @@ export class FlowChooser {
       changes: 0,
       cause: 'the flow began',
       isWaiting: false,
+      stay: 0 as Duration,
+      fledAt: undefined,
+      drawsAt: now,
       usesSeen: -1,
       idleSince: now,
     };
@@ -167,6 +194,7 @@ export class FlowChooser {
     this.latest = now;
     this.found.clear();
     this.mtus.clear();
+    this.sharers.clear();
     for (const entry of [...this.flows.values()])
       if (!this.forgetIdle(entry, now)) this.review(entry, causeOf, now);
   }
@@ -236,18 +264,21 @@ export class FlowChooser {
     }
     entry.value = value;
     entry.figures = pathFigures(graph, this.options.self, path);
-    const margin = bandOf(best.score, score, spec.isSpread);
-    if (value <= best.score + margin) return;
+    if (value <= best.score + marginOf(entry, best.score, score)) return;
     const next = draw(found, entry, score);
     const better = `better by ${share(value, next.score)}`;
-    if (!this.isUrgent(entry, next, graph)) {
+    if (!this.isUrgent(entry, next, graph, now)) {
       if (spec.isSpread) return;
-      if (!hasTurn(spec.key, now)) {
+      const mayMove = between(entry.changedAt, now) >= entry.stay && hasTurn(spec.key, now);
+      if (!mayMove) {
         entry.isWaiting = true;
         this.roundAt ??= nextRound(now);
         return;
       }
     }
+    const isSoon = between(entry.changedAt, now) < STAY_SOON * entry.stay;
+    const stay = isSoon ? Math.min(2 * entry.stay, STAY_MAX) : STAY_MIN;
+    entry.stay = stay as Duration;
     this.take(entry, next, { causeOf, graph, words: better }, now);
   }
 
@@ -256,12 +287,36 @@ export class FlowChooser {
     return spec.hops === 'any' || (path?.length ?? 0) <= 2;
   }
 
-  private isUrgent(entry: FlowEntry, next: Candidate, graph: Graph): boolean {
+  private isUrgent(entry: FlowEntry, next: Candidate, graph: Graph, now: Instant): boolean {
     const there = pathFigures(graph, this.options.self, next.path);
-    const lossHere = entry.figures?.lossPpm ?? 0;
-    if (there !== undefined && lossHere >= there.lossPpm + URGENT_LOSS_PPM) return true;
     const isOnTrial = (entry.figures?.cost ?? 0) > 1_500_000;
-    return isOnTrial && (there?.cost ?? 0) < 1_500_000;
+    if (isOnTrial && (there?.cost ?? 0) < 1_500_000) return true;
+    const excess = (entry.figures?.lossPpm ?? 0) - (there?.lossPpm ?? PPM);
+    return excess >= URGENT_LOSS_PPM && this.drawsFlight(entry, excess, now);
+  }
+
+  /** State: whatever comes of it, the flow does not draw again before its path can have been measured. */
+  private drawsFlight(entry: FlowEntry, excessPpm: number, now: Instant): boolean {
+    const { spec, fledAt, drawsAt } = entry;
+    if (now < drawsAt) return false;
+    entry.drawsAt = later(now, FLIGHT_AGAIN);
+    const hasFledLately = fledAt !== undefined && between(fledAt, now) < FLIGHT_LATELY;
+    const one = hasFledLately ? 0 : 1 / this.sharersOf(entry);
+    const share = Math.max(one, (FLIGHT_SHARE * excessPpm) / PPM);
+    const drawn = hashOf(spec.key, [entry.changes, Math.floor(now / FLIGHT_AGAIN)]);
+    const isFleeing = drawn < share * 2 ** 32;
+    if (isFleeing) entry.fledAt = now;
+    return isFleeing;
+  }
+
+  /** Flows of this node on the same path when the topology last changed, this one among them. */
+  private sharersOf(entry: FlowEntry): number {
+    if (this.sharers.size === 0)
+      for (const { path } of this.flows.values()) {
+        const key = path?.join() ?? '';
+        this.sharers.set(key, (this.sharers.get(key) ?? 0) + 1);
+      }
+    return this.sharers.get(entry.path?.join() ?? '') ?? 1;
   }
 
   private take(
@@ -307,10 +362,21 @@ export class FlowChooser {
   }
 }
 
+const PPM = 1_000_000;
+
 export type CauseOf = (
   before: readonly NodeAddress[] | undefined,
   after: readonly NodeAddress[] | undefined,
 ) => string | undefined;
+
+/**
+ * How much worse than the best a flow's own path may be before it moves: the band, as many times as its stay
+ * has been doubled, so that one which has gone to and fro asks for more each time.
+ */
+export function marginOf({ spec, stay }: FlowEntry, best: number, score: Score): number {
+  const band = bandOf(best, score, spec.isSpread);
+  return Math.max(band, Math.min((band * stay) / STAY_MIN, best * SPREAD_SHARE));
+}
 
 /** How much worse than the best still counts as good. */
 export function bandOf(best: number, score: Score, isSpread: boolean): number {

@@ -20,14 +20,14 @@ import { inPercent, inWords } from '../link-changes.ts';
 import type { Weight } from './distances.ts';
 
 const PPM = 1_000_000;
-const LOSS_ON_PPM = 0.02 * PPM;
-const LOSS_OFF_PPM = 0.005 * PPM;
-const LATENCY_ON: Margin = { share: 0.25, least: milliseconds(2.5) };
-const LATENCY_OFF: Margin = { share: 0.15, least: milliseconds(1.5) };
+export const LOSS_ON_PPM: number = 0.02 * PPM;
+export const LOSS_OFF_PPM: number = 0.005 * PPM;
+export const LATENCY_ON: Margin = { share: 0.25, least: milliseconds(2.5) };
+export const LATENCY_OFF: Margin = { share: 0.15, least: milliseconds(1.5) };
 export const GONE_COUNTS_FOR: Duration = seconds(60);
 export const BASE_FOLLOWS_AFTER: Duration = seconds(600);
 
-interface Margin {
+export interface Margin {
   readonly share: number;
   readonly least: Duration;
 }

@@ -13,6 +13,9 @@ export interface RelayOptions {
   readonly marginMin: Duration;
 }
 
+/** Where a node has no direct way, link state's has to be better by this than a relay's. */
+export const RELAY_OUTDONE_BY = 1.5;
+
 export const RELAY_OPTIONS: RelayOptions = {
   roundMin: seconds(1),
   roundMax: seconds(14),
