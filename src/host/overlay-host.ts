@@ -408,7 +408,7 @@ export class OverlayHost implements OverlayNodeHandle {
 
   /** Links of the whole network, as this node hears of them. */
   networkLinks(): NetworkLink[] {
-    const links = this.driver.read((node, now) => node.networkLinks?.(now) ?? []);
+    const links = this.driver.read((node, now) => node.routes?.networkLinks(now) ?? []);
     return links.map((link) => presentNetworkLink(link, this.nameOf));
   }
 

@@ -42,16 +42,16 @@ export class RouteDesk {
     const { id, node: destination, port } = this.asked(flow);
     return this.driver.read((node, now) => {
       if (id !== undefined) {
-        const found = node.explainFlow?.(id, now);
+        const found = node.routes?.explainFlow(id, now);
         if (found === undefined) throw unknownFlow(flow, this.flows());
         return [this.report(found)];
       }
       const isAsked = (one: { destination: NodeAddress; port: number | undefined }): boolean =>
         one.destination === destination && (port === undefined || one.port === port);
-      const reports = (node.flowRoutes?.(now) ?? [])
+      const reports = (node.routes?.flows(now) ?? [])
         .filter(isAsked)
         .slice(-WHY_FLOWS_MAX)
-        .flatMap(({ id: own }) => node.explainFlow?.(own, now) ?? [])
+        .flatMap(({ id: own }) => node.routes?.explainFlow(own, now) ?? [])
         .map((found) => this.report(found));
       const own = [...this.redundant(node, { destination, port }, now), ...reports];
       if (port !== undefined && own.length > 0) return own;
@@ -61,7 +61,7 @@ export class RouteDesk {
   }
 
   flows(): FlowSummary[] {
-    const flows = this.driver.read((node, now) => node.flowRoutes?.(now) ?? []);
+    const flows = this.driver.read((node, now) => node.routes?.flows(now) ?? []);
     return flows.map((flow) => this.summary(flow));
   }
 
@@ -70,7 +70,7 @@ export class RouteDesk {
     const within = sinceMs === undefined ? {} : { within: (sinceMs * 1_000) as Duration };
     const query = { ...this.queryOf(name), ...within };
     return this.driver.read((node, now) =>
-      (node.routeHistory?.(query, now) ?? []).map((record) => ({
+      (node.routes?.history(query, now) ?? []).map((record) => ({
         at: this.timeOf(record, now),
         ...this.flowOf(record),
         before: record.before?.map(this.nameOf),
@@ -91,7 +91,7 @@ export class RouteDesk {
       );
     return this.driver.read((node, now) => {
       const moment = (now - Math.round(agoMs * 1_000)) as Instant;
-      return (node.routesAt?.(this.queryOf(name), moment) ?? []).map(({ last, next }) => {
+      return (node.routes?.at(this.queryOf(name), moment) ?? []).map(({ last, next }) => {
         const told = (last ?? next)!;
         const graph = last?.graph?.after ?? next?.graph?.before;
         return {
@@ -147,7 +147,9 @@ export class RouteDesk {
       throw failure('BAD_ARGUMENT', `lane ${options.lane}: ${LANE_WORDS.join(', ')} or 0..255`);
     const [source, destination] = [this.resolve(from), this.resolve(to)];
     if (source === destination) throw failure('BAD_ARGUMENT', `from and to are both ${from}`);
-    const found = this.driver.read((node) => node.checkPolicy?.({ source, destination, lane }));
+    const found = this.driver.read((node) =>
+      node.routes?.checkPolicy({ source, destination, lane }),
+    );
     return {
       from: this.nameOf(source),
       to: this.nameOf(destination),
@@ -174,7 +176,7 @@ export class RouteDesk {
       if (request === undefined || request.destination !== asked.destination) continue;
       const own = kind === 'stream' ? port : undefined;
       if (asked.port !== undefined && own !== undefined && own !== asked.port) continue;
-      const explained = node.explainGraph?.(request, now);
+      const explained = node.routes?.explainGraph(request, now);
       if (explained === undefined) continue;
       const report = presentGraphReport(explained, { nameOf: this.nameOf, port: own, now });
       found.set(`${JSON.stringify(request)} ${own}`, report);

@@ -20,18 +20,9 @@ import type {
 } from '../kernel/index.ts';
 import type { LinkStatus, PathSpec } from '../link/index.ts';
 import type {
-  DisseminationRequest,
-  Edge,
-  FlowExplanation,
-  FlowRouteStatus,
   GraphChange,
-  GraphExplanation,
-  HistoryQuery,
   OverruledReport,
-  PolicyCheck,
   RouteExplanation,
-  RouteMoment,
-  RouteRecord,
   RouteStatus,
 } from '../routing/index.ts';
 import type { Member } from '../security/index.ts';
@@ -53,6 +44,7 @@ import type { PolicyRule } from '../wire/index.ts';
 
 import type { PerformanceApi } from './performance.ts';
 import type { ProbingOptions } from './probing.ts';
+import type { RouteAnswers } from './route-answers.ts';
 
 import type { TurncoatOptions } from './turncoat.ts';
 
@@ -397,18 +389,8 @@ export interface OverlayNodeApi {
    * flow can ask for less. Undefined: unreachable. Absent in stand-ins for tests.
    */
   leastLatency?(destination: NodeAddress, lane?: number): Duration | undefined;
-  /** Flows of this node that have routes of their own. Absent in stand-ins, as what follows. */
-  flowRoutes?(now: Instant): readonly FlowRouteStatus[];
-  explainFlow?(id: number, now: Instant): FlowExplanation | undefined;
-  explainGraph?(request: DisseminationRequest, now: Instant): GraphExplanation | undefined;
-  /** Changes of routes in the past day, newest first. */
-  routeHistory?(query: HistoryQuery, now: Instant): readonly RouteRecord[];
-  /** Links of the whole network that both ends tell of. Absent in stand-ins. */
-  networkLinks?(now: Instant): readonly Edge[];
-  /** The routes that were in force at a moment of the past day, by the changes around it. */
-  routesAt?(query: HistoryQuery, at: Instant): readonly RouteMoment[];
-  /** What a flow of any node could use. */
-  checkPolicy?(flow: { source: NodeAddress; destination: NodeAddress; lane: number }): PolicyCheck;
+  /** Absent in stand-ins for tests. */
+  readonly routes?: RouteAnswers;
 }
 
 export interface BoundSocket {

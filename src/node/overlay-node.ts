@@ -17,7 +17,6 @@ import type { Duration, Instant, NodeAddress, Result, WallTime } from '../kernel
 import { between, Counters, formatNodeAddress, ok, Random, soonest } from '../kernel/index.ts';
 import type { LinkMetrics } from '../link/index.ts';
 import { LINK_TIMERS, LinkLayer } from '../link/index.ts';
-import type { DisseminationRequest } from '../routing/index.ts';
 import { LinkStateRouting } from '../routing/index.ts';
 import type { Member, TrustRefusal } from '../security/index.ts';
 import { TrustStore } from '../security/index.ts';
@@ -32,12 +31,7 @@ import {
 import type {
   BoundSocket,
   DatagramSocketOptions,
-  Edge,
-  FlowExplanation,
   FlowOptions,
-  FlowRouteStatus,
-  GraphExplanation,
-  HistoryQuery,
   NeighbourOptions,
   NodeInput,
   NodeOptions,
@@ -45,11 +39,8 @@ import type {
   NodeSink,
   NodeStatus,
   OverlayNodeApi,
-  PolicyCheck,
   ReliableMessage,
   RouteExplanation,
-  RouteMoment,
-  RouteRecord,
   SendOutcome,
   SentMany,
   SocketId,
@@ -62,6 +53,7 @@ import { createOutlet } from './outlet.ts';
 import { OwnPackets } from './own-packets.ts';
 import { NodePerformance } from './performance.ts';
 import { NodeRelays } from './relays.ts';
+import { RouteAnswers } from './route-answers.ts';
 import { Turncoat } from './turncoat.ts';
 
 /** Why a node cannot start with what it was given. */
@@ -80,6 +72,7 @@ export class OverlayNode implements OverlayNodeApi {
   /** Of a captured node: what it does with packets that pass. */
   private turncoat: Turncoat | undefined;
   readonly performance: NodePerformance;
+  readonly routes: RouteAnswers;
   private readonly outlet: FairOutlet;
   private readonly deliveries: NodeDeliveries;
   private readonly forwarder: Forwarder;
@@ -129,6 +122,7 @@ export class OverlayNode implements OverlayNodeApi {
     const random = new Random(options.seed);
     this.links = this.createLinks(random.split('link'));
     this.routing = this.createRouting(random.split('routing'));
+    this.routes = new RouteAnswers(this.routing);
     this.performance = new NodePerformance({ self, options, routing: this.routing, now });
     this.relays = new NodeRelays({
       self: self.address,
@@ -332,34 +326,6 @@ export class OverlayNode implements OverlayNodeApi {
     const explained = this.routing.explain(destination, now);
     const relays = this.relays.explain(destination, 0, now);
     return explained && relays ? { ...explained, relays } : explained;
-  }
-
-  explainGraph(request: DisseminationRequest, now: Instant): GraphExplanation | undefined {
-    return this.routing.explainGraph(request, now);
-  }
-
-  flowRoutes(now: Instant): readonly FlowRouteStatus[] {
-    return this.routing.choice.flows(now);
-  }
-
-  explainFlow(id: number, now: Instant): FlowExplanation | undefined {
-    return this.routing.explainFlow(id, now);
-  }
-
-  routeHistory(query: HistoryQuery, now: Instant): readonly RouteRecord[] {
-    return this.routing.choice.past(query, now);
-  }
-
-  networkLinks(now: Instant): readonly Edge[] {
-    return this.routing.topology(now).links;
-  }
-
-  routesAt(query: HistoryQuery, at: Instant): readonly RouteMoment[] {
-    return this.routing.choice.at(query, at);
-  }
-
-  checkPolicy(flow: { source: NodeAddress; destination: NodeAddress; lane: number }): PolicyCheck {
-    return this.routing.choice.check(flow);
   }
 
   status(now: Instant): NodeStatus {
