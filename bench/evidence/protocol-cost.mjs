@@ -12,7 +12,7 @@ const ROUNDS = 5;
 /** A loss costs what its burst makes of it; memory is a matter of what is collected when. */
 const LOSS_TOLERANCE = 0.1;
 const MEMORY_TOLERANCE = 0.35;
-const MEMORY_NOISE_KB = 40;
+const NOISE = { linkKB: 40, lossForth: 20, lossBack: 5 };
 
 export const name = 'protocol-cost';
 export const figure =
@@ -64,8 +64,7 @@ function differences(rows, routes, stated) {
     if (said === undefined) faults.push(`${row.name} is not documented`);
     for (const [key, value] of Object.entries(said ?? {})) {
       const allowed = (tolerance[key] ?? LOSS_TOLERANCE) * Math.abs(row[key]);
-      const noise = key === 'linkKB' ? MEMORY_NOISE_KB : 1;
-      if (Math.abs(row[key] - value) > Math.max(allowed, noise))
+      if (Math.abs(row[key] - value) > Math.max(allowed, NOISE[key] ?? 1))
         faults.push(`${row.name}, ${key}: ${row[key]}, documented ${value}`);
     }
   }
