@@ -259,5 +259,14 @@ test('where the largest size does not pass the next is found, and kept while the
     assert.equal(probe.mtu, round === 1 ? 1232 : 1400);
     probe.acknowledged(sizes[3]!, probe.nextAt);
     assert.equal(probe.mtu, 1400);
+    if (round === 2) continue;
+    // While large packets pass, what is in use is confirmed, and the largest left alone for a minute.
+    const tryAgainAt = probe.nextAt;
+    for (let at = tryAgainAt - 58_000_000; at < tryAgainAt - 3_000_000; at += 3_000_000) {
+      probe.noteLarge(at as Instant);
+      const confirming = probe.probe(rtt, probe.nextAt)!;
+      assert.equal(confirming.datagramBytes, 1400);
+      probe.acknowledged(confirming, at as Instant);
+    }
   }
 });

@@ -29,6 +29,8 @@ export class MtuProbe {
   private id = 0;
   private largeSent = false;
   private confirmedAt: Instant;
+  /** Until then the largest size is not tried again: only what is in use is confirmed. */
+  private largestAt = 0 as Instant;
   /** When to send a probe. */
   nextAt: Instant;
   mtu: number;
@@ -47,7 +49,10 @@ export class MtuProbe {
     this.largeSent = true;
     if (this.attempts > 0) return;
     const soon = Math.max(now, this.confirmedAt + AGAIN_IN_USE);
-    if (soon < this.nextAt) this.nextAt = soon as Instant;
+    if (soon >= this.nextAt) return;
+    this.nextAt = soon as Instant;
+    const inUse = this.sizes.indexOf(this.mtu);
+    if (inUse > 0 && soon < this.largestAt) this.trying = inUse;
   }
 
   /**
@@ -57,6 +62,7 @@ export class MtuProbe {
   probe(rtt: Duration, now: Instant): { id: number; datagramBytes: number } | undefined {
     if (this.attempts === ATTEMPTS) {
       if (this.mtu === this.sizes[this.trying]) this.mtu = this.options.mtuMin;
+      if (this.trying === 0) this.largestAt = (now + AGAIN_REFUSED) as Instant;
       this.attempts = 0;
       this.trying++;
       if (this.trying === this.sizes.length) {
