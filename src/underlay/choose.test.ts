@@ -23,6 +23,7 @@ test('the portable one is taken where it is asked for, which is no fallback', as
   assert.deepEqual([chosen.reason, chosen.isFallback], ['as configured', false]);
   await chosen.value.close();
   assert.equal(chooseCrypto('portable').kind, 'portable');
+  assert.match(chooseCrypto('portable', 2).reason, /one thread: more need the fast one/);
 });
 
 test('the fast one is taken where it is asked for, or the start fails and says why', async () => {

@@ -46,14 +46,15 @@ export async function openUnderlay(options: SystemUnderlayOptions): Promise<Chos
 /** `threads`: that seal and open, this one counted; the portable one has but this. Fails with FAST_UNDERLAY_UNAVAILABLE. */
 export function chooseCrypto(choice: UnderlayChoice = 'auto', threads = 1): Chosen<Crypto> {
   const base = nodeCrypto();
-  if (choice === 'portable') return portable(base, AS_CONFIGURED, false);
+  const alone = threads > 1 ? '; one thread: more need the fast one' : '';
+  if (choice === 'portable') return portable(base, `${AS_CONFIGURED}${alone}`, false);
   const fast = fastCrypto(base, threads);
   if (fast.ok) {
     const reason = threads > 1 ? `contexts are kept, ${threads} threads` : 'contexts are kept';
     return { value: fast.value, kind: 'fast', reason, isFallback: false };
   }
   if (choice === 'fast') throw unavailable(fast.reason);
-  return portable(base, fast.reason, true);
+  return portable(base, `${fast.reason}${alone}`, true);
 }
 
 const AS_CONFIGURED = 'as configured';

@@ -18,7 +18,7 @@ export interface CipherThreadData {
   readonly thread: number;
 }
 
-const LOOK_MS = 0.2;
+const LOOK_MS = 0.1;
 const LOOKS = 64;
 
 const { memory, threads, thread } = workerData as CipherThreadData;
