@@ -11,8 +11,7 @@
  * It holds no protocol of its own. Time and randomness come in; effects go out through the sink.
  * Above 400 lines because every method of the contract is here, a line or two each.
  */
-import type { FairOutlet, QueuedPacket } from '../forwarding/index.ts';
-import { Forwarder } from '../forwarding/index.ts';
+import type { FairOutlet, Forwarder, QueuedPacket } from '../forwarding/index.ts';
 import type { Duration, Instant, NodeAddress, Result, WallTime } from '../kernel/index.ts';
 import { between, Counters, formatNodeAddress, ok, Random, soonest } from '../kernel/index.ts';
 import type { LinkMetrics } from '../link/index.ts';
@@ -49,7 +48,7 @@ import type {
 } from './contract.ts';
 import { NodeDeliveries } from './deliveries.ts';
 import { describeNode } from './describe.ts';
-import { createOutlet } from './outlet.ts';
+import { createForwarder, createOutlet } from './forwarding-parts.ts';
 import { OwnPackets } from './own-packets.ts';
 import { NodePerformance } from './performance.ts';
 import { NodeRelays } from './relays.ts';
@@ -154,7 +153,19 @@ export class OverlayNode implements OverlayNodeApi {
       repeat: (frame, lap, t) => this.forwarder.repeat(frame, lap, t),
       drained: () => this.sockets.drained(0),
     });
-    this.forwarder = this.createForwarder();
+    this.forwarder = createForwarder(options, {
+      self: self.address,
+      links: this.outlet,
+      counters,
+      routes: this.relays,
+      policy: this.routing.choice.policy,
+      endToEnd: this.deliveries,
+      sink: {
+        deliver: (header, bytes, _frame, at, end, t) =>
+          this.sockets.receive(header, bytes, at, end, t),
+        notice: (...notice) => this.sockets.notice(...notice),
+      },
+    });
     this.capture(options.turncoat, now);
     const { routing, forwarder } = this;
     this.own = new OwnPackets({ self: self.address, epoch: options.epoch, routing, forwarder });
@@ -433,27 +444,6 @@ export class OverlayNode implements OverlayNodeApi {
         refused: (reason, from) =>
           sink.event({ kind: 'refused', what: 'record', reason, remote: this.nameOf(from) ?? '' }),
       },
-    });
-  }
-
-  private createForwarder(): Forwarder {
-    const { options, self } = this;
-    return new Forwarder({
-      self: self.address,
-      epoch: options.epoch,
-      links: this.outlet,
-      counters: this.forwardingCounters,
-      routes: this.relays,
-      policy: this.routing.choice.policy,
-      endToEnd: this.deliveries,
-      sink: {
-        deliver: (header, bytes, _frame, payload, end, now) =>
-          this.sockets.receive(header, bytes, payload, end, now),
-        notice: (kind, header, bytes, payload, end, now) =>
-          this.sockets.notice(kind, header, bytes, payload, end, now),
-      },
-      ...(options.observer === undefined ? {} : { observer: options.observer }),
-      ...(options.limits?.flowsMax === undefined ? {} : { flowsMax: options.limits.flowsMax }),
     });
   }
 

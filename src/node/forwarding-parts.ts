@@ -1,6 +1,6 @@
-/** The fair outlet of a node, by the node's options. */
-import type { FairOutletOptions } from '../forwarding/index.ts';
-import { FairOutlet } from '../forwarding/index.ts';
+/** The fair outlet and the forwarder of a node, by the node's options. */
+import type { FairOutletOptions, ForwarderOptions } from '../forwarding/index.ts';
+import { FairOutlet, Forwarder } from '../forwarding/index.ts';
 import type { NodeAddress } from '../kernel/index.ts';
 import type { NodeOptions } from './contract.ts';
 
@@ -17,5 +17,17 @@ export function createOutlet(options: NodeOptions, { nameOf, ...parts }: OutletP
     ...(observer?.packetDropped === undefined
       ? {}
       : { dropped: (header, reason) => observer.packetDropped?.(header, reason) }),
+  });
+}
+
+export function createForwarder(
+  { epoch, observer, limits }: NodeOptions,
+  parts: Omit<ForwarderOptions, 'epoch' | 'observer' | 'flowsMax' | 'windowBits'>,
+): Forwarder {
+  return new Forwarder({
+    ...parts,
+    epoch,
+    ...(observer === undefined ? {} : { observer }),
+    ...(limits?.flowsMax === undefined ? {} : { flowsMax: limits.flowsMax }),
   });
 }
