@@ -237,9 +237,10 @@ export class FairOutlet implements LinkOutlet {
     at: number,
     end: number,
     header: Readonly<DataHeader>,
+    to: NodeAddress | 0,
     now: Instant,
   ): void {
-    const packet = this.packet(0, end - at, header, now);
+    const packet = this.packet(to, end - at, header, now);
     packet.frame.set(bytes.subarray(at, end));
     this.options.counters.add('stranded');
     this.stranded.add(packet, now);

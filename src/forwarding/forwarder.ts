@@ -69,12 +69,13 @@ export interface LinkOutlet {
   floodSpreads?(from: NodeAddress, header: Readonly<DataHeader>, now: Instant): void;
   /** Whether a neighbour is known to have the packet of a flood. */
   hasCopy?(neighbour: NodeAddress, header: Readonly<DataHeader>): boolean;
-  /** Keeps a packet that must not be lost until there is a way for it. */
+  /** Keeps a packet that must not be lost until there is a way for it, or the link to `to` is back. */
   strand?(
     bytes: Uint8Array,
     at: number,
     end: number,
     header: Readonly<DataHeader>,
+    to: NodeAddress | 0,
     now: Instant,
   ): void;
 }
@@ -469,8 +470,8 @@ export class Forwarder {
       if (isNamed(header) && links.hasCopy?.(next, header) === true) continue;
       const out = links.reserveData(next, end - at, header, now);
       if (out < 0) {
-        const isKept = isReliable(header.recovery) && header.routeForm === ROUTE_NONE;
-        if (isKept && links.lastRefusal === 'link-down') this.strand(bytes, at, end, now);
+        const isKept = isReliable(header.recovery) && !isEndToEnd(header);
+        if (isKept && links.lastRefusal === 'link-down') this.strand(bytes, at, end, now, next);
         else {
           entry.dropped++;
           this.drop(header, links.lastRefusal);
@@ -488,13 +489,20 @@ export class Forwarder {
     }
   }
 
-  /** State: the packet is kept, with one hop less, until there is a way. */
-  private strand(bytes: Uint8Array, at: number, end: number, now: Instant): void {
+  /** State: the packet is kept, with one hop less, until there is a way, or its link `to` is back. */
+  private strand(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+    to: NodeAddress | 0 = 0,
+  ): void {
     const { links } = this.options;
     const { header } = this;
     if (links.strand === undefined) return this.drop(header, 'no-route');
     bytes[at + 1] = header.hopLimit - 1;
-    links.strand(bytes, at, end, header, now);
+    if (header.routeForm === ROUTE_PATH) bytes[at + 19] = header.routeIndex + 1;
+    links.strand(bytes, at, end, header, to, now);
   }
 
   private refuseLocal(outcome: ForwardOutcome, reason: string): ForwardOutcome {
