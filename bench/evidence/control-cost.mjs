@@ -4,7 +4,7 @@
  * whole simulation, its network included, divided by nodes and time.
  *
  * Slow timers are RON's: a hello every 12 s. The others are ours: hellos as often as the budget allows, so that a
- * dead link is known within a second. A hundred nodes run whole too. For 100, 200 and 400 the lean harness of
+ * dead link is known within a second. For 100, 200 and 400 the lean harness of
  * `bench/ron-replay` counts hellos, figures and advice of the shipped classes, and their processor time without
  * sealing; link state over the backbone is reckoned.
  */
@@ -27,7 +27,6 @@ const SLOW = {
   timers: { helloInterval: seconds(12), deadAfterMax: seconds(28) },
   probing: {},
 };
-const WHOLE = 100;
 const TIMES_FOR_A_SECOND = 4;
 
 export const name = 'control-cost';
@@ -40,7 +39,7 @@ export async function run({ quick, log }) {
   const rows = [];
   for (const [nodes, published] of PUBLISHED_KBIT) {
     if (quick && nodes > 20) continue;
-    const slow = meshOf(nodes, { ...SLOW, warm: 60, observed: quick ? 60 : 120 });
+    const slow = meshOf(nodes, { ...SLOW, warm: 60, observed: quick ? 60 : 600 });
     const ours = meshOf(nodes, { timers: {}, probing: {}, warm: 15, observed: quick ? 20 : 60 });
     rows.push({ nodes, published, slow, ours });
     log(
@@ -55,13 +54,6 @@ export async function run({ quick, log }) {
     );
     return row;
   });
-  const whole = quick
-    ? undefined
-    : meshOf(WHOLE, { timers: {}, probing: {}, warm: 15, observed: 20 });
-  if (whole !== undefined)
-    log(
-      `${WHOLE} whole nodes: ${digits(whole.kbit)} kbit/s; CPU ${digits(whole.cpuPercent)} % a node`,
-    );
   const last = rows.at(-1);
   const list = (pick) => rows.map((row) => digits(pick(row))).join(', ');
   return {
@@ -71,8 +63,7 @@ export async function run({ quick, log }) {
         slow.kbit <= published && ours.kbit <= TIMES_FOR_A_SECOND * PUBLISHED_KBIT.get(50),
     ),
     how:
-      `Greatest of ${last.nodes} nodes: ${digits(last.ours.worstKbit)} kbit/s. CPU per node of the whole simulation: ${list((r) => r.ours.cpuPercent)} %` +
-      `${whole === undefined ? '' : `; ${WHOLE} whole nodes ${digits(whole.kbit)} kbit/s, ${digits(whole.cpuPercent)} %`}. Relays by rendezvous: ` +
+      `Greatest of ${last.nodes} nodes: ${digits(last.ours.worstKbit)} kbit/s. CPU per node of the whole simulation: ${list((r) => r.ours.cpuPercent)} %. Relays by rendezvous: ` +
       large
         .map(
           ({ nodes, kbit, perRound, everybody, cpuPercent }) =>
@@ -80,7 +71,7 @@ export async function run({ quick, log }) {
         )
         .join('; ') +
       '.',
-    values: { rows, large, whole },
+    values: { rows, large },
   };
 }
 
