@@ -6,6 +6,7 @@ import type { Duration, Instant, NodeAddress } from '../../kernel/index.ts';
 import { between } from '../../kernel/index.ts';
 import type { Graph } from '../graph.ts';
 import type { LinkChanges, NameOf } from '../link-changes.ts';
+import { inWords } from '../link-changes.ts';
 import type { MissingLink } from '../missing-links.ts';
 import { firstMissing, withMissing } from '../missing-links.ts';
 import { deniedLink } from '../policy/denied-link.ts';
@@ -106,7 +107,7 @@ export function explainFlow(question: FlowQuestion): FlowExplanation {
   if (path !== undefined) add(permitted, path, entry.value, chosenVerdict(entry, best, score));
   for (const { path: other, score: value } of open)
     if (path === undefined || other.join() !== path.join())
-      add(permitted, other, value, openVerdict(entry, value, best, score));
+      add(permitted, other, value, openVerdict(question, value, best));
   const { denial, links } = question;
   const policy = { denial, linkName: (a: NodeAddress, b: NodeAddress) => links.linkName(a, b) };
   for (const { path: other, score: value } of candidates(graph, ends, score, entry.spec.hops)) {
@@ -132,11 +133,14 @@ function chosenVerdict(entry: FlowEntry, best: number, score: Score): string {
     : 'chosen: stays while it stands';
 }
 
-function openVerdict(entry: FlowEntry, value: number, best: number, score: Score): string {
+function openVerdict({ entry, score, now }: FlowQuestion, value: number, best: number): string {
   if (entry.path === undefined) return 'not taken yet';
   const difference = Math.abs(value - entry.value);
   const share = Math.round((100 * difference) / Math.max(entry.value, value, 1e-9));
   if (value < entry.value) {
+    const stays = (entry.stay - between(entry.changedAt, now)) as Duration;
+    if (entry.isWaiting && stays > 0)
+      return `better by ${share} %; the flow has moved lately and stays ${inWords(stays)} yet`;
     if (entry.isWaiting) return `better by ${share} %; the flow waits for its turn`;
     const margin = marginOf(entry, best, score);
     const takes = Math.round((100 * margin) / Math.max(best + margin, 1e-9));

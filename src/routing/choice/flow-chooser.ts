@@ -260,6 +260,8 @@ export class FlowChooser {
       path === undefined ? undefined : scoreOfPath(graph, this.options.self, path, score);
     if (best === undefined || path === undefined || value === undefined || !this.fits(entry)) {
       const next = best === undefined ? undefined : draw(found, entry, score);
+      // It did not go by its own wish: it may come back as soon as its path does.
+      entry.stay = 0 as Duration;
       return this.take(entry, next, { causeOf, graph, words: undefined }, now);
     }
     entry.value = value;
