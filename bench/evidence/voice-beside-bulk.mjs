@@ -95,7 +95,7 @@ async function openFiles(from, to) {
   };
   const payload = new Uint8Array(BULK_BYTES);
   const fill = () => {
-    for (let i = 0; i < 256 && !isOver; i++)
+    for (let i = 0; i < 16 && !isOver; i++)
       if (!sender.send(payload, { to: { node: 'D', port: 4_001 } })) return;
     if (!isOver) setImmediate(fill);
   };

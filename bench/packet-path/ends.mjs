@@ -47,13 +47,14 @@ async function answer({ setup, run, plain }) {
 }
 
 class Ends {
-  constructor({ underlay, source, destinations, enter, leave }) {
+  constructor({ underlay, source, destinations, enter, leave, isDeaf }) {
     Object.assign(this, {
       underlay,
       source,
       destinations,
       enter,
       leave,
+      isDeaf,
       sequence: 0,
       arrived: () => {},
     });
@@ -62,7 +63,9 @@ class Ends {
   async open() {
     this.from = await this.node(this.source, this.enter);
     this.to = [];
-    for (const member of this.destinations) this.to.push(await this.node(member, this.leave));
+    const { isDeaf } = this;
+    for (const member of this.destinations)
+      this.to.push(await this.node(member, this.leave, { isDeaf }));
     for (const { driver } of this.to)
       driver.node.forwarder.receive = (_from, slab, at) => this.arrived(slab, at);
     await this.routed();
@@ -72,10 +75,10 @@ class Ends {
     };
   }
 
-  async node(member, neighbour) {
+  async node(member, neighbour, { isDeaf = false } = {}) {
     const { underlay, crypto } = await openUnderlay(this.underlay, { host: '127.0.0.1', port: 0 });
     const driver = new NodeDriver({
-      underlay,
+      underlay: isDeaf ? deaf(underlay) : underlay,
       clock,
       sink: () => SILENT,
       createNode: (sink, now) => {
@@ -127,6 +130,18 @@ class Ends {
     return figures;
   }
 }
+
+/** Has its node drop all but control unopened, as if it could not keep up: leaves the processor to the source. */
+const deaf = (underlay) =>
+  Object.create(underlay, {
+    start: {
+      value: (receive) =>
+        underlay.start((batch) => {
+          batch.backlog = 1;
+          receive(batch);
+        }),
+    },
+  });
 
 class Load {
   constructor(ends, options) {
@@ -203,6 +218,7 @@ class Load {
     return {
       packets,
       offered: after.sent - before.sent,
+      sent: this.sent,
       lost: this.sent * this.copies - this.received,
       seconds: (after.at - before.at) / 1_000,
       nsPerPacket: (after.spent - before.spent) / packets,

@@ -74,7 +74,7 @@ export async function measureForwarding({ underlay, quick, log, only }) {
 
 /** A daemon, or several in a line, with a source and destinations around it; all daemons on one processor. */
 export async function withDaemon(options, use) {
-  const { underlay, destinations = 1, daemons = 1, daemonOptions = {} } = options;
+  const { underlay, destinations = 1, daemons = 1, daemonOptions = {}, isDeaf } = options;
   const network = new Network();
   let ends;
   try {
@@ -84,7 +84,7 @@ export async function withDaemon(options, use) {
     for (let i = 1; i < daemons; i++)
       last = await network.daemon(`B${i}`, { ...settings, neighbours: [last] });
     ends = startEnds();
-    const way = { underlay, enter: daemon, leave: last };
+    const way = { underlay, enter: daemon, leave: last, isDeaf };
     const { underlay: used } = await ends.join(network, way, 'A', destinations);
     return await use({ run: (run) => ends.ask({ run }), daemon, network, used });
   } finally {
@@ -114,10 +114,11 @@ export function startEnds({ isUrgent = false } = {}) {
   return {
     ask,
     /** A source at the daemon `enter` and destinations at `leave`. */
-    join: (network, { underlay, enter, leave }, name, destinations = 1) =>
+    join: (network, { underlay, enter, leave, isDeaf = false }, name, destinations = 1) =>
       ask({
         setup: {
           underlay,
+          isDeaf,
           source: network.member(name),
           destinations: Array.from({ length: destinations }, (_, i) =>
             network.member(`${name}-${i}`),

@@ -15,7 +15,9 @@ import {
 } from '../../dist/wire/index.js';
 import { World } from '../fuzz/world.mjs';
 
-const BATCH_EVERY = 1_000;
+/** Batches made before the node gets the first of them. */
+const GROUP = 40;
+const BATCH_EVERY = 500;
 const SERVICE = { recovery: 0, priority: 0, requests: 0, retransmissions: 0, deadline: 0 };
 const NO_RELAYS = { probing: { relays: 'off' } };
 
@@ -49,12 +51,18 @@ export class ThreadedForwarding {
         else transmit(only(out, i));
       }
     };
-    for (let done = 0; done < packets; done += this.batch) {
-      const input = { kind: 'datagrams', batch: this.packets() };
-      world.now += BATCH_EVERY;
+    for (let done = 0; done < packets; done += GROUP * this.batch) {
+      // One after the other without a pause, as they come to a node that is busy.
+      const inputs = Array.from({ length: GROUP }, () => ({
+        kind: 'datagrams',
+        batch: this.packets(),
+      }));
       middle.node.sink.transmit = count;
       const began = process.hrtime.bigint();
-      middle.node.handle(input, instant(world.now));
+      for (const input of inputs) {
+        world.now += BATCH_EVERY;
+        middle.node.handle(input, instant(world.now));
+      }
       spent += process.hrtime.bigint() - began;
       middle.node.sink.transmit = transmit;
       world.run(1);
@@ -67,7 +75,7 @@ export class ThreadedForwarding {
   packets() {
     const { world, source, middle, bytes } = this;
     const links = source.node.links;
-    const batch = new DatagramBatch({ capacity: 2_048, slabBytes: 2_048 * 1_400 });
+    const batch = new DatagramBatch({ capacity: 512, slabBytes: 512 * 1_400 });
     const { transmit } = source.node.sink;
     source.node.sink.transmit = (out) => {
       for (let i = 0; i < out.count; i++) batch.push(out.view(i), source.remote, 0);

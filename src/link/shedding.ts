@@ -22,7 +22,7 @@ import type { Session } from './session.ts';
 /** Shares of the receiving buffer above which packets of a precedence are dropped. */
 const SHED_ABOVE: readonly (readonly [backlog: number, precedence: number])[] = [
   [0.95, DROP_LATE],
-  [0.375, DROP_NORMAL],
+  [0.5, DROP_NORMAL],
   [0.25, DROP_FIRST],
 ];
 const NOTHING = DROP_FIRST + 1;

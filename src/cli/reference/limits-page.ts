@@ -95,7 +95,7 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
   ],
   [
     'packets in the receiving buffer of the system (fast underlay)',
-    '1/4, 3/8, 19/20 of it',
+    '1/4, 1/2, 19/20 of it',
     'drop bulk, then other data, then voice and remote control; never control',
     'link.shed.bulk, link.shed.normal, link.shed.prompt',
   ],
