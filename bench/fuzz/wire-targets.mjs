@@ -86,6 +86,8 @@ const READERS = {
   },
   isSealedPacket: (b, at, end) => wire.isSealedPacket(b, at, end - at),
   sealedReceiver: (b, at, end) => (end - at < 16 ? undefined : wire.sealedReceiver(b, at)),
+  sealedDropPrecedence: (b, at, end) =>
+    end - at < 16 ? undefined : wire.sealedDropPrecedence(b, at),
   sealedCounter: (b, at, end) => (end - at < 16 ? undefined : wire.sealedCounter(b, at)),
   decodeLossReport: into(wire.decodeLossReport, wire.blankLossReport, true),
   decodeParityHead: (b, at, end) => {
@@ -268,6 +270,7 @@ function encodedSeeds() {
     pathHop: dataPackets(),
     isSealedPacket: [sealedPacket()],
     sealedReceiver: [sealedPacket()],
+    sealedDropPrecedence: [sealedPacket()],
     sealedCounter: [sealedPacket()],
     decodeNodeControl: [
       { kind: 'echo-request', identifier: 5, token: 6, paddingBytes: 56 },
@@ -325,7 +328,7 @@ const FULL_HELLO = {
 };
 
 function helloBody(hello) {
-  const frame = new Uint8Array(wire.helloFrameBytes(hello));
+  const frame = new Uint8Array(wire.helloFrameBytes(hello.pace, hello.hasArrivals));
   wire.encodeHello(frame, 0, hello);
   return frame.subarray(wire.CONTROL_FRAME_HEADER_BYTES);
 }

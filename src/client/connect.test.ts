@@ -271,7 +271,7 @@ test('commands reach the daemon with their arguments checked', async () => {
     it.calls.map((call) => (call as unknown[])[0]),
     ['reload', 'invite', 'setLogLevel', 'impair', 'removeForward'],
   );
-  assert.deepEqual(it.calls[3], ['impair', 'LAX', { loss: 0.3, cut: false }]);
+  assert.deepEqual(it.calls[3], ['impair', 'LAX', { loss: 0.3, cut: false }, undefined]);
   assert.deepEqual(it.calls[4], ['removeForward', 'tcp 127.0.0.1:80']);
   const level = 'debgu' as 'debug';
   await assert.rejects(it.daemon.setLogLevel({ level }), {

@@ -96,7 +96,7 @@ export class Path {
 
   /** Of a hello that leaves now. */
   get helloBytes(): number {
-    return helloFrameBytes({ pace: this.pace, hasArrivals: this.owesArrivals });
+    return helloFrameBytes(this.pace, this.owesArrivals);
   }
 
   /** What a hello leaving now says, `helloBytes` long. The object is reused by the next call. */

@@ -22,7 +22,7 @@ const vectors: readonly { name: string; hex: string; value: Partial<Hello> }[] =
 );
 
 function frameOf(hello: Hello): Uint8Array {
-  const frame = new Uint8Array(helloFrameBytes(hello));
+  const frame = new Uint8Array(helloFrameBytes(hello.pace, hello.hasArrivals));
   encodeHello(frame, 0, hello);
   return frame;
 }

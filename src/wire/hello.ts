@@ -114,10 +114,7 @@ const PACKET_STEPS = 16;
 const steps = (value: number): number => Math.min(65535, Math.round(value));
 
 /** Length of the whole frame, header included. */
-export function helloFrameBytes({
-  pace,
-  hasArrivals,
-}: Pick<Hello, 'pace' | 'hasArrivals'>): number {
+export function helloFrameBytes(pace: number, hasArrivals: boolean): number {
   if (hasArrivals) return HELLO_FULL_FRAME_BYTES;
   return pace > 0 ? HELLO_PACED_FRAME_BYTES : HELLO_FRAME_BYTES;
 }
@@ -125,7 +122,11 @@ export function helloFrameBytes({
 /** Writes the whole frame, `helloFrameBytes` long. */
 export function encodeHello(bytes: Uint8Array, at: number, hello: Hello): void {
   bytes[at] = FRAME_HELLO;
-  writeU16(bytes, at + 1, helloFrameBytes(hello) - CONTROL_FRAME_HEADER_BYTES);
+  writeU16(
+    bytes,
+    at + 1,
+    helloFrameBytes(hello.pace, hello.hasArrivals) - CONTROL_FRAME_HEADER_BYTES,
+  );
   bytes[at + 3] = hello.flags;
   writeU32(bytes, at + 4, hello.timestamp);
   writeU32(bytes, at + 8, hello.echo);
