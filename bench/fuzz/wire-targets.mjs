@@ -39,6 +39,7 @@ const READERS = {
   decodeManifestBody: whole(wire.decodeManifestBody),
   decodeManifest: whole(wire.decodeManifest),
   decodePolicy: whole(wire.decodePolicy),
+  decodeMaximalTopology: whole(wire.decodeMaximalTopology),
   parseInviteToken: (b, at, end) => wire.parseInviteToken(latin(b, at, end)),
   decodeHandshake1: whole(wire.decodeHandshake1),
   decodeHandshake2: whole(wire.decodeHandshake2),
@@ -104,6 +105,7 @@ const READERS = {
   decodeReliableAck: ranged(wire.decodeReliableAck),
   decodeSessionMessage: ranged(wire.decodeSessionMessage),
   decodeSessionOffer: whole(wire.decodeSessionOffer),
+  decodeProof: ranged(wire.decodeProof),
   decodeReceipt: ranged(wire.decodeReceipt),
   decodeSocketMessage: ranged(wire.decodeSocketMessage),
   decodeTimedMessage: ranged(wire.decodeTimedMessage),
@@ -120,6 +122,7 @@ function vectorSeeds() {
     'lan-announcement.json': 'decodeLanAnnouncement',
     'policy.json': 'decodePolicy',
     'maximal-topology.json': 'decodeMaximalTopology',
+    'packet-proof.json': 'decodeProof',
     'receipt.json': 'decodeReceipt',
     'timed-message.json': 'decodeTimedMessage',
   };

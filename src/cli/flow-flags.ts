@@ -20,6 +20,7 @@ export interface FlowFlags {
   readonly deadline?: string;
   readonly priority?: number;
   readonly playout?: PlayoutWord;
+  readonly signed: boolean;
   readonly rate?: string;
   readonly pinned: boolean;
   readonly metric?: string;
@@ -69,6 +70,12 @@ export const FLOW_FLAGS: FlagParametersForType<FlowFlags, CliContext> = {
     optional: true,
     brief: "What the destination does with datagrams, in place of the lane's",
   },
+  signed: {
+    kind: 'boolean',
+    default: false,
+    withNegated: false,
+    brief: 'Sign packets, so that no node alters them or sends others in this name unnoticed',
+  },
   rate: {
     kind: 'parsed',
     parse: rateText,
@@ -105,7 +112,8 @@ export function flowOfFlags(flags: FlowFlags): FlowChoice {
   const isMeasured = metric !== undefined || spread;
   if (isMeasured && (pinned || routing !== undefined))
     throw new OverlayError('USAGE', '--metric and --spread exclude --routing and --pinned');
-  const said = { lane, recovery, deadline, priority, playout, rate };
+  const signed = flags.signed ? true : undefined;
+  const said = { lane, recovery, deadline, priority, playout, signed, rate };
   const measured = { metric: metric ?? 'default', ...(spread ? { spread } : {}) };
   const named = pinned ? ('pinned' as const) : routing;
   const choice = { ...said, routing: isMeasured ? measured : named };

@@ -469,8 +469,11 @@ function isAlive(pid: number): boolean {
 /** A choice as the query of an upgrade; routing that names nodes or paths has keys of its own. */
 function flowQuery(choice: FlowChoice): Record<string, string | number | undefined> {
   const { lane, recovery, deadline, priority, requests, retransmissions, playout, rate } = choice;
-  const said = { lane, recovery, deadline, priority, requests, retransmissions, playout, rate };
-  const { routing } = choice;
+  const { routing, signed } = choice;
+  const said = {
+    ...{ lane, recovery, deadline, priority, requests, retransmissions, playout, rate },
+    signed: signed === undefined ? undefined : String(signed),
+  };
   if (typeof routing !== 'object') return { ...said, routing };
   if ('via' in routing) return { ...said, via: routing.via.join(',') };
   if ('disjoint' in routing) return { ...said, disjoint: routing.disjoint };

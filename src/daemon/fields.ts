@@ -71,6 +71,8 @@ export class Fields {
   optionalFlag(name: string): boolean | undefined {
     const value = this.values[name];
     if (!this.has(name) || typeof value === 'boolean') return value as boolean | undefined;
+    // In a query everything is a text.
+    if (value === 'true' || value === 'false') return value === 'true';
     throw bad(`${name}: expected true or false`, { field: name });
   }
 

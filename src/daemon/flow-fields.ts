@@ -13,6 +13,7 @@ export const FLOW_FIELDS = [
   'requests',
   'retransmissions',
   'playout',
+  'signed',
   'rate',
 ] as const;
 
@@ -23,6 +24,7 @@ export function flowFields(fields: Fields): FlowChoice {
     choice[name] = fields.optionalText(name);
   for (const name of ['priority', 'requests', 'retransmissions'] as const)
     choice[name] = fields.optionalNumber(name, { min: 0, max: 15, isWhole: true });
+  choice['signed'] = fields.optionalFlag('signed');
   return Object.fromEntries(
     Object.entries(choice).filter(([, value]) => value !== undefined),
   ) as FlowChoice;

@@ -58,6 +58,10 @@ const parts = {
     .optional()
     .describe('Retransmissions on a request; 0: each link chooses.'),
   playout: oneOf(PLAYOUT_WORDS).optional().describe('What the destination does with datagrams.'),
+  signed: z
+    .boolean('expected true or false')
+    .optional()
+    .describe('Packets bear the signature of this node, and every node on the way checks it.'),
 };
 
 const laneName = z

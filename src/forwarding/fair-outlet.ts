@@ -494,6 +494,7 @@ export class FairOutlet implements LinkOutlet {
       epoch: header.epoch,
       sequence: header.sequence,
       routeForm: header.routeForm,
+      isSigned: header.proofWords > 0,
       lap: header.lap,
       lane: header.lane,
       recovery: header.recovery,

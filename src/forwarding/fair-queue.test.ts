@@ -25,6 +25,7 @@ function packet(fields: Partial<Omit<QueuedPacket, 'source'>> & { source?: numbe
     epoch: 1,
     sequence: 0,
     routeForm: 0,
+    isSigned: false,
     lap: 0,
     lane: 0,
     recovery: RECOVERY_NONE,
@@ -304,4 +305,18 @@ test('any sequence of pushes, pulls and pauses keeps count of what waits', () =>
     }),
     { numRuns: 300 },
   );
+});
+
+test('what is sent in the name of a source takes nothing from what the source has signed', () => {
+  const q = queue();
+  for (let i = 0; i < 100; i++) q.push(packet({ source: 1, sequence: i }));
+  for (let i = 0; i < 20; i++) q.push(packet({ source: 1, sequence: i, isSigned: true }));
+  const first = Array.from({ length: 36 }, () => q.next(true)!);
+  const { length } = first.filter(({ isSigned }) => isSigned);
+  assert.ok(Math.abs(length - 18) <= 1, `${length} of 36`);
+  const name = { source: address(1), epoch: 1, flow: 1, sequence: 0 };
+  q.push(packet({ routeForm: ROUTE_FLOOD, isSigned: true }));
+  assert.equal(q.cancel(name), undefined, 'a name that anybody can tell');
+  q.push(packet({ routeForm: ROUTE_FLOOD }));
+  assert.equal(q.cancel(name)?.isSigned, false);
 });

@@ -31,6 +31,8 @@ export interface FairQueueOptions {
 }
 
 class Source {
+  /** Among sources: `keyOf`. */
+  readonly key: number;
   readonly address: NodeAddress;
   readonly weight: number;
   private readonly salt: number;
@@ -46,7 +48,11 @@ class Source {
   private isFlowTurn = false;
   private isLastTurn = false;
 
-  constructor(address: NodeAddress, weight: number, salt: number) {
+  constructor(
+    key: number,
+    { address, weight, salt }: { address: NodeAddress; weight: number; salt: number },
+  ) {
+    this.key = key;
     this.address = address;
     this.weight = weight;
     this.salt = salt;
@@ -153,7 +159,7 @@ export class FairQueue {
   reliableBytes = 0;
   length = 0;
   private readonly options: FairQueueOptions;
-  private readonly sources = new Map<NodeAddress, Source>();
+  private readonly sources = new Map<number, Source>();
   /** Sources with packets, in the order of their turns. */
   private readonly ring: Source[] = [];
   private place = 0;
@@ -170,10 +176,10 @@ export class FairQueue {
 
   /** Returns what had to give way, which may be the packet itself; undefined: nothing. */
   push(packet: QueuedPacket): QueuedPacket | undefined {
-    const source = this.source(packet.source);
+    const source = this.source(packet.source, packet.isSigned);
     if (source.isEmpty) this.ring.push(source);
     this.length++;
-    if (packet.routeForm === ROUTE_FLOOD && packet.lap === 0) this.floods.add(packet);
+    if (isNamed(packet) && packet.lap === 0) this.floods.add(packet);
     if (isReliable(packet.recovery)) {
       this.reliableBytes += packet.length;
       const { destination } = packet;
@@ -215,7 +221,7 @@ export class FairQueue {
   cancel(name: FloodName): QueuedPacket | undefined {
     const packet = this.floods.find(name);
     if (packet === undefined) return undefined;
-    const source = this.sources.get(packet.source)!;
+    const source = this.sources.get(keyOf(packet.source, packet.isSigned))!;
     source.remove(packet);
     this.left(source, packet);
     return packet;
@@ -236,7 +242,10 @@ export class FairQueue {
 
   /** Bytes that wait of one flow that must not be lost. */
   flowBytes(source: NodeAddress, key: number): number {
-    return this.sources.get(source)?.flows.get(key)?.bytes ?? 0;
+    let bytes = 0;
+    for (const isSigned of EITHER)
+      bytes += this.sources.get(keyOf(source, isSigned))?.flows.get(key)?.bytes ?? 0;
+    return bytes;
   }
 
   /** Every flow named is held back from now on, every other may go. */
@@ -246,13 +255,14 @@ export class FairQueue {
         flow.isPaused = paused.get(source.address)?.has(flow.key) ?? false;
         if (!flow.isPaused && flow.length === 0) source.flows.delete(flow.key);
       }
-      if (source.isEmpty && source.flows.size === 0) this.sources.delete(source.address);
+      if (source.isEmpty && source.flows.size === 0) this.sources.delete(source.key);
     }
     for (const [address, keys] of paused)
       for (const key of keys) {
         const destination = Math.floor(key / 0x1_0000) as NodeAddress;
         const name = { source: address, destination, flow: key % 0x1_0000 };
-        this.source(address).flow(key, name).isPaused = true;
+        for (const isSigned of EITHER)
+          this.source(address, isSigned).flow(key, name).isPaused = true;
       }
   }
 
@@ -279,7 +289,7 @@ export class FairQueue {
 
   private uncount(packet: QueuedPacket): void {
     this.length--;
-    if (packet.routeForm === ROUTE_FLOOD) this.floods.delete(packet);
+    if (isNamed(packet)) this.floods.delete(packet);
     if (isReliable(packet.recovery)) this.reliableBytes -= packet.length;
     else this.bytes -= packet.length;
   }
@@ -292,7 +302,7 @@ export class FairQueue {
     if (at < this.place) this.place--;
     source.deficit = 0;
     source.hasQuantum = false;
-    if (source.flows.size === 0) this.sources.delete(source.address);
+    if (source.flows.size === 0) this.sources.delete(source.key);
   }
 
   private pushOut(): QueuedPacket | undefined {
@@ -306,12 +316,23 @@ export class FairQueue {
     return packet;
   }
 
-  private source(address: NodeAddress): Source {
-    const known = this.sources.get(address);
+  private source(address: NodeAddress, isSigned: boolean): Source {
+    const key = keyOf(address, isSigned);
+    const known = this.sources.get(key);
     if (known !== undefined) return known;
-    const { weightOf, salt } = this.options;
-    const made = new Source(address, weightOf?.(address) ?? 1, salt ?? 0);
-    this.sources.set(address, made);
+    const { weightOf, salt = 0 } = this.options;
+    const made = new Source(key, { address, weight: weightOf?.(address) ?? 1, salt });
+    this.sources.set(key, made);
     return made;
   }
 }
+
+const EITHER = [false, true];
+
+/** What a member has signed and what only bears its name have shares apart. */
+const keyOf = (address: NodeAddress, isSigned: boolean): number =>
+  isSigned ? address + 0x1_0000_0000 : address;
+
+/** Whether neighbours tell each other of it: see the forwarder. */
+const isNamed = ({ routeForm, isSigned }: QueuedPacket): boolean =>
+  routeForm === ROUTE_FLOOD && !isSigned;

@@ -7,6 +7,8 @@ import { PolicyMemo } from './policy-memo.ts';
 export interface FlowEntry {
   readonly source: NodeAddress;
   readonly flow: number;
+  /** What anybody can send in the source's name under the same label is another flow. */
+  readonly isSigned: boolean;
   epoch: number;
   readonly window: DuplicateWindow;
   readonly policy: PolicyMemo;
@@ -66,13 +68,23 @@ export class FlowTable {
     return this.entries.size;
   }
 
+  /** The entry of a flow; undefined: nothing of it is known. */
+  find(source: NodeAddress, flow: number, isSigned: boolean): FlowEntry | undefined {
+    return this.entries.get(keyOf(source, flow, isSigned));
+  }
+
   /** The entry of a flow, made when it is new. */
-  entry(source: NodeAddress, flow: number, now: Instant): FlowEntry {
+  entry(source: NodeAddress, flow: number, now: Instant, isSigned = false): FlowEntry {
     const place = (source ^ Math.imul(flow, 0x9e37)) & (RECENT_FLOWS - 1);
     const recent = this.recent[place];
-    if (recent !== undefined && recent.flow === flow && recent.source === source) return recent;
-    // 48 bits: exact in a double.
-    const key = source * 0x1_0000 + flow;
+    if (
+      recent !== undefined &&
+      recent.flow === flow &&
+      recent.source === source &&
+      recent.isSigned === isSigned
+    )
+      return recent;
+    const key = keyOf(source, flow, isSigned);
     const known = this.entries.get(key);
     if (known !== undefined) {
       this.recent[place] = known;
@@ -82,6 +94,7 @@ export class FlowTable {
     const made: FlowEntry = {
       source,
       flow,
+      isSigned,
       epoch: EPOCH_UNKNOWN,
       window: new DuplicateWindow(this.windowBits),
       policy: new PolicyMemo(),
@@ -119,3 +132,7 @@ export class FlowTable {
     }
   }
 }
+
+/** 49 bits: exact in a double. */
+const keyOf = (source: NodeAddress, flow: number, isSigned: boolean): number =>
+  source * 0x2_0000 + flow + (isSigned ? 0x1_0000 : 0);

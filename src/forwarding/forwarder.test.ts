@@ -15,8 +15,8 @@ import {
   type RouteBlock,
   SERVICE_DEFAULT,
 } from '../wire/index.ts';
-import type { OutgoingPacket } from './forwarder.ts';
 import { Forwarder } from './forwarder.ts';
+import type { OutgoingPacket } from './outgoing-packet.ts';
 
 const address = (n: number): NodeAddress => n as NodeAddress;
 const NOW = 1_000 as Instant;

@@ -6,24 +6,27 @@
  * A packet is forwarded at most once by any node: the flow's duplicate window sees to it, so that
  * routes which disagree for the moment (link state still travelling) cost a packet and never a
  * loop. Refused packets are counted by reason; the source hears of two of them (hop limit, no route)
- * through notices that are rate limited per node.
+ * through notices that are rate limited per node. A signed packet has to be its source's own first
+ * (`signed/`), and has a window apart from what anybody can send in its source's name.
  *
  * It decides nothing about routes: `next-hops.ts` reads what the source stamped, or asks routing. A
  * packet with a deadline carries its age, to which each node adds the link it came over.
  */
 import type { CounterCell, Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import { Counters, SlabViews } from '../kernel/index.ts';
-import type { DataHeader, DataHeaderFault, PacketService, RouteBlock } from '../wire/index.ts';
+import type { DataHeader, DataHeaderFault } from '../wire/index.ts';
 import {
   blankDataHeader,
   copyService,
   DATA_HEADER_BYTES,
+  DATA_ROUTE_INDEX_AT,
   dataHeaderBytes,
   decodeDataHeader,
   encodeDataHeader,
   FLOOD_ROUTE,
   HOP_LIMIT_DEFAULT,
   isReliable,
+  KIND_NODE_CONTROL,
   ROUTE_FLOOD,
   ROUTE_NONE,
   ROUTE_PATH,
@@ -33,12 +36,16 @@ import {
 import type { DuplicateWindow } from './duplicate-window.ts';
 import type { FlowEntry, FlowTableOptions } from './flow-table.ts';
 import { FlowTable } from './flow-table.ts';
+import { LANE_NUMBER_MAX } from './lane.ts';
 import { Laps } from './laps.ts';
+import { NAMED_LANES } from './named-lanes.ts';
 import type { RouteLookup } from './next-hops.ts';
 import { NextHops } from './next-hops.ts';
+import type { ForwardOutcome, OutgoingPacket } from './outgoing-packet.ts';
 import type { QueuedPacket } from './packet-line.ts';
 import type { PolicyGate } from './policy-memo.ts';
 import { OPEN_GATE } from './policy-memo.ts';
+import type { ProofJudge } from './signed/index.ts';
 import { isEndToEnd } from './unacknowledged.ts';
 
 /** Where packets leave: the link room, seen from here. */
@@ -119,19 +126,6 @@ export interface ForwarderObserver {
   packetDropped?(header: DataHeader | undefined, reason: string): void;
 }
 
-export interface OutgoingPacket {
-  readonly destination: NodeAddress;
-  readonly kind: number;
-  readonly lane: number;
-  readonly hopLimit?: number;
-  readonly flow: number;
-  readonly sequence: number;
-  readonly service: Readonly<PacketService>;
-  readonly route: RouteBlock;
-}
-
-export type ForwardOutcome = 'sent' | 'unreachable' | 'too-big';
-
 export interface ForwarderOptions extends FlowTableOptions {
   readonly self: NodeAddress;
   readonly epoch: number;
@@ -139,6 +133,8 @@ export interface ForwarderOptions extends FlowTableOptions {
   readonly routes: RouteLookup;
   /** Absent: everything is permitted. */
   readonly policy?: PolicyGate;
+  /** Absent: signed packets are refused. */
+  readonly proofs?: Pick<ProofJudge, 'refusal'>;
   readonly sink: ForwarderSink;
   readonly endToEnd?: EndToEndPath;
   readonly observer?: ForwarderObserver;
@@ -148,6 +144,10 @@ export interface ForwarderOptions extends FlowTableOptions {
 
 /** Sequence numbers remembered of a flow that must not be lost: what waits on the way comes late. */
 const RELIABLE_WINDOW_BITS = 8_192;
+
+/** By number: 1 where a packet that is not signed is refused. */
+const SIGNED_LANES = new Uint8Array(LANE_NUMBER_MAX + 1);
+for (const lane of NAMED_LANES) if (lane.signed) SIGNED_LANES[lane.number] = 1;
 
 export class Forwarder {
   readonly flows: FlowTable;
@@ -192,30 +192,101 @@ export class Forwarder {
       if (this.mayLap(header)) return this.strand(bytes, at, end, now);
       return this.drop(header, 'own-packet-returned');
     }
+    const isSigned = header.proofWords > 0;
+    if (isSigned) {
+      if (!this.isProven(from, bytes, at, end, now)) return;
+    } else if (SIGNED_LANES[header.lane] === 1) return this.drop(header, 'not-signed');
     const isFlood = isNamed(header);
     if (isFlood) links.floodHeard?.(from, header, now);
-    const entry = this.flows.entry(header.source, header.flow, now);
+    const entry = this.flows.entry(header.source, header.flow, now, isSigned);
+    // Before the packet counts as seen: it may come over a link that it may use.
+    if (!this.gate.isOpen && !entry.policy.arrival(this.gate, header, from, self))
+      return this.drop(header, 'denied-by-policy');
     const isNew = this.admit(entry, from, bytes, at, end, now);
-    if (isEndToEnd(header) && header.destination === self && header.epoch === entry.epoch)
-      this.options.endToEnd?.arrived(header, entry.window, now);
+    if (this.isAcknowledged(entry)) this.options.endToEnd?.arrived(header, entry.window, now);
     if (!isNew) return;
     if (isFlood) links.floodSpreads?.(from, header, now);
     if (isRepair) entry.recovered++;
-    if (!this.gate.isOpen && !entry.policy.arrival(this.gate, header, from, self))
-      return this.drop(header, 'denied-by-policy');
     if (header.deadline > 0) header.age = (header.age + links.latency(from)) as Duration;
     const payloadOffset = at + dataHeaderBytes(header);
     if (header.destination === self) {
       if (header.deadline > 0 && header.age > header.deadline) entry.late++;
       this.options.observer?.packetDelivered?.(header);
-      this.options.sink.deliver(header, bytes, at, payloadOffset, end, now);
+      const payloadEnd = end - 4 * header.proofWords;
+      this.options.sink.deliver(header, bytes, at, payloadOffset, payloadEnd, now);
       return;
     }
     this.forward(entry, from, bytes, at, payloadOffset, end, now);
   }
 
+  /**
+   * Whether a signed packet is its source's own. What changes on the way is not signed, and not believed
+   * where it could make this node drop the packet and then its true copy as a duplicate: the hop limit of
+   * a packet whose source leads it, the age.
+   */
+  private isProven(
+    from: NodeAddress,
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+  ): boolean {
+    const header = this.header;
+    const seen = this.flows.find(header.source, header.flow, true);
+    // Copies of what was proven cost nothing, where nobody waits to hear of them.
+    const isCopy = seen?.epoch === header.epoch && seen.window.has(header.sequence);
+    if (isCopy && header.lap === 0 && !this.mayLap(header) && !this.isAcknowledged(seen))
+      return this.dropDuplicate(seen);
+    const { proofs } = this.options;
+    const refusal =
+      proofs === undefined ? 'bad-proof' : proofs.refusal(header, from, bytes, at, end, now);
+    if (refusal !== undefined) {
+      this.drop(header, refusal);
+      return false;
+    }
+    header.age = 0 as Duration;
+    if (header.routeForm !== ROUTE_NONE && header.kind !== KIND_NODE_CONTROL)
+      header.hopLimit = HOP_LIMIT_DEFAULT;
+    return true;
+  }
+
+  /**
+   * Whether the source is to hear that this node, the destination, has the packet. Not by what anybody
+   * sends in its name, where it signs.
+   */
+  private isAcknowledged(entry: FlowEntry): boolean {
+    const { header } = this;
+    if (header.destination !== this.options.self || !isEndToEnd(header)) return false;
+    if (header.epoch !== entry.epoch) return false;
+    return entry.isSigned || this.flows.find(entry.source, entry.flow, true) === undefined;
+  }
+
+  /** The frame of a packet that starts here, up to its payload. Valid until the next call. */
+  headerOf(packet: OutgoingPacket): Uint8Array {
+    this.encode(packet);
+    return this.own.subarray(0, dataHeaderBytes(this.header));
+  }
+
   /** Sends a packet that starts here. `payload` is copied. */
   send(packet: OutgoingPacket, payload: Uint8Array, now: Instant): ForwardOutcome {
+    const { header } = this;
+    this.encode(packet);
+    const fault = this.nextHops.find(header, this.own, 0, 0);
+    if (fault !== undefined) return this.refuseLocal('unreachable', fault);
+    if (!this.gate.isOpen && !this.dropDenied(header))
+      return this.refuseLocal('unreachable', 'denied-by-policy');
+    if (packet.route.form === ROUTE_PATH) this.own[DATA_ROUTE_INDEX_AT] = 1;
+    const outcome = this.emit(header, payload, now);
+    if (outcome === 'sent') {
+      this.options.observer?.packetSent?.(header);
+      if (isEndToEnd(header))
+        this.options.endToEnd?.sent(header, this.ownHead(header), payload, now);
+    }
+    return outcome;
+  }
+
+  /** State: `header` and the frame in `own` are the packet's. */
+  private encode(packet: OutgoingPacket): void {
     const { self, epoch } = this.options;
     const { route } = packet;
     const header = this.header;
@@ -229,23 +300,12 @@ export class Forwarder {
     header.sequence = packet.sequence;
     header.age = 0 as Duration;
     header.lap = 0;
+    header.proofWords = packet.proofWords ?? 0;
     copyService(packet.service, header);
     header.routeForm = route.form;
     header.routeWords = route.bytes.length >>> 2;
     header.routeIndex = 0;
     encodeDataHeader(this.own, 0, header, route);
-    const fault = this.nextHops.find(header, this.own, 0, 0);
-    if (fault !== undefined) return this.refuseLocal('unreachable', fault);
-    if (!this.gate.isOpen && !this.dropDenied(header))
-      return this.refuseLocal('unreachable', 'denied-by-policy');
-    if (route.form === ROUTE_PATH) this.own[19] = 1;
-    const outcome = this.emit(header, payload, now);
-    if (outcome === 'sent') {
-      this.options.observer?.packetSent?.(header);
-      if (isEndToEnd(header))
-        this.options.endToEnd?.sent(header, this.ownHead(header), payload, now);
-    }
-    return outcome;
   }
 
   /** Sends a packet of this node again, as `EndToEndPath.sent` was given it: everywhere, in this lap. */
@@ -254,11 +314,15 @@ export class Forwarder {
     if (decodeDataHeader(header, frame, 0, frame.length) !== undefined) return;
     const payload = frame.subarray(dataHeaderBytes(header));
     header.lap = lap;
-    header.routeForm = FLOOD_ROUTE.form;
-    header.routeWords = 0;
     header.routeIndex = 0;
-    encodeDataHeader(this.own, 0, header, FLOOD_ROUTE);
+    // A signed one keeps the route it was signed with.
+    const bytes = frame.subarray(DATA_HEADER_BYTES, dataHeaderBytes(header));
+    const route = header.proofWords > 0 ? { form: header.routeForm, bytes } : FLOOD_ROUTE;
+    header.routeForm = route.form;
+    header.routeWords = route.bytes.length >>> 2;
+    encodeDataHeader(this.own, 0, header, route);
     if (this.nextHops.find(header, this.own, 0, 0) !== undefined) return;
+    if (route.form === ROUTE_PATH) this.own[DATA_ROUTE_INDEX_AT] = 1;
     if (this.gate.isOpen || this.dropDenied(header)) this.emit(header, payload, now);
   }
 
@@ -267,7 +331,7 @@ export class Forwarder {
     const { links } = this.options;
     const headerBytes = dataHeaderBytes(header);
     const head = this.ownHead(header);
-    const entry = this.flows.entry(header.source, header.flow, now);
+    const entry = this.flows.entry(header.source, header.flow, now, header.proofWords > 0);
     entry.epoch = header.epoch;
     let isSent = false;
     links.from = 0;
@@ -516,6 +580,9 @@ export class Forwarder {
   }
 }
 
-/** Whether neighbours tell each other of the packet: a flood's, in its first lap. */
+/**
+ * Whether neighbours tell each other of the packet: a flood's, in its first lap. Not of a signed one:
+ * what is told of a packet made in its source's name would keep the true one away.
+ */
 const isNamed = (header: Readonly<DataHeader>): boolean =>
-  header.routeForm === ROUTE_FLOOD && header.lap === 0;
+  header.routeForm === ROUTE_FLOOD && header.lap === 0 && header.proofWords === 0;

@@ -79,6 +79,8 @@ export interface LaneBundle {
   /** Retransmissions on a request, 0 .. 15; 0: each link chooses. */
   readonly retransmissions: number;
   readonly playout: PlayoutWord;
+  /** Whether packets bear their source's signature, and nodes refuse what others made of them. */
+  readonly signed: boolean;
 }
 
 export interface Lane extends LaneBundle {
@@ -105,12 +107,20 @@ export function resolveLane(lanes: readonly Lane[], choice: LaneChoice): Result<
   const lane = lanes.find((l) => l.name === name);
   if (lane === undefined) return fail(unknownLane(name, lanes));
   const stated = Object.entries(choice).filter(([key, v]) => key !== 'lane' && v !== undefined);
+  if (lane.signed && choice.signed === false) return fail(unsignedRefusal(name));
   const resolved = withFallbacks({ ...lane, ...Object.fromEntries(stated) }, choice);
   const fault = bundleFault(resolved);
   return fault === undefined
     ? ok(resolved)
     : fail({ reason: 'contradiction', message: fault, nearest: undefined });
 }
+
+/** Every node refuses what comes unsigned in a lane that is signed. */
+const unsignedRefusal = (name: string): LaneRefusal => ({
+  reason: 'contradiction',
+  message: `lane "${name}" is signed: take another lane for a flow that is not`,
+  nearest: undefined,
+});
 
 export function unknownLane(name: string, lanes: readonly Lane[]): LaneRefusal {
   const names = lanes.map((l) => l.name);
@@ -168,6 +178,7 @@ export const laneService = (bundle: LaneBundle): PacketService => ({
   requests: bundle.requests,
   retransmissions: bundle.retransmissions,
   deadline: bundle.deadline,
+  ...(bundle.signed ? { isSigned: true } : {}),
 });
 
 /** A deadline taken away takes with it what the lane, not the choice, wanted one for. */

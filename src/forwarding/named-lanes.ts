@@ -18,6 +18,7 @@ const PLAIN: LaneBundle = {
   requests: 0,
   retransmissions: 0,
   playout: 'none',
+  signed: false,
 };
 
 export const NAMED_LANES: readonly Lane[] = [
@@ -91,7 +92,8 @@ export const NAMED_LANES: readonly Lane[] = [
     routing: 'flood',
     recovery: 'fair-reliable',
     priority: 15,
+    signed: true,
     purpose:
-      'Commands that must arrive though nodes are captured: to every neighbour at every node, without loss, fair between pairs of source and destination. Costs a copy on every link: for little traffic.',
+      'Commands that must arrive though nodes are captured: signed by their source, to every neighbour at every node, without loss, fair between pairs of source and destination. Costs a copy on every link: for little traffic.',
   },
 ];

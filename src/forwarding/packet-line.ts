@@ -20,6 +20,8 @@ export interface QueuedPacket {
   epoch: number;
   sequence: number;
   routeForm: number;
+  /** It is its source's own. What anybody can send in that name is another source's. */
+  isSigned: boolean;
   lap: number;
   lane: number;
   recovery: number;

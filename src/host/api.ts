@@ -166,6 +166,8 @@ export interface FlowChoice {
   readonly retransmissions?: number;
   /** What the destination does with datagrams before its program gets them. */
   readonly playout?: PlayoutWord;
+  /** Whether its packets bear this node's signature, which every node on the way checks. */
+  readonly signed?: boolean;
   /**
    * What the flow will send, such as `8Mbit`: reserved on the link it leaves this node on, where that
    * has a stated capacity (`capacity` in the configuration). Needs a destination when it is opened.
@@ -188,6 +190,8 @@ export interface LaneReport {
   readonly requests: number;
   readonly retransmissions: number;
   readonly playout: PlayoutWord;
+  /** Whether its packets are signed by their source. */
+  readonly signed: boolean;
   /** Towards the destination asked for: the least that the way takes; undefined: not known. */
   readonly latencyMs: number | undefined;
   /** Why it cannot hold to that destination; undefined: nothing speaks against it. */

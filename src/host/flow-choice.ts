@@ -29,6 +29,7 @@ const LANE_FIELDS = [
   'requests',
   'retransmissions',
   'playout',
+  'signed',
 ] as const;
 
 export class FlowChoices {
@@ -105,6 +106,7 @@ function wordsOf(choice: FlowChoice): LaneChoice {
   if (choice.recovery !== undefined)
     words.recovery = word('recovery', choice.recovery, RECOVERY_WORDS);
   if (choice.playout !== undefined) words.playout = word('playout', choice.playout, PLAYOUT_WORDS);
+  if (choice.signed !== undefined) words.signed = isTrue('signed', choice.signed);
   if (choice.deadline !== undefined) {
     words.deadline = parseDuration(choice.deadline);
     if (words.deadline === undefined)
@@ -127,6 +129,13 @@ function word<const T extends string>(field: string, given: string, known: reado
   const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
   throw failure('BAD_ARGUMENT', `${field} "${given}", expected one of ${known.join(', ')}${hint}`, {
     details: { field, nearest },
+  });
+}
+
+function isTrue(field: string, given: boolean): boolean {
+  if (typeof given === 'boolean') return given;
+  throw failure('BAD_ARGUMENT', `${field} ${given}, expected true or false`, {
+    details: { field },
   });
 }
 

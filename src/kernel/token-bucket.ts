@@ -28,3 +28,33 @@ export class TokenBucket {
     return (this.fullAt - (this.burst - tokens) * this.interval) as Instant;
   }
 }
+
+/** A bucket for each of many, made when first asked for. Whoever holds it bounds how many there are. */
+export class TokenBuckets<K> {
+  private readonly options: { perSecond: number; burst: number };
+  private readonly buckets = new Map<K, TokenBucket>();
+
+  constructor(options: { perSecond: number; burst: number }) {
+    this.options = options;
+  }
+
+  get size(): number {
+    return this.buckets.size;
+  }
+
+  of(key: K): TokenBucket {
+    const known = this.buckets.get(key);
+    if (known !== undefined) return known;
+    const bucket = new TokenBucket(this.options);
+    this.buckets.set(key, bucket);
+    return bucket;
+  }
+
+  forget(key: K): void {
+    this.buckets.delete(key);
+  }
+
+  clear(): void {
+    this.buckets.clear();
+  }
+}

@@ -1,6 +1,10 @@
 /** The fair outlet and the forwarder of a node, by the node's options. */
-import type { FairOutletOptions, ForwarderOptions } from '../forwarding/index.ts';
-import { FairOutlet, Forwarder } from '../forwarding/index.ts';
+import type {
+  FairOutletOptions,
+  ForwarderOptions,
+  ProofJudgeOptions,
+} from '../forwarding/index.ts';
+import { FairOutlet, Forwarder, ProofJudge } from '../forwarding/index.ts';
 import type { NodeAddress } from '../kernel/index.ts';
 import type { NodeOptions } from './contract.ts';
 
@@ -20,13 +24,18 @@ export function createOutlet(options: NodeOptions, { nameOf, ...parts }: OutletP
   });
 }
 
+export type ForwarderParts = Pick<ProofJudgeOptions, 'networkId' | 'identityKeyOf' | 'counters'> &
+  Omit<ForwarderOptions, 'epoch' | 'observer' | 'flowsMax' | 'windowBits' | 'proofs' | 'counters'>;
+
 export function createForwarder(
-  { epoch, observer, limits }: NodeOptions,
-  parts: Omit<ForwarderOptions, 'epoch' | 'observer' | 'flowsMax' | 'windowBits'>,
+  { epoch, observer, limits, crypto }: NodeOptions,
+  { networkId, identityKeyOf, counters, ...parts }: ForwarderParts,
 ): Forwarder {
   return new Forwarder({
     ...parts,
     epoch,
+    counters,
+    proofs: new ProofJudge({ crypto, networkId, identityKeyOf, counters }),
     ...(observer === undefined ? {} : { observer }),
     ...(limits?.flowsMax === undefined ? {} : { flowsMax: limits.flowsMax }),
   });

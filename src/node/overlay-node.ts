@@ -160,6 +160,8 @@ export class OverlayNode implements OverlayNodeApi {
       routes: this.relays,
       policy: this.routing.choice.policy,
       endToEnd: this.deliveries,
+      networkId: this.trust.networkId,
+      identityKeyOf: (source) => this.memberAt(source)?.identityKey,
       sink: {
         deliver: (header, bytes, _frame, at, end, t) =>
           this.sockets.receive(header, bytes, at, end, t),
@@ -167,8 +169,8 @@ export class OverlayNode implements OverlayNodeApi {
       },
     });
     this.capture(options.turncoat, now);
-    const { routing, forwarder } = this;
-    this.own = new OwnPackets({ self: self.address, epoch: options.epoch, routing, forwarder });
+    const { address, trust, routing, forwarder } = this;
+    this.own = new OwnPackets({ ...options, self: address, trust, routing, forwarder });
     this.sockets = this.createSockets(random.split('sockets'));
     this.setWallClock(wall, now);
   }
@@ -221,6 +223,7 @@ export class OverlayNode implements OverlayNodeApi {
     const children = soonest(this.links.nextTimeout(), this.routing.nextTimeout());
     let others = soonest(this.sockets.nextTimeout(), this.outlet.nextTimeout());
     others = soonest(soonest(others, this.turncoat?.nextTimeout()), this.deliveries.nextTimeout());
+    others = soonest(others, this.own.signer.nextTimeout());
     const kept = soonest(this.relays.exchange.nextTimeout(), this.performance.nextTimeout());
     return soonest(soonest(children, others), kept);
   }
@@ -507,6 +510,7 @@ export class OverlayNode implements OverlayNodeApi {
     this.relays.exchange.timeout(now);
     this.performance.timeout(this.links, now);
     this.sockets.timeout(now);
+    this.own.signer.timeout(now);
     this.deliveries.timeout(now);
     this.outlet.timeout(now);
     this.turncoat?.timeout(now);

@@ -3,11 +3,14 @@
  * call that sent it, and to others through the forwarder, with the route that policy asks for.
  */
 import type { Forwarder, ForwardOutcome, OutgoingPacket } from '../forwarding/index.ts';
-import type { Instant, NodeAddress } from '../kernel/index.ts';
+import { SourceSigner } from '../forwarding/index.ts';
+import type { Crypto, Instant, NodeAddress } from '../kernel/index.ts';
 import { BoundedQueue } from '../kernel/index.ts';
 import type { LinkStateRouting } from '../routing/index.ts';
+import type { TrustStore } from '../security/index.ts';
 import type { PacketOutlet } from '../sockets/index.ts';
 import { PATH_HOPS_MAX, ROUTE_NONE } from '../wire/index.ts';
+import type { NodeIdentity } from './contract.ts';
 import type { NodeDeliveries } from './deliveries.ts';
 import type { LoopbackPacket } from './loopback.ts';
 import { loopbackPacket } from './loopback.ts';
@@ -21,6 +24,9 @@ export interface OwnPacketsOptions {
   readonly epoch: number;
   readonly routing: LinkStateRouting;
   readonly forwarder: Forwarder;
+  readonly crypto: Crypto;
+  readonly identity: Pick<NodeIdentity, 'signingSeed'>;
+  readonly trust: TrustStore;
 }
 
 /** What the socket layer is shown besides. */
@@ -37,10 +43,23 @@ export class OwnPackets {
     capacity: LOOPBACK_PACKETS_MAX,
     overflow: 'reject',
   });
+  /** Packets of signed flows go through here. */
+  readonly signer: SourceSigner;
   private readonly options: OwnPacketsOptions;
 
   constructor(options: OwnPacketsOptions) {
     this.options = options;
+    const { self, crypto, identity, trust, forwarder } = options;
+    this.signer = new SourceSigner({
+      self,
+      crypto,
+      signer: crypto.signer(identity.signingSeed),
+      networkId: trust.networkId,
+      headerOf: (packet) => forwarder.headerOf(packet),
+      send: (packet, payload, now) => {
+        forwarder.send(packet, payload, now);
+      },
+    });
   }
 
   /** The packet path as the socket layer sees it. */
@@ -86,11 +105,16 @@ export class OwnPackets {
 
   /** Control packets and answers ask for no route: policy may give them one here. */
   private sendAway(packet: OutgoingPacket, payload: Uint8Array, now: Instant): ForwardOutcome {
-    const { routing, forwarder } = this.options;
-    const { choice } = routing;
+    const { choice } = this.options.routing;
     if (choice.policy.isOpen || packet.route.form !== ROUTE_NONE)
-      return forwarder.send(packet, payload, now);
+      return this.leave(packet, payload, now);
     const route = choice.defaultRoute(packet.destination, packet.lane);
-    return route === undefined ? 'unreachable' : forwarder.send({ ...packet, route }, payload, now);
+    return route === undefined ? 'unreachable' : this.leave({ ...packet, route }, payload, now);
+  }
+
+  private leave(packet: OutgoingPacket, payload: Uint8Array, now: Instant): ForwardOutcome {
+    if (packet.service.isSigned !== true) return this.options.forwarder.send(packet, payload, now);
+    this.signer.sign(packet, payload, now);
+    return 'sent';
   }
 }

@@ -36,7 +36,7 @@ export interface TurncoatOptions {
   readonly duplicate?: number;
   /** Share sent again a second later, to every neighbour. */
   readonly replay?: number;
-  /** Share with a bit changed, header included. */
+  /** Share sent to every neighbour with a bit changed, header included. */
   readonly corrupt?: number;
   /** Latency claimed for each of its links. */
   readonly claimLatency?: Duration;
@@ -52,6 +52,8 @@ export interface FloodOptions {
   readonly priority?: number;
   readonly recovery?: number;
   readonly epoch?: number;
+  /** `all`: under the first labels in turn, which sockets have, to be taken for their packets. */
+  readonly flow?: 'own' | 'all';
 }
 
 export interface TurncoatParts {
@@ -73,12 +75,14 @@ interface Held {
 }
 
 const REORDER_BY = 100_000;
+const ALTERED_HOPS = 3;
 const REPLAY_AFTER = 1_000_000;
 const HELD_MAX = 65_536;
 const FLOOD_FRAME_BYTES = 1_000;
 const FLOOD_INTERVAL = 1_000;
 /** Labels counted from the top, away from those that sockets take. */
 const FLOOD_FLOW = 0xffff;
+const LABELS_TRIED = 8;
 
 export class Turncoat {
   private readonly options: TurncoatOptions;
@@ -113,8 +117,13 @@ export class Turncoat {
     const chance = (share: number | undefined): boolean =>
       share !== undefined && random.chance(share);
     if (chance(options.drop)) return;
-    if (chance(options.corrupt))
-      bytes[at + 1 + random.below(end - at - 1)]! ^= 1 << random.below(8);
+    if (chance(options.corrupt)) {
+      const altered = bytes.slice(at, end);
+      altered[1 + random.below(altered.length - 1)]! ^= 1 << random.below(8);
+      // Turncoats that alter each other's would go on for ever.
+      altered[1] = Math.min(header.hopLimit - 1, ALTERED_HOPS);
+      return altered[1] > 0 ? this.spread(altered, now) : undefined;
+    }
     const hold = (delay: number, isCopy: boolean): void => {
       if (this.held.length < HELD_MAX)
         this.held.push({ at: now + delay, from, frame: bytes.slice(at, end), isCopy });
@@ -186,7 +195,7 @@ export class Turncoat {
       header.source = source;
       header.destination = to;
       header.epoch = options.epoch ?? around.epoch;
-      header.flow = FLOOD_FLOW;
+      header.flow = options.flow === 'all' ? this.sequence % LABELS_TRIED : FLOOD_FLOW;
       header.sequence = this.sequence++;
       header.priority = options.priority ?? 0;
       header.recovery = options.recovery ?? 0;

@@ -7,7 +7,7 @@
  * to at a bounded rate. A sound neighbour verifies before it passes on, so this costs only the unsound.
  */
 import type { Counters, Crypto, Instant, NodeAddress } from '../kernel/index.ts';
-import { between, isNodeAddress, TokenBucket } from '../kernel/index.ts';
+import { between, isNodeAddress, TokenBuckets } from '../kernel/index.ts';
 import type { Member } from '../security/index.ts';
 import type { FloodFrame, RecordKey } from '../wire/index.ts';
 import { decodeLinkState, linkStateSigningInput, recordKey } from '../wire/index.ts';
@@ -32,11 +32,22 @@ export interface JudgeOptions {
 export class LinkStateJudge {
   private readonly options: JudgeOptions;
   private readonly held = new Map<RecordKey, HeldRecord>();
-  private readonly rateOf = new Map<NodeAddress, TokenBucket>();
-  private readonly forgeriesOf = new Map<NodeAddress, TokenBucket>();
+  /** One for each known member: bounded with them. */
+  private readonly rateOf: TokenBuckets<NodeAddress>;
+  /** One for each neighbour. */
+  private readonly forgeriesOf: TokenBuckets<NodeAddress>;
 
   constructor(options: JudgeOptions) {
     this.options = options;
+    const { limits } = options;
+    this.rateOf = new TokenBuckets({
+      perSecond: limits.originRecordsPerSecond,
+      burst: limits.originRecordsBurst,
+    });
+    this.forgeriesOf = new TokenBuckets({
+      perSecond: limits.forgeriesPerSecond,
+      burst: limits.forgeriesBurst,
+    });
   }
 
   judge(record: FloodFrame, from: NodeAddress, now: Instant): Admission {
@@ -44,12 +55,12 @@ export class LinkStateJudge {
     if (!this.isSoundInForm(record)) return this.refuse('malformed-link-state', from, now);
     if (this.options.memberAt(record.origin) === undefined)
       return this.hold({ record, from, at: now });
-    const rate = this.rate(record.origin);
+    const rate = this.rateOf.of(record.origin);
     if (rate.availableAt() > now) {
       counters.add('origin-rate-limited');
       return 'ignore';
     }
-    const forgeries = this.forgeries(from);
+    const forgeries = this.forgeriesOf.of(from);
     if (forgeries.availableAt() > now) {
       counters.add('forgeries-rate-limited');
       return 'ignore';
@@ -75,7 +86,7 @@ export class LinkStateJudge {
 
   /** As `isGenuine`, for records that nothing else limits: false as well when forgeries abound. */
   isGenuineWithin(record: FloodFrame, from: NodeAddress, now: Instant): boolean {
-    const forgeries = this.forgeries(from);
+    const forgeries = this.forgeriesOf.of(from);
     if (forgeries.availableAt() > now) return false;
     if (this.isGenuine(record)) return true;
     forgeries.take(now);
@@ -94,11 +105,11 @@ export class LinkStateJudge {
   }
 
   forgetOrigin(origin: NodeAddress): void {
-    this.rateOf.delete(origin);
+    this.rateOf.forget(origin);
   }
 
   forgetNeighbour(neighbour: NodeAddress): void {
-    this.forgeriesOf.delete(neighbour);
+    this.forgeriesOf.forget(neighbour);
   }
 
   private isSoundInForm(record: FloodFrame): boolean {
@@ -125,28 +136,4 @@ export class LinkStateJudge {
     this.options.refused(reason, from, now);
     return 'refuse';
   }
-
-  /** One for each known member: bounded with them. */
-  private rate(origin: NodeAddress): TokenBucket {
-    const { originRecordsPerSecond: perSecond, originRecordsBurst: burst } = this.options.limits;
-    return bucketIn(this.rateOf, origin, { perSecond, burst });
-  }
-
-  /** One for each neighbour. */
-  private forgeries(from: NodeAddress): TokenBucket {
-    const { forgeriesPerSecond: perSecond, forgeriesBurst: burst } = this.options.limits;
-    return bucketIn(this.forgeriesOf, from, { perSecond, burst });
-  }
-}
-
-function bucketIn(
-  buckets: Map<NodeAddress, TokenBucket>,
-  key: NodeAddress,
-  options: { perSecond: number; burst: number },
-): TokenBucket {
-  const known = buckets.get(key);
-  if (known !== undefined) return known;
-  const bucket = new TokenBucket(options);
-  buckets.set(key, bucket);
-  return bucket;
 }

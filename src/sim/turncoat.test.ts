@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { NodeAddress } from '../kernel/index.ts';
 import { milliseconds, readU32, seconds, writeU32 } from '../kernel/index.ts';
 import type { FlowRouting, TurncoatOptions } from '../node/index.ts';
 import type { MaximalTopology } from '../wire/index.ts';
 import { RECOVERY_PRIORITY, SERVICE_DEFAULT } from '../wire/index.ts';
+import type { TestbedOptions } from './testbed.ts';
 import { Testbed } from './testbed.ts';
 import { evenLink } from './topology.ts';
 
@@ -13,17 +15,23 @@ const links = ['sx', 'sy', 'sz', 'xt', 'yt', 'zt', 'xy', 'yz'].map((pair) =>
   evenLink(pair[0]!, pair[1]!, { delay: milliseconds(5) }),
 );
 
+interface Delivered {
+  readonly distinct: number;
+  readonly copies: number;
+  readonly testbed: Testbed;
+}
+
 function deliveredUnder(
-  turncoats: Record<string, TurncoatOptions>,
+  turncoats: TestbedOptions['turncoats'],
   routing: FlowRouting,
-  count = 500,
-): { distinct: number; copies: number } {
-  const testbed = new Testbed({ seed: 7, topology: { nodes, links }, turncoats: () => turncoats });
+  { count = 500, isSigned = false } = {},
+): Delivered {
+  const testbed = new Testbed({ seed: 7, topology: { nodes, links }, turncoats: turncoats! });
   testbed.start();
   testbed.run(seconds(5));
   const heard: number[] = [];
   testbed.node('t').bind({ port: 9, onMessage: (m) => heard.push(readU32(m.payload, 0)) });
-  const service = { ...SERVICE_DEFAULT, recovery: RECOVERY_PRIORITY, priority: 5 };
+  const service = { ...SERVICE_DEFAULT, recovery: RECOVERY_PRIORITY, priority: 5, isSigned };
   const socket = testbed.node('s').bind({ routing, service });
   // The session is set up along one way; nodes are captured after that.
   socket.send(new Uint8Array(4).fill(255), { to: 't', port: 9 });
@@ -38,7 +46,7 @@ function deliveredUnder(
   }
   testbed.run(seconds(3));
   const own = heard.filter((n) => n < count);
-  return { distinct: new Set(own).size, copies: own.length };
+  return { distinct: new Set(own).size, copies: own.length, testbed };
 }
 
 const after = seconds(8);
@@ -56,11 +64,60 @@ for (const [what, turncoat] of Object.entries(AT_THEIR_WORST))
       ['x', 'z'],
     ]) {
       const turncoats = Object.fromEntries(captured.map((name) => [name, turncoat]));
-      const { distinct, copies } = deliveredUnder(turncoats, { scheme: 'flood' });
+      const { distinct, copies } = deliveredUnder(() => turncoats, { scheme: 'flood' });
       assert.equal(distinct, 500, `${captured} captured`);
       assert.equal(copies, 500, 'something was delivered twice');
     }
   });
+
+const captured = (options: TurncoatOptions) => ({ x: options, y: options });
+
+test('a signed flood loses nothing where two of three nodes alter every packet; unsigned it does', () => {
+  const turncoats = () => captured({ after, corrupt: 1 });
+  const { distinct: unsigned } = deliveredUnder(turncoats, { scheme: 'flood' });
+  assert.ok(unsigned < 500, 'nothing was lost unsigned: the test shows nothing');
+  const { distinct, copies, testbed } = deliveredUnder(
+    turncoats,
+    { scheme: 'flood' },
+    { isSigned: true },
+  );
+  assert.deepEqual([distinct, copies], [500, 500]);
+  const { counters } = testbed.node('t').status()!;
+  const refused = ['bad-source-signature', 'neighbour-over-forgery-budget'].map(
+    (reason) => counters[`forwarding.dropped.${reason}`] ?? 0,
+  );
+  assert.ok(refused[0]! > 20 && refused[1]! > 100, refused.join());
+  assert.ok((counters['forwarding.signatures-verified'] ?? 0) < 1_500);
+});
+
+test("packets in a source's name from elsewhere do not take the place of its signed ones", () => {
+  const flood = (of: (name: string) => NodeAddress) => ({
+    after,
+    flood: { bitsPerSecond: 4e6, to: of('t'), as: of('s'), flow: 'all' as const },
+  });
+  const { distinct, copies } = deliveredUnder(
+    (of) => captured(flood(of)),
+    { scheme: 'disjoint', paths: 3 },
+    { isSigned: true },
+  );
+  assert.deepEqual([distinct, copies], [500, 500]);
+});
+
+test('a session is set up although the best way and another go over nodes that drop everything', () => {
+  const testbed = new Testbed({
+    seed: 7,
+    topology: { nodes, links },
+    turncoats: () => captured({ after: seconds(4), drop: 1 }),
+  });
+  testbed.start();
+  testbed.run(seconds(5));
+  let heard = 0;
+  testbed.node('t').bind({ port: 9, onMessage: () => heard++ });
+  const service = { ...SERVICE_DEFAULT, isSigned: true };
+  const socket = testbed.node('s').bind({ routing: { scheme: 'flood' }, service });
+  socket.send(new Uint8Array(4), { to: 't', port: 9 });
+  assert.ok(testbed.runUntil(() => heard > 0, { within: seconds(2) }));
+});
 
 /** 10 ms to t over a; by x and y 20 ms, of which they own up to none. */
 const lured = {

@@ -33,6 +33,7 @@ import {
   encodeSessionMessage,
   KIND_SEALED,
   KIND_SESSION,
+  ROUTE_FLOOD,
   SESSION_INDEX_BYTES,
 } from '../wire/index.ts';
 import type { Session } from './session.ts';
@@ -45,7 +46,7 @@ import {
   readResponse,
 } from './session-handshake.ts';
 import type { FlowPath, PacketOutcome } from './socket-types.ts';
-import { bestPath } from './socket-types.ts';
+import { bestPath, everyWay } from './socket-types.ts';
 
 export interface SessionLimits {
   /** Peers with a session or one being made. The idle one used longest ago gives way. */
@@ -297,11 +298,9 @@ export class SessionTable {
     const { initiation, message } = beginInitiation(options, member, name);
     peer.initiation = initiation;
     this.pendingByIndex.set(name.index, peer);
-    this.sendSessionMessage(
-      peer.address,
-      { kind: 'initiation', receiverIndex: 0, noise: message },
-      now,
-    );
+    // A captured node may stand on the best way: what was not answered goes every way.
+    const path = peer.tries > 1 ? everyWay(peer.address) : bestPath(peer.address);
+    this.sendSessionMessage(path, { kind: 'initiation', receiverIndex: 0, noise: message }, now);
     options.counters.add('session.initiations');
   }
 
@@ -339,11 +338,9 @@ export class SessionTable {
     const { keys } = answer.value;
     peer.unconfirmed = this.remember(peer, member, keys, offer, localIndex, now);
     if (source !== options.self.address) this.stopTrying(peer);
-    this.sendSessionMessage(
-      source,
-      { kind: 'response', receiverIndex: offer.index, noise: answer.value.message },
-      now,
-    );
+    const path = header.routeForm === ROUTE_FLOOD ? everyWay(source) : bestPath(source);
+    const { message: noise } = answer.value;
+    this.sendSessionMessage(path, { kind: 'response', receiverIndex: offer.index, noise }, now);
     options.counters.add('session.answered');
     if (peer.current === undefined) options.events.sessionReady(source, now);
   }
@@ -436,13 +433,12 @@ export class SessionTable {
       receiverIndex: index,
       noise: new Uint8Array(0),
     };
-    this.sendSessionMessage(to, message, now);
+    this.sendSessionMessage(bestPath(to), message, now);
   }
 
-  private sendSessionMessage(to: NodeAddress, message: SessionMessage, now: Instant): void {
+  private sendSessionMessage(path: FlowPath, message: SessionMessage, now: Instant): void {
     const { events } = this.options;
     const packet = { kind: KIND_SESSION, flow: 0, sequence: events.controlSequence() };
-    const path = bestPath(to);
     events.sendPacket(path, packet, encodeSessionMessage(message), now);
   }
 

@@ -37,6 +37,7 @@ import {
   MESSAGE_STREAM,
   MESSAGE_TIMED,
   NO_ROUTE,
+  PROOF_BYTES_MAX,
   RECOVERY_NONE,
   REPAIR_ROOM_BYTES,
   SERVICE_DEFAULT,
@@ -465,7 +466,8 @@ export class SocketLayer {
     const route = Math.max(path.route.bytes.length, path.routeRoom ?? 0);
     const overhead = LINK_OVERHEAD_BYTES + DATA_HEADER_BYTES + route + SESSION_OVERHEAD_BYTES;
     const room = path.service.recovery === RECOVERY_NONE ? 0 : REPAIR_ROOM_BYTES;
-    return Math.min(mtu, this.limits.datagramBytesMax) - overhead - room;
+    const proof = path.service.isSigned === true ? PROOF_BYTES_MAX : 0;
+    return Math.min(mtu, this.limits.datagramBytesMax) - overhead - room - proof;
   }
 
   private sendConfirm(peer: NodeAddress, now: Instant): void {

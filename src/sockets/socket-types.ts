@@ -13,7 +13,7 @@ import type {
   GraphKind,
 } from '../routing/index.ts';
 import type { DataHeader, GraphEdge, PacketService, RouteBlock } from '../wire/index.ts';
-import { copyService, NO_ROUTE, SERVICE_DEFAULT } from '../wire/index.ts';
+import { copyService, FLOOD_ROUTE, NO_ROUTE, SERVICE_DEFAULT } from '../wire/index.ts';
 
 export type SocketId = number;
 export type StreamId = number;
@@ -228,9 +228,17 @@ export const bestPath = (destination: NodeAddress, lane = 0): FlowPath => ({
   route: NO_ROUTE,
 });
 
-/** Back to a packet's source, in the lane and with the service that it chose. */
+/** Over every link, signed, so that no node on one way decides what becomes of it. */
+export const everyWay = (destination: NodeAddress): FlowPath => ({
+  ...bestPath(destination),
+  service: { ...SERVICE_DEFAULT, isSigned: true },
+  route: FLOOD_ROUTE,
+});
+
+/** Back to a packet's source, in the lane and with the service that it chose; signed if it was. */
 export function answerPath(header: DataHeader): FlowPath {
-  const service = { ...SERVICE_DEFAULT };
+  const isSigned = header.proofWords > 0;
+  const service = { ...SERVICE_DEFAULT, ...(isSigned ? { isSigned } : {}) };
   copyService(header, service);
   return { ...bestPath(header.source, header.lane), service };
 }

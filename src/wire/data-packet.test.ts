@@ -57,7 +57,8 @@ for (const { name, hex, value } of vectors) {
     const header = blankDataHeader();
     const bytes = fromHex(hex)!;
     assert.equal(decodeDataHeader(header, bytes, 0, bytes.length), undefined);
-    assert.deepEqual({ ...header, lap: undefined }, { ...value.header, lap: undefined });
+    const since = { lap: undefined, proofWords: undefined };
+    assert.deepEqual({ ...header, ...since }, { ...value.header, ...since });
   });
 }
 
@@ -82,6 +83,7 @@ test('a header survives the wire with a path of any length', () => {
     age: times,
     lap: fc.nat(255),
     routeIndex: fc.constant(1),
+    proofWords: fc.constant(0),
   });
   const paths = fc.array(addresses, { minLength: 1, maxLength: 16 });
   fc.assert(

@@ -19,17 +19,20 @@
  *   +-------+-------+-------+-------+-------------------------------+
  *   | recov.| prio. | req.  | retr. |     deadline, 100 us          | 24
  *   +-------+-------+-------+-------+-------------------------------+
- *   |          age, 100 us          | lap           | 0             | 28
+ *   |          age, 100 us          | lap           | proof words   | 28
  *   +---------------------------------------------------------------+
  *   |   route: `route words` of 4 bytes, see route-block.ts         | 32
  *   +---------------------------------------------------------------+
- *   |   payload, to the end of the packet                           |
+ *   |   payload                                                     |
+ *   +---------------------------------------------------------------+
+ *   |   proof: `proof words` of 4 bytes, see packet-proof.ts        |
  *
  * (source, epoch, flow, sequence) names a packet for the life of the network: de-duplication and the
  * end-to-end nonce rest on it. `form` is the route's, see route-block.ts. The 4-bit fields of byte 24
  * are the packet's service, see service.ts. `age` is how long the packet has been on its way, as the
  * nodes on it have added up: half a round trip for each link, and what it waited. `lap` counts how often a
- * node took the packet back from a link that died: a node forwards a packet once in each lap.
+ * node took the packet back from a link that died: a node forwards a packet once in each lap. A packet
+ * without a proof is not signed: anybody could have made its header.
  */
 import type { Duration, NodeAddress } from '../kernel/index.ts';
 import { readU16, readU32, writeU16, writeU32 } from '../kernel/index.ts';
@@ -41,7 +44,11 @@ import type { PacketService } from './service.ts';
 export const DATA_HEADER_BYTES = 32;
 /** Where in a data frame the byte stands whose upper half is the recovery. */
 export const DATA_RECOVERY_AT = 24;
+/** What nodes change on the way, besides the hop limit: the route index, the age, the lap. */
+export const DATA_ROUTE_INDEX_AT = 19;
+export const DATA_AGE_AT = 28;
 export const DATA_LAP_AT = 30;
+const PROOF_WORDS_AT = 31;
 export const HOP_LIMIT_DEFAULT = 64;
 /** Step of `deadline` and `age`, in microseconds. */
 export const DATA_TIME_STEP = 100;
@@ -70,6 +77,8 @@ export interface DataHeader extends PacketService {
   age: Duration;
   /** 0 but for packets that must not be lost. */
   lap: number;
+  /** Of the proof behind the payload; 0: the packet is not signed. */
+  proofWords: number;
 }
 
 /** A header to decode into, so that the packet path allocates none. */
@@ -93,10 +102,11 @@ export function blankDataHeader(): DataHeader {
     deadline: 0 as Duration,
     age: 0 as Duration,
     lap: 0,
+    proofWords: 0,
   };
 }
 
-export type DataHeaderFault = 'truncated' | 'not-data' | 'bad-address' | RouteFault;
+export type DataHeaderFault = 'truncated' | 'not-data' | 'bad-address' | 'bad-proof' | RouteFault;
 
 /** Decodes the header at `at`; undefined when it is sound, otherwise what is wrong with it. */
 export function decodeDataHeader(
@@ -125,7 +135,10 @@ export function decodeDataHeader(
   into.deadline = (readU16(bytes, at + 26) * DATA_TIME_STEP) as Duration;
   into.age = (readU16(bytes, at + 28) * DATA_TIME_STEP) as Duration;
   into.lap = bytes[at + DATA_LAP_AT]!;
+  into.proofWords = bytes[at + PROOF_WORDS_AT]!;
   if (into.source === 0 || into.destination === 0) return 'bad-address';
+  if (into.proofWords > 0 && dataHeaderBytes(into) + 4 * into.proofWords > end - at)
+    return 'bad-proof';
   if (into.routeForm === 0 && into.routeWords === 0)
     return into.routeIndex === 0 ? undefined : 'bad-route';
   const routeEnd = at + DATA_HEADER_BYTES + 4 * into.routeWords;
@@ -164,13 +177,13 @@ export function encodeDataHeader(
   writeU16(bytes, at + 26, steps(header.deadline));
   writeU16(bytes, at + 28, steps(header.age));
   bytes[at + DATA_LAP_AT] = header.lap;
-  bytes[at + 31] = 0;
+  bytes[at + PROOF_WORDS_AT] = header.proofWords;
   if (route.bytes.length > 0) bytes.set(route.bytes, at + DATA_HEADER_BYTES);
 }
 
 /** The age in an encoded frame: what changes on the way, besides hop limit and route index. */
 export function writeAge(bytes: Uint8Array, at: number, age: Duration): void {
-  writeU16(bytes, at + 28, steps(age));
+  writeU16(bytes, at + DATA_AGE_AT, steps(age));
 }
 
 /** Copies what a packet asks of links. */

@@ -16,6 +16,7 @@ export * from './link-state.ts';
 export * from './manifest.ts';
 export * from './maximal-topology.ts';
 export * from './node-control.ts';
+export * from './packet-proof.ts';
 export * from './packet-types.ts';
 export * from './parity-frame.ts';
 export * from './performance-samples.ts';

@@ -31,6 +31,8 @@ export interface PacketService {
   retransmissions: number;
   /** From the source to the destination, in steps of 100 us up to 6.5 s; 0: none. */
   deadline: Duration;
+  /** At its source: it is to be signed, so that no node takes another's packet for it. */
+  isSigned?: boolean;
 }
 
 /** Priority of what states none: above bulk, below everything that somebody waits for. */

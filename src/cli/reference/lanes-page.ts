@@ -46,15 +46,15 @@ export function lanesPage(): string {
 Every flow says what it needs, and the network does the rest: a lane by name (\`lane: "video"\`), parts
 spelled out (\`{ routing: "targeted", recovery: "deadline", deadline: "130ms" }\`), or a name with parts
 that differ. The same words work in the SDK (\`datagram\`, \`connect\`, \`ping\`, \`trace\`), on the command
-line (\`--lane\`, \`--routing\`, \`--recovery\`, \`--deadline\`, \`--priority\`, \`--playout\`), and in the
+line (\`--lane\`, \`--routing\`, \`--recovery\`, \`--deadline\`, \`--priority\`, \`--playout\`, \`--signed\`), and in the
 configuration (\`forwards[].lane\` and so on). \`overlane lanes NODE\` says which can hold to a node.
 
 This page is generated from the code.
 
 ## The named lanes
 
-| lane | no. | routing | recovery | deadline | priority | playout |
-|---|---|---|---|---|---|---|
+| lane | no. | routing | recovery | deadline | priority | playout | signed |
+|---|---|---|---|---|---|---|---|
 ${NAMED_LANES.map(laneRow).join('\n')}
 
 ${NAMED_LANES.map(({ name, purpose }) => `- **${name}**: ${purpose}`).join('\n')}
@@ -80,6 +80,9 @@ ${wordRows(PLAYOUT_WORDS, PLAYOUT)}
 \`deadline\` is at most ${formatDuration(LANE_DEADLINE_MAX)}, \`0ms\` is none. \`priority\`, 0 to 15, orders packets of one
 source; sources are fair to each other whatever their priorities. \`requests\` and \`retransmissions\`,
 0 to 15, fix what the recoveries \`realtime\` and \`deadline\` otherwise choose by themselves.
+
+\`signed\`: packets bear the signature of their source, and every node refuses what others made of them
+([intrusion-tolerance.md](intrusion-tolerance.md)). In the lane \`control\` nothing else passes any node.
 
 Deployment note: recovery that spreads several requests and retransmissions over a deadline is the
 subject of US patents 8,437,267 and 11,057,319. Whoever deploys the recovery \`deadline\` where they are
@@ -130,14 +133,14 @@ half of the difference, which no method without a common clock can see.
 }
 
 function laneRow(lane: Lane): string {
-  const { name, number, routing, paths, recovery, deadline, priority, playout } = lane;
+  const { name, number, routing, paths, recovery, deadline, priority, playout, signed } = lane;
   const way = routing === 'disjoint' ? `disjoint, ${paths} paths` : routing;
   const within = deadline === 0 ? '-' : formatDuration(deadline);
   const counts =
     lane.requests + lane.retransmissions === 0
       ? ''
       : `, ${lane.requests} request, ${lane.retransmissions} retransmission`;
-  return `| \`${name}\` | ${number} | ${way} | ${recovery}${counts} | ${within} | ${priority} | ${playout} |`;
+  return `| \`${name}\` | ${number} | ${way} | ${recovery}${counts} | ${within} | ${priority} | ${playout} | ${signed ? 'yes' : '-'} |`;
 }
 
 const wordRows = <T extends string>(

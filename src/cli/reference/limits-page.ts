@@ -8,6 +8,7 @@ import {
   KNOWN_FLOWS_MAX,
   LAPS_REMEMBERED,
   LINK_QUEUE_BYTES_MAX,
+  PROOF_LIMITS,
   RELIABLE_BYTES_MAX,
   STRANDED_BYTES_MAX,
   UNACKNOWLEDGED_LIFE,
@@ -18,6 +19,12 @@ import { LINK_LIMITS, PATHS_MAX, RELIABLE_IN_FLIGHT_MAX } from '../../link/index
 import { ROUTING_LIMITS } from '../../routing/index.ts';
 import { VERIFIED_CHAINS_MAX } from '../../security/index.ts';
 import { SOCKET_LIMITS_DEFAULT } from '../../sockets/index.ts';
+import {
+  PROOF_BATCH_MAX,
+  TOPOLOGY_BYTES_MAX,
+  TOPOLOGY_LINKS_MAX,
+  TOPOLOGY_NODES_MAX,
+} from '../../wire/index.ts';
 
 /** What happens at the bound, and the counter that says it did. */
 type Policy = readonly [overflow: string, counter: string];
@@ -72,6 +79,20 @@ const ROUTING: Policies<typeof ROUTING_LIMITS> = {
   policyFlowsMax: ['forget all; they are classified again', 'routing.policy-flows-full'],
   routeHistoryMax: ['forget the oldest', '-'],
   disseminationPlansMax: ['made anew when next asked for', 'routing.dissemination-plans-full'],
+};
+
+const PROOFS: Policies<typeof PROOF_LIMITS> = {
+  verifiedRootsMax: ['the oldest is verified again', 'forwarding.verified-roots-forgotten'],
+  signaturesPerSecond: [
+    'of one source: refuse its packets under new signatures',
+    'forwarding.dropped.source-over-signature-budget',
+  ],
+  signaturesBurst: ['as above', 'forwarding.dropped.source-over-signature-budget'],
+  badSignaturesPerSecond: [
+    'of one neighbour: refuse what it brings under new signatures',
+    'forwarding.dropped.neighbour-over-forgery-budget',
+  ],
+  badSignaturesBurst: ['as above', 'forwarding.dropped.neighbour-over-forgery-budget'],
 };
 
 const FIXED: readonly (readonly [string, string, string, string])[] = [
@@ -167,6 +188,12 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     'drop the oldest; it is verified again',
     '-',
   ],
+  [
+    'topology in the manifest',
+    `${TOPOLOGY_LINKS_MAX} links, ${TOPOLOGY_NODES_MAX} nodes, ${TOPOLOGY_BYTES_MAX} B`,
+    'refuse',
+    'routing.manifest-malformed',
+  ],
   ['certificate chain', '800 B', 'refuse as malformed', 'routing.certificate-malformed'],
   ['flooded record', '1152 B', 'refuse', 'routing.malformed-record'],
   [
@@ -257,6 +284,7 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     'processors.restarts',
   ],
   ['processors', '64', 'refuse the configuration', '-'],
+  ['packets under one signature', `${PROOF_BATCH_MAX}, or 5 ms`, 'they leave', '-'],
   ['own lanes of a network', '240', 'refuse the configuration', '-'],
   ['members found on the local network', String(LAN_PEERS_MAX), 'leave out the newest', 'lan.full'],
   ['invites that are open', '1000', 'refuse: TOO_MANY_INVITES', '-'],
@@ -278,6 +306,10 @@ ${table(LINK_LIMITS, LINK)}
 ## Routing
 
 ${table(ROUTING_LIMITS, ROUTING)}
+
+## Signed packets
+
+${table(PROOF_LIMITS, PROOFS)}
 
 ## Sockets
 

@@ -9,7 +9,16 @@ export function lanesView(
   to: string | undefined,
   paint: Paint,
 ): string {
-  const columns = ['LANE', '>NO', 'ROUTING', 'RECOVERY', '>DEADLINE', '>PRIORITY', 'PLAYOUT'];
+  const columns = [
+    'LANE',
+    '>NO',
+    'ROUTING',
+    'RECOVERY',
+    '>DEADLINE',
+    '>PRIORITY',
+    'PLAYOUT',
+    'SIGNED',
+  ];
   const rows = lanes.map((lane): Cell[] => [
     lane.name,
     String(lane.number),
@@ -18,6 +27,7 @@ export function lanesView(
     lane.deadlineMs === 0 ? '-' : showMs(lane.deadlineMs),
     String(lane.priority),
     lane.playout,
+    lane.signed ? 'yes' : '-',
     ...(to === undefined ? [] : [holds(lane)]),
   ]);
   const latency = lanes[0]?.latencyMs;

@@ -1,0 +1,2 @@
+export * from './proof-judge.ts';
+export * from './source-signer.ts';
