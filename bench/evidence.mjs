@@ -46,6 +46,7 @@ const LOADERS = {
   'tcp-forward': () => import('./evidence/tcp-forward.mjs'),
   spam: () => import('./evidence/spam.mjs'),
   goodput: () => import('./evidence/goodput.mjs'),
+  turncoats: () => import('./evidence/turncoats.mjs'),
   'hop-by-hop': () => import('./evidence/hop-by-hop.mjs'),
   'realtime-link': () => import('./evidence/realtime-link.mjs'),
   'deadline-link': () => import('./evidence/deadline-link.mjs'),
