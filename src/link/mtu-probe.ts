@@ -48,7 +48,8 @@ export class MtuProbe {
     if (this.largeSent) return;
     this.largeSent = true;
     if (this.attempts > 0) return;
-    const soon = Math.max(now, this.confirmedAt + AGAIN_IN_USE);
+    // Not within a timeout that has looked at the links already.
+    const soon = Math.max(now + 1, this.confirmedAt + AGAIN_IN_USE);
     if (soon >= this.nextAt) return;
     this.nextAt = soon as Instant;
     const inUse = this.sizes.indexOf(this.mtu);
