@@ -124,9 +124,9 @@ export class Unacknowledged {
     return length;
   }
 
-  /** Whether packets to the destination are acknowledged by it. */
-  tracks(destination: NodeAddress): boolean {
-    return this.pairs.has(destination);
+  /** Whether packets of the flow are under way that their destination acknowledges. */
+  tracks(destination: NodeAddress, flow: number): boolean {
+    return (this.pairs.get(destination)?.span(flow) ?? 0) > 0;
   }
 
   /** A packet of this node leaves; its frame is copied. */

@@ -101,9 +101,10 @@ export class NodeDeliveries implements EndToEndPath {
   isFull(packet: OwnFlow, now: Instant): boolean {
     const { self, outlet } = this.options;
     const { recovery } = packet.service;
-    if (packet.destination === self) return false;
-    if (recovery === RECOVERY_FAIR_RELIABLE && this.unacknowledged.tracks(packet.destination))
-      return this.unacknowledged.isFull(packet.destination, packet.flow);
+    const { destination, flow } = packet;
+    if (destination === self) return false;
+    if (recovery === RECOVERY_FAIR_RELIABLE && this.unacknowledged.tracks(destination, flow))
+      return this.unacknowledged.isFull(destination, flow);
     return outlet.isFull(self, packet, recovery, now);
   }
 
