@@ -45,6 +45,25 @@ async function redundant(cluster) {
   await inbox.close();
 }
 
+/** A flood that is acknowledged end to end: the SDK waits for room, and every message comes once. */
+async function acknowledged(cluster, count) {
+  const inbox = await cluster.node('LAX').handle.datagram({ port: 11, receiveQueueMax: 4_096 });
+  const lane = { routing: 'flood', recovery: 'fair-reliable', to: 'LAX' };
+  const sender = await cluster.node('ATL').handle.datagram(lane);
+  const heard = [];
+  inbox.on('message', ({ payload }) => heard.push(Buffer.from(payload).readUInt32BE()));
+  for (let n = 0; n < count; n++) {
+    const payload = Buffer.alloc(1_000);
+    payload.writeUInt32BE(n);
+    if (!sender.send(payload, { to: 'LAX:11' })) await once(sender, 'drain');
+    if (n % 10 === 9) await new Promise(setImmediate);
+  }
+  await until('every flooded message has come', () => heard.length >= count);
+  assert.equal(new Set(heard).size, heard.length, 'each once');
+  await sender.close();
+  await inbox.close();
+}
+
 describe('lanes on daemons', () => {
   test('pipe, forward, ping, the SDK and the config ask for one by name', bounded, async (t) => {
     const lanes = [{ name: 'telemetry', number: 20, extends: 'monitoring', routing: 'best' }];
@@ -183,6 +202,7 @@ describe('lanes on daemons', () => {
       bytes.writeUInt32BE(n);
       return bytes;
     };
+    const flooded = acknowledged(cluster, 2_000);
     let isKilled = false;
     const outcomes = [];
     for (let n = 0; n < COUNT; n++) {
@@ -194,7 +214,10 @@ describe('lanes on daemons', () => {
       if (n % 20 === 19) await Promise.race([outcomes[n - 19], once(sender, 'drain')]);
     }
     await Promise.all(outcomes);
+    await flooded;
     assert.ok(isKilled);
+    const signed = await cluster.node('LAX').handle.status();
+    assert.ok(signed.counters['forwarding.delivered.signed'] > 0);
     assert.equal(heard.size, COUNT);
     assert.ok(
       [...heard.values()].every((times) => times === 1),
