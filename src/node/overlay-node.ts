@@ -505,12 +505,13 @@ export class OverlayNode implements OverlayNodeApi {
   // -- Time ------------------------------------------------------------------------------------
 
   private timeout(now: Instant): void {
+    // Before the links, which may want to act at once on what leaves.
+    this.own.signer.timeout(now);
     this.links.timeout(now);
     this.routing.timeout(now);
     this.relays.exchange.timeout(now);
     this.performance.timeout(this.links, now);
     this.sockets.timeout(now);
-    this.own.signer.timeout(now);
     this.deliveries.timeout(now);
     this.outlet.timeout(now);
     this.turncoat?.timeout(now);
