@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import type { NodeAddress } from '../kernel/index.ts';
 import { milliseconds, Random, readU32, seconds, writeU32 } from '../kernel/index.ts';
 import type { FlowRouting, TurncoatOptions } from '../node/index.ts';
-import { RECOVERY_PRIORITY, SERVICE_DEFAULT } from '../wire/index.ts';
+import { RECOVERY_FAIR_RELIABLE, RECOVERY_PRIORITY, SERVICE_DEFAULT } from '../wire/index.ts';
 import { Testbed } from './testbed.ts';
 import { evenLink } from './topology.ts';
 
@@ -141,4 +141,47 @@ test('a flood arrives as long as the nodes of one way are not captured, whatever
     }),
     RUNS,
   );
+});
+
+test('a stream goes in the lane control, both ways, past a node that alters every packet', () => {
+  const drawn = draw(new Random(5), 2);
+  const { pairs, ways } = drawn;
+  const links = [...pairs].map((pair) => {
+    const [a, b] = pair.split(' ') as [string, string];
+    return evenLink(a, b, { delay: milliseconds(5) });
+  });
+  const turncoats = () => ({ [ways[0]![0]!]: { after: seconds(6), corrupt: 1 } });
+  const testbed = new Testbed({ seed: 5, topology: { nodes: drawn.nodes, links }, turncoats });
+  testbed.start();
+  testbed.run(seconds(5));
+  let [there, back] = [0, 0];
+  testbed.node('t').listen(7, (stream) => ({
+    onData: (bytes) => {
+      there += bytes.length;
+      stream.write(bytes);
+    },
+  }));
+  const recovery = RECOVERY_FAIR_RELIABLE;
+  const opened = testbed
+    .node('s')
+    .connect(
+      { to: 't', port: 7 },
+      { onData: (bytes) => (back += bytes.length) },
+      {
+        lane: 6,
+        routing: { scheme: 'flood' },
+        service: { ...SERVICE_DEFAULT, recovery, isSigned: true },
+      },
+    );
+  assert.ok(opened.ok);
+  testbed.run(seconds(2));
+  for (let i = 0; i < 50; i++) {
+    opened.value.write(new Uint8Array(1_000));
+    testbed.run(milliseconds(20));
+  }
+  assert.ok(
+    testbed.runUntil(() => back === 50_000, { within: seconds(20) }),
+    `${there}, ${back}`,
+  );
+  testbed.assertSound();
 });
