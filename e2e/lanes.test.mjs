@@ -106,11 +106,14 @@ describe('lanes on daemons', () => {
     const reserving = { lane: 'video', to: 'LAX', rate: '8Mbit' };
     const video = await founder.handle.datagram(reserving);
     await assert.rejects(founder.handle.datagram(reserving), ({ code, details }) => {
-      assert.deepEqual([code, details.available], ['RATE_NOT_AVAILABLE', 2e6]);
+      assert.deepEqual([code, details.available], ['RATE_NOT_AVAILABLE', 1e6]);
       return true;
     });
     const short = await overlane(['pipe', '--datagram', '--rate', '3Mbit', 'LAX:7001'], { env });
-    assert.match(short.stderr, /RATE_NOT_AVAILABLE.*2Mbit of 10Mbit/);
+    assert.match(
+      short.stderr,
+      /RATE_NOT_AVAILABLE.*link ATL-LAX: 1Mbit of 10Mbit; a rate of 1Mbit can/,
+    );
     await video.close();
     await until('the rate is free again', async () => {
       const again = await founder.handle.datagram(reserving).catch(() => undefined);
@@ -130,6 +133,69 @@ describe('lanes on daemons', () => {
       assert.match(stderr, new RegExp(hint));
     }
   });
+
+  test(
+    'rates are reserved on every link of the way, and kept beside greedy flows',
+    bounded,
+    async (t) => {
+      const names = ['DFW', 'ATL', 'LAX'];
+      const config = { linkCapacity: '10Mbit', reservations: { perMember: '70%' } };
+      const configs = Object.fromEntries(names.map((name) => [name, config]));
+      const { founder: middle, daemons } = await found(t, names, configs);
+      const [atl, lax] = [daemons.ATL, daemons.LAX];
+      await until('ATL reaches LAX by DFW', async () => {
+        const { routes } = await atl.handle.status();
+        return routes.some(({ destination, path }) => destination === 'LAX' && path.length === 2);
+      });
+      const inbox = await lax.handle.datagram({ port: 7001 });
+      let heard = 0;
+      inbox.on('message', ({ payload }) => {
+        if (payload.length === 1_000) heard++;
+      });
+      const first = await atl.handle.datagram({ to: 'LAX', rate: '4Mbit' });
+      const second = await atl.handle.datagram({ to: 'LAX', rate: '2Mbit' });
+      const env = { OVERLANE_STATE: atl.state, OVERLANE_CONFIG: atl.configFile };
+      const third = await overlane(['pipe', '--datagram', '--rate', '3Mbit', 'LAX:7001'], { env });
+      assert.match(
+        third.stderr,
+        /RATE_NOT_AVAILABLE.*link DFW-LAX: 1Mbit of 10Mbit; a rate of 1Mbit can/,
+      );
+      const { bandwidth, reserved } = await middle.handle.status();
+      const onward = bandwidth.find(({ neighbour }) => neighbour === 'LAX');
+      assert.deepEqual([onward.capacityFrom, onward.reservedBitsPerSecond], ['stated', 6e6]);
+      assert.deepEqual(new Set(reserved.map(({ member }) => member)), new Set(['ATL']));
+      const { stdout } = await overlane(['status'], { env });
+      assert.match(stdout, /RESERVATIONS[\s\S]*LAX +4 Mbit\/s +held +ATL-DFW, DFW-LAX/);
+
+      // The greedy: another member, and the same one, each with more than the link carries.
+      const greedy = [await middle.handle.datagram(), await atl.handle.datagram()];
+      const flood = setInterval(() => {
+        for (const socket of greedy)
+          for (let i = 0; i < 40; i++) socket.send(new Uint8Array(1_200), { to: 'LAX:7001' });
+      }, 20);
+      t.after(() => clearInterval(flood));
+      await until('the link is full', async () => {
+        const { counters } = await middle.handle.status();
+        return (counters['forwarding.dropped.overload'] ?? 0) > 100;
+      });
+      let sent = 0;
+      await new Promise((resolve) => {
+        const timer = setInterval(() => {
+          for (let i = 0; i < 6; i++, sent++) first.send(new Uint8Array(1_000), { to: 'LAX:7001' });
+          if (sent < 600) return;
+          clearInterval(timer);
+          resolve();
+        }, 20);
+      });
+      await until('all that was reserved for has come', () => heard >= 0.995 * sent);
+      clearInterval(flood);
+      await second.close();
+      await until('what is closed is free', async () => {
+        const { reserved: left } = await middle.handle.status();
+        return left.length === 1;
+      });
+    },
+  );
 
   test(
     'a processor takes, merges and sends on, and its errors leave the daemon alone',

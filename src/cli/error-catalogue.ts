@@ -89,9 +89,9 @@ export const ERROR_CATALOGUE = {
   RATE_NOT_AVAILABLE: {
     area: 'operation',
     meaning:
-      'A flow asked for a rate, and the link it leaves this node on has less left of its stated capacity.',
+      'A flow asked for a rate, and a link of its way has less to give away, or gives one member less, or its node did not answer.',
     remedy:
-      'Ask for what the message says is left, close flows that reserve what they do not use, or state a greater capacity.',
+      'Ask for the rate that the message says can be had, close flows that reserve what they do not use, or raise capacity or reservations of the node named.',
     isRetryable: true,
   },
   REFUSED: {

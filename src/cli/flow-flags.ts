@@ -81,7 +81,7 @@ export const FLOW_FLAGS: FlagParametersForType<FlowFlags, CliContext> = {
     parse: rateText,
     optional: true,
     placeholder: 'rate',
-    brief: 'Reserve so much on the first link, such as 8Mbit',
+    brief: 'Reserve so much on every link of the way, such as 8Mbit',
   },
   pinned: {
     kind: 'boolean',

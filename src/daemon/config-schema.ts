@@ -208,6 +208,20 @@ const probing = z.strictObject({
     .describe('Hellos are never slower, however many links share the budget. 12s.'),
 });
 
+const shareUpToAll = share.refine((part) => part > 0 && part <= 1, {
+  error: 'expected more than 0 and up to 100%',
+});
+
+const reservations = z.strictObject({
+  share: shareUpToAll
+    .optional()
+    .describe('Of the capacity of each link of this node, for flows that reserve a rate. 90%.'),
+  perMember: shareUpToAll
+    .optional()
+    .describe('Of the same, for the flows of one other member. 50%.'),
+  entries: bound(100_000).optional().describe('Reservations on links of this node. 1024.'),
+});
+
 const limits = z.strictObject({
   neighbours: bound(1_024).optional(),
   members: bound(10_000).optional(),
@@ -289,6 +303,7 @@ const schema = z.strictObject({
   linkCapacity: rate
     .optional()
     .describe('Capacity of links whose neighbour states none. Not throttled when absent.'),
+  reservations: reservations.prefault({}),
   weights: z
     .record(memberName, z.int().min(1).max(100))
     .default({})

@@ -40,6 +40,7 @@ export interface Config {
   readonly neighbours: readonly NeighbourConfig[] | undefined;
   /** Bits per second. */
   readonly linkCapacity?: number | undefined;
+  readonly reservations: ReservationsConfig;
   readonly weights: Readonly<Record<string, number>>;
   readonly timers: TimersConfig;
   readonly probing: ProbingConfig;
@@ -59,6 +60,13 @@ export interface Config {
   readonly policy: readonly PolicyRule[];
   /** What this node does as a captured one. Labs only. */
   readonly turncoat?: TurncoatOptions | undefined;
+}
+
+/** Of links of this node; shares are 0 to 1. */
+export interface ReservationsConfig {
+  readonly share?: number | undefined;
+  readonly perMember?: number | undefined;
+  readonly entries?: number | undefined;
 }
 
 export interface NeighbourConfig {

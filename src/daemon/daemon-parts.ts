@@ -2,7 +2,7 @@
 import { isIPv4 } from 'node:net';
 import { type CreateNode, OverlayHost } from '../host/index.ts';
 import { fromHex, OverlayError, parseNodeAddress } from '../kernel/index.ts';
-import type { NodeLimits, NodeTimers, ProbingOptions } from '../node/index.ts';
+import type { NodeLimits, NodeTimers, ProbingOptions, ReservationOptions } from '../node/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { nodeCrypto } from '../underlay/index.ts';
 import type { Config, NeighbourConfig } from './config.ts';
@@ -86,6 +86,7 @@ export async function openParts(options: DaemonOptions, undo: Undo): Promise<Par
     neighbours: await neighbours.configure(neighboursOf(config, membership)),
     acceptLinks: config.acceptLinks,
     ...(config.linkCapacity === undefined ? {} : { linkCapacity: config.linkCapacity }),
+    reservations: nodeReservations(config),
     weights: config.weights,
     policy: config.policy,
     ...(config.turncoat === undefined ? {} : { turncoat: config.turncoat }),
@@ -176,6 +177,13 @@ const nodeProbing = ({ probing }: Config): Partial<ProbingOptions> =>
     budget: probing.budget,
     relays: probing.relays,
     helloIntervalMax: probing.helloMax,
+  });
+
+const nodeReservations = ({ reservations }: Config): Partial<ReservationOptions> =>
+  known<ReservationOptions>({
+    share: reservations.share,
+    memberShare: reservations.perMember,
+    entriesMax: reservations.entries,
   });
 
 const nodeLimits = ({ limits }: Config): Partial<NodeLimits> =>

@@ -297,6 +297,13 @@ export class Daemon implements DaemonControls {
         logs.for('route').info({ destination: to, ...change }, 'graph changed');
         break;
       }
+      case 'reservation': {
+        const { rate, state } = event;
+        const destination = this.host.nameOf(event.destination);
+        const level = state === 'held' ? 'info' : 'warn';
+        logs.for('route')[level]({ destination, rate, short: event.short }, `reservation ${state}`);
+        break;
+      }
       case 'path-changed': {
         const { name: neighbour, local, reason } = event;
         const remote = event.remote.key;

@@ -84,7 +84,7 @@ export const flowKeys: { readonly [K in keyof FlowKeys]-?: z.ZodType<FlowKeys[K]
     .string('expected a rate with its unit, such as "8Mbit"')
     .regex(new RegExp(RATE_PATTERN), 'expected a rate with its unit, such as "8Mbit"')
     .optional()
-    .describe('Reserved for each flow on the link it leaves on, where that states a capacity.'),
+    .describe('Reserved for each flow on every link of its way, headers included.'),
   metric: z
     .string('expected a metric')
     .refine((text) => parseMetric(text) !== undefined, `expected ${METRIC_WORDS}`)

@@ -63,6 +63,13 @@ export interface FairOutletOptions {
   readonly self?: NodeAddress;
   /** Quanta of a source in each round. Default 1 for all. */
   readonly weightOf?: (source: NodeAddress) => number;
+  /** Whether a packet is within what its flow has reserved; asked of packets that may be lost. */
+  readonly isReserved?: (
+    neighbour: NodeAddress,
+    header: Readonly<DataHeader>,
+    frameBytes: number,
+    now: Instant,
+  ) => boolean;
   /** A packet that waited is gone. The header is reused. */
   readonly dropped?: (header: DataHeader, reason: string) => void;
   /** Finds a way for a packet that a link gave back; false: none at the moment. */
@@ -371,6 +378,7 @@ export class FairOutlet implements LinkOutlet {
     const most = this.links.facts.frameBytesMax(shaper.neighbour);
     if (bytes > most) return this.refuse(most === 0 ? 'link-down' : 'too-big');
     const packet = this.packet(shaper.neighbour, bytes, header, now);
+    packet.isReserved = this.options.isReserved?.(shaper.neighbour, header, bytes, now) === true;
     this.options.counters.add('queued');
     const out = shaper.queue.push(packet);
     if (out === packet) {
@@ -504,6 +512,7 @@ export class FairOutlet implements LinkOutlet {
       age: header.age,
       turn: 0,
       from: this.from,
+      isReserved: false,
       to,
     };
   }

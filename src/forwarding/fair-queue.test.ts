@@ -35,6 +35,7 @@ function packet(fields: Partial<Omit<QueuedPacket, 'source'>> & { source?: numbe
     age: 0 as Duration,
     turn: 0,
     from: address(0),
+    isReserved: false,
     to: address(0),
     ...fields,
     source: address(fields.source ?? 1),

@@ -10,6 +10,9 @@
  * lost in turn (`flow-line.ts`). Copies of floods for the neighbour itself take turns with all that passes
  * it: they arrive, the others are one more way.
  *
+ * What is within a reserved rate (`reservation/`) goes before all that: reservations leave a part of the link
+ * to the others, so nobody waits for ever.
+ *
  * Bound: bytes of what may be lost (`bytesMax`). Overflow: the source with the most bytes for its weight
  * loses what is worth least, which may be the packet just offered. What must not be lost has no bound
  * here: its senders are held back.
@@ -159,6 +162,7 @@ export class FairQueue {
   reliableBytes = 0;
   length = 0;
   private readonly options: FairQueueOptions;
+  private readonly reserved = new PacketLine();
   private readonly sources = new Map<number, Source>();
   /** Sources with packets, in the order of their turns. */
   private readonly ring: Source[] = [];
@@ -176,9 +180,14 @@ export class FairQueue {
 
   /** Returns what had to give way, which may be the packet itself; undefined: nothing. */
   push(packet: QueuedPacket): QueuedPacket | undefined {
+    this.length++;
+    if (packet.isReserved) {
+      this.bytes += packet.length;
+      this.reserved.push(packet);
+      return this.bytes > this.options.bytesMax ? this.pushOut() : undefined;
+    }
     const source = this.source(packet.source, packet.isSigned);
     if (source.isEmpty) this.ring.push(source);
-    this.length++;
     if (isNamed(packet) && packet.lap === 0) this.floods.add(packet);
     if (isReliable(packet.recovery)) {
       this.reliableBytes += packet.length;
@@ -200,6 +209,12 @@ export class FairQueue {
    * takes packets that it must not lose.
    */
   next(isReliableOpen: boolean): QueuedPacket | undefined {
+    const first = this.reserved.shift();
+    if (first !== undefined) {
+      this.length--;
+      this.bytes -= first.length;
+      return first;
+    }
     const { ring } = this;
     for (let visits = 2 * ring.length; visits > 0 && ring.length > 0; visits--) {
       if (this.place >= ring.length) this.place = 0;

@@ -35,6 +35,8 @@ export interface QueuedPacket {
   turn: number;
   /** Who brought it; 0: this node. */
   from: NodeAddress | 0;
+  /** Within the rate that its flow has reserved on the link. */
+  isReserved: boolean;
   /** The neighbour it waits for. */
   to: NodeAddress | 0;
 }

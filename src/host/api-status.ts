@@ -27,6 +27,42 @@ export interface NodeStatus {
   readonly queues?: readonly LinkQueueStatus[];
   /** Where the manifest says which links may exist: how many, and what nodes claimed in vain. */
   readonly topology?: { readonly links: number; readonly overruled: readonly OverruledLink[] };
+  /** What the links carry, outwards. */
+  readonly bandwidth?: readonly LinkBandwidthStatus[];
+  /** Rates that flows of this node have reserved. */
+  readonly reservations?: readonly ReservationStatus[];
+  /** What is reserved on links of this node, by whom. */
+  readonly reserved?: readonly {
+    readonly member: string;
+    readonly neighbour: string;
+    readonly bitsPerSecond: number;
+  }[];
+}
+
+/** One link, this node to the neighbour where not said otherwise; with all headers. */
+export interface LinkBandwidthStatus {
+  readonly neighbour: string;
+  /** 0: not known. */
+  readonly capacityBitsPerSecond: number;
+  /**
+   * `stated` in the configuration; `measured` by trains of packets; `least`: it is no less, and faster than
+   * trains can tell; `delivered`: reliable traffic has got so much.
+   */
+  readonly capacityFrom: 'stated' | 'measured' | 'least' | 'delivered' | 'unknown';
+  readonly usedBitsPerSecond: number;
+  readonly usedInBitsPerSecond: number;
+  readonly reservedBitsPerSecond: number;
+  /** What neither use nor reservations take. */
+  readonly availableBitsPerSecond: number;
+}
+
+export interface ReservationStatus {
+  readonly destination: string;
+  readonly bitsPerSecond: number;
+  /** `lost`: after a change of route there was no room; the flow goes on within its fair share. */
+  readonly state: 'asking' | 'held' | 'refused' | 'lost';
+  readonly links: readonly { readonly link: string; readonly isHeld: boolean }[];
+  readonly reason: string | undefined;
 }
 
 /** What a node says of a link that does not count as it says it. */

@@ -19,6 +19,7 @@ export type NodeEvent =
   | LinkDownEvent
   | PathChangedEvent
   | ProviderEvent
+  | ReservationEvent
   | RouteChangedEvent
   | GraphChangedEvent
   | MemberEvent
@@ -60,6 +61,17 @@ export interface ProviderEvent {
   readonly local: number;
   readonly isTrouble: boolean;
   readonly neighbours: readonly string[];
+}
+
+/** What became of a rate that a flow of this node has reserved. `lost`: it goes on within its fair share. */
+export interface ReservationEvent {
+  readonly kind: 'reservation';
+  readonly at: string;
+  readonly destination: string;
+  readonly bitsPerSecond: number;
+  readonly state: 'held' | 'refused' | 'lost';
+  /** Why not, with the link that is short and what could be reserved there; undefined when held. */
+  readonly reason: string | undefined;
 }
 
 export interface RouteChangedEvent {

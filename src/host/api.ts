@@ -79,7 +79,7 @@ export type ApiErrorCode =
   | 'UNKNOWN_LANE'
   /** The lane's promise cannot be kept to that destination; `details.nearest` is a lane whose can. */
   | 'LANE_CANNOT_HOLD'
-  /** More than is left of the first link's capacity; `details.available` says how much is. */
+  /** More than a link of the way can give; `details` has the link, why, and what is `available`. */
   | 'RATE_NOT_AVAILABLE';
 
 /** Longest datagram an overlay datagram socket takes, in bytes. */
@@ -114,7 +114,8 @@ export interface PerformanceQuery {
 
 /**
  * One path and metric. The node's own links are under `rtt-ms`, `mtu`, and in either direction (`-out`,
- * `-in`) `loss`, `reordered`, `jitter-out-ms`, and where there were losses `burst`.
+ * `-in`) `loss`, `reordered`, `jitter-out-ms`, and where there were losses `burst`; what they carry outwards is
+ * under `capacity` and `available`, bits a second.
  */
 export interface PerformanceRow {
   readonly from: string;
@@ -169,8 +170,8 @@ export interface FlowChoice {
   /** Whether its packets bear this node's signature, which every node on the way checks. */
   readonly signed?: boolean;
   /**
-   * What the flow will send, such as `8Mbit`: reserved on the link it leaves this node on, where that
-   * has a stated capacity (`capacity` in the configuration). Needs a destination when it is opened.
+   * What the flow will send, such as `8Mbit`, with all headers: reserved on every link of its way, docs/lanes.md.
+   * Needs a destination when it is opened.
    */
   readonly rate?: string;
 }
@@ -209,13 +210,13 @@ export interface OverlayNodeHandle extends AsyncDisposable {
 
   /**
    * Opens a datagram socket. Fails with PORT_IN_USE, LIMIT_REACHED, UNKNOWN_LANE, LANE_CANNOT_HOLD,
-   * BAD_ARGUMENT, CLOSED.
+   * RATE_NOT_AVAILABLE, BAD_ARGUMENT, CLOSED.
    */
   datagram(options?: DatagramOptions): Promise<DatagramSocket>;
 
   /**
    * Opens a stream to a listener behind another node. Resolves when the other end has accepted.
-   * Fails with UNKNOWN_DESTINATION, UNREACHABLE, UNKNOWN_LANE, LANE_CANNOT_HOLD, REFUSED, TIMED_OUT,
+   * Fails with UNKNOWN_DESTINATION, UNREACHABLE, UNKNOWN_LANE, LANE_CANNOT_HOLD, RATE_NOT_AVAILABLE, REFUSED, TIMED_OUT,
    * LIMIT_REACHED, ABORTED, CLOSED.
    */
   connect(to: Endpoint, options?: ConnectOptions): Promise<OverlayStream>;

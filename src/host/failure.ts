@@ -25,7 +25,7 @@ const TEXTS: Record<ApiErrorCode, string> = {
   MANIFEST_INVALID: 'the manifest is not signed by a root key',
   UNKNOWN_LANE: 'there is no such lane',
   LANE_CANNOT_HOLD: 'the lane cannot keep its promise to that destination',
-  RATE_NOT_AVAILABLE: 'the link has not that much left',
+  RATE_NOT_AVAILABLE: 'a link of the way has not that much left',
 };
 
 /** Codes after which the same call may succeed without anybody changing anything. */

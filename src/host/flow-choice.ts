@@ -15,7 +15,7 @@ import {
   resolveLane,
 } from '../forwarding/index.ts';
 import type { Duration } from '../kernel/index.ts';
-import { nearestSpelling, OverlayError, parseDuration } from '../kernel/index.ts';
+import { nearestSpelling, OverlayError, parseDuration, parseRate } from '../kernel/index.ts';
 import type { FlowOptions, FlowRouting } from '../node/index.ts';
 import type { ApiErrorCode, FlowChoice, LaneReport } from './api.ts';
 import { failure } from './failure.ts';
@@ -49,6 +49,24 @@ export class FlowChoices {
     const resolved = resolveLane(this.table.lanes, wordsOf(choice));
     if (resolved.ok) return resolved.value;
     throw refused(resolved.reason, choice);
+  }
+
+  /** Bits a second to reserve; undefined: none asked for. Fails with BAD_ARGUMENT. */
+  rate({ rate }: FlowChoice, lane: Lane): number | undefined {
+    if (rate === undefined) return undefined;
+    const bits = parseRate(rate);
+    if (bits === undefined || bits === 0)
+      throw failure('BAD_ARGUMENT', `rate "${rate}", expected such as "8Mbit"`);
+    const { recovery, routing } = lane;
+    if (recovery === 'reliable' || recovery === 'fair-reliable')
+      throw failure(
+        'BAD_ARGUMENT',
+        `a rate with recovery "${recovery}", which its links pace: lane "video" can have one`,
+        { details: { field: 'rate', nearest: 'video' } },
+      );
+    if (routing === 'flood')
+      throw failure('BAD_ARGUMENT', 'a rate with routing "flood", which has no way of its own');
+    return bits;
   }
 
   /** Fails with LANE_CANNOT_HOLD; an unknown latency speaks against nothing. */

@@ -477,6 +477,7 @@ export class OverlayHost implements OverlayNodeHandle {
 
   private publish(event: CoreEvent): void {
     for (const listener of this.listeners) listener(event);
+    this.sockets.rates.heard(event);
     this.watches.publish(event);
   }
 

@@ -8,6 +8,7 @@ import {
 } from '../kernel/index.ts';
 import type * as core from '../node/index.ts';
 import type * as api from './api.ts';
+import { presentBandwidth, presentReservation } from './present-bandwidth.ts';
 
 /** The member's name, or its address in hexadecimal where the name is not known. */
 export type NameOf = (address: NodeAddress) => string;
@@ -176,6 +177,7 @@ export function presentStatus(
             overruled: status.topology.overruled.map((one) => presentOverruled(one, nameOf)),
           },
         }),
+    ...(status.bandwidth === undefined ? {} : presentBandwidth(status.bandwidth, nameOf)),
     ...(status.queues === undefined
       ? {}
       : {
@@ -259,6 +261,8 @@ export function presentEvent(
       const { local, isTrouble, neighbours } = event;
       return { kind: 'provider', at, local, isTrouble, neighbours: neighbours.map(nameOf) };
     }
+    case 'reservation':
+      return { at, ...presentReservation(event, nameOf) };
     case 'route-changed':
       return {
         kind: 'route-changed',

@@ -1,67 +1,79 @@
 /**
- * Rates that flows of this node have reserved, against the stated capacity of the link they leave on.
- * A flow that asks for more than is left is refused when it is opened, with what is left.
- *
- * It knows what this node knows: its own links and its own flows. Links further on and other sources
- * are kept in their shares by the fair queues of the nodes there, and a flow that is rerouted takes its
- * rate along without being asked again. A link without a stated capacity refuses nothing.
+ * Rates that applications reserve for the flows they open. The node asks
+ * every link of the flow's way (`forwarding/reservation/`); what it hears ends the wait of whoever opens
+ * the flow, within `OPEN_PATIENCE`.
  */
 import type { NodeAddress } from '../kernel/index.ts';
-import { formatRate, OverlayError, parseRate } from '../kernel/index.ts';
-import { failure } from './failure.ts';
-
-/** The way out of this node that a flow will take first. */
-export interface FirstLink {
-  readonly neighbour: NodeAddress;
-  readonly name: string;
-  /** Bits per second; undefined or 0: not stated. */
-  readonly capacity: number | undefined;
-}
+import { OverlayError } from '../kernel/index.ts';
+import type { NodeEvent, ReservationNews, SocketId, StreamId } from '../node/index.ts';
+import { failure, refusalFailure } from './failure.ts';
+import type { NodeDriver } from './node-driver.ts';
+import { nameIn } from './present.ts';
+import { shortWords } from './present-bandwidth.ts';
 
 export interface Reservation {
   release(): void;
 }
 
-const NONE: Reservation = { release: () => {} };
-
 export class RateDesk {
-  private readonly reserved = new Map<NodeAddress, number>();
+  private readonly driver: NodeDriver;
+  private readonly opening = new Map<number, (news: ReservationNews) => void>();
 
-  /** Fails with RATE_NOT_AVAILABLE, BAD_ARGUMENT. */
-  reserve(rate: string | undefined, link: FirstLink | undefined): Reservation {
-    if (rate === undefined) return NONE;
-    const bits = rateOf(rate);
-    if (link?.capacity === undefined || link.capacity === 0) return NONE;
-    const { neighbour } = link;
-    const before = this.reserved.get(neighbour) ?? 0;
-    const left = Math.max(0, link.capacity - before);
-    if (bits > left) throw notAvailable(bits, left, link);
-    this.reserved.set(neighbour, before + bits);
-    let isHeld = true;
+  constructor(driver: NodeDriver) {
+    this.driver = driver;
+  }
+
+  /** Fails with RATE_NOT_AVAILABLE, CLOSED; `rate` is bits a second. */
+  async reserve(
+    rate: number,
+    socket: SocketId | StreamId,
+    destination: NodeAddress,
+  ): Promise<Reservation> {
+    const opened = this.driver.call(
+      (node, now) => node.bandwidth?.reserve({ socket, destination, rate }, now) ?? UNABLE,
+      CLOSED,
+    );
+    if (!opened.ok) throw refusalFailure(opened.reason, 'rate');
+    const id = opened.value;
+    const news = await new Promise<ReservationNews>((resolve) => this.opening.set(id, resolve));
+    this.opening.delete(id);
+    if (news.state !== 'held') throw this.notAvailable(news);
     return {
-      release: () => {
-        if (isHeld) this.reserved.set(neighbour, (this.reserved.get(neighbour) ?? 0) - bits);
-        isHeld = false;
-      },
+      release: () => this.driver.call((node, now) => node.bandwidth?.release(id, now), undefined),
     };
+  }
+
+  heard(event: NodeEvent): void {
+    if (event.kind === 'reservation') this.opening.get(event.id)?.(event);
+  }
+
+  /** The node stops: nobody waits for an answer any more. */
+  close(): void {
+    for (const [id, settle] of this.opening) settle({ ...STOPPED, id });
+  }
+
+  private notAvailable({ short, rate }: ReservationNews): OverlayError {
+    if (short === undefined) return failure('NODE_STOPPED');
+    const nameOf = nameIn(this.driver.node);
+    const { from, to, verdict, available, capacity } = short;
+    return new OverlayError('RATE_NOT_AVAILABLE', shortWords(short, rate, nameOf), {
+      details: {
+        link: `${nameOf(from)}-${nameOf(to)}`,
+        reason: verdict,
+        wanted: rate,
+        available,
+        capacity,
+      },
+      isRetryable: verdict !== 'member-limit' && rate <= capacity,
+    });
   }
 }
 
-function rateOf(text: string): number {
-  const bits = parseRate(text);
-  if (bits !== undefined && bits > 0) return bits;
-  throw failure('BAD_ARGUMENT', `rate "${text}", expected such as "8Mbit"`);
-}
-
-function notAvailable(bits: number, left: number, link: FirstLink): OverlayError {
-  const capacity = link.capacity ?? 0;
-  return new OverlayError(
-    'RATE_NOT_AVAILABLE',
-    `${formatRate(bits)} are more than is left on the link to ${link.name}: ` +
-      `${formatRate(left)} of ${formatRate(capacity)}`,
-    {
-      details: { link: link.name, wanted: bits, available: left, capacity },
-      isRetryable: left < capacity,
-    },
-  );
-}
+const CLOSED = { ok: false, reason: 'closed' } as const;
+const UNABLE = { ok: false, reason: 'bad-argument' } as const;
+const STOPPED = {
+  destination: 0 as NodeAddress,
+  rate: 0,
+  state: 'refused',
+  short: undefined,
+} as const;

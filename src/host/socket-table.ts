@@ -40,7 +40,7 @@ import { FlowChoices, flowOptionsOf } from './flow-choice.ts';
 import { type NodeDriver, throwLater } from './node-driver.ts';
 import { PayloadArena } from './payload-arena.ts';
 import { nameIn, resolveNode } from './present.ts';
-import { type FirstLink, RateDesk, type Reservation } from './rate-desk.ts';
+import { RateDesk, type Reservation } from './rate-desk.ts';
 import type { MetricRouting } from './route-api.ts';
 
 interface OpenStream {
@@ -49,13 +49,19 @@ interface OpenStream {
   opening: { accepted(): void; failed(error: Error): void } | undefined;
 }
 
+interface Reserving {
+  /** Bits a second. */
+  readonly rate: number;
+  readonly destination: NodeAddress;
+}
+
 const CLOSED: Result<never, NodeRefusal> = { ok: false, reason: 'closed' };
 const NONE_SENT: SentMany = { taken: 0, outcome: 'closed' };
 const CONNECT_TIMEOUT_MS = 10_000;
 
 export class SocketTable {
   readonly choices: FlowChoices = new FlowChoices();
-  private readonly rates = new RateDesk();
+  readonly rates: RateDesk;
   private readonly driver: NodeDriver;
   private readonly datagrams = new Map<SocketId, EmbeddedDatagramSocket>();
   private readonly servers = new Map<SocketId, EmbeddedStreamServer>();
@@ -70,11 +76,12 @@ export class SocketTable {
 
   constructor(driver: NodeDriver) {
     this.driver = driver;
+    this.rates = new RateDesk(driver);
   }
 
   // What the application asks for.
 
-  openDatagram(options: DatagramOptions): DatagramSocket {
+  async openDatagram(options: DatagramOptions): Promise<DatagramSocket> {
     const { signal } = options;
     if (signal?.aborted === true) throw abortFailure(signal);
     if (options.port !== undefined) checkPort(options.port);
@@ -83,12 +90,20 @@ export class SocketTable {
       ...(options.port === undefined ? {} : { port: options.port }),
       ...(options.pendingMax === undefined ? {} : { pendingMax: options.pendingMax }),
     };
-    const reservation = this.reserve(options, options.to);
+    const reserving = this.reserving(options, options.to);
     const { socket: id, port } = this.bound(
       this.driver.call((node, now) => node.datagramBind(bind, now), CLOSED),
       options.port,
-      reservation,
     );
+    const close = (): void => {
+      this.driver.call((node, now) => node.socketClose(id, now), undefined);
+    };
+    const reservation = await this.reserve(reserving, id, close);
+    if (options.signal?.aborted === true) {
+      reservation?.release();
+      close();
+      throw abortFailure(options.signal);
+    }
     const socket = new EmbeddedDatagramSocket({
       local: { node: this.driver.node.name, port },
       receiveQueueMax: options.receiveQueueMax,
@@ -124,9 +139,9 @@ export class SocketTable {
           );
         },
         released: () => {
-          reservation.release();
+          reservation?.release();
           this.datagrams.delete(id);
-          this.driver.call((node, now) => node.socketClose(id, now), undefined);
+          close();
         },
       },
     });
@@ -164,20 +179,35 @@ export class SocketTable {
     const about = formatEndpoint(remote);
     const address = this.resolve(remote.node);
     const flow = this.flowOptions(options, remote.node);
-    const reservation = this.reserve(options, remote.node);
+    const reserving = this.reserving(options, remote.node);
     const opened = this.driver.call(
       (node, now) => node.streamConnect(address, remote.port, flow, now),
       CLOSED,
     );
-    if (!opened.ok) {
-      reservation.release();
-      throw refusalFailure(opened.reason, about);
-    }
+    if (!opened.ok) throw refusalFailure(opened.reason, about);
     const id = opened.value;
     const local = { node: this.driver.node.name, port: 0 };
     const entry: OpenStream = { stream: this.stream(id, local, remote), opening: undefined };
     this.streams.set(id, entry);
-    entry.stream.once('close', () => reservation.release());
+    const accepted = this.accepted(entry, about, options);
+    if (reserving === undefined) return accepted;
+    const giveUp = (): void => {
+      entry.opening?.failed(failure('STREAM_ABORTED', about));
+      entry.stream.destroy();
+    };
+    const [stream, reservation] = await Promise.all([
+      accepted,
+      this.reserve(reserving, id, giveUp),
+    ]);
+    stream.once('close', () => reservation?.release());
+    return stream;
+  }
+
+  private accepted(
+    entry: OpenStream,
+    about: string,
+    { signal, timeoutMs }: ConnectOptions,
+  ): Promise<OverlayStream> {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         entry.opening = undefined;
@@ -192,7 +222,7 @@ export class SocketTable {
       const aborted = (): void => giveUp(abortFailure(signal!));
       const timer = setTimeout(
         () => giveUp(failure('TIMED_OUT', about)),
-        options.timeoutMs ?? CONNECT_TIMEOUT_MS,
+        timeoutMs ?? CONNECT_TIMEOUT_MS,
       );
       signal?.addEventListener('abort', aborted, { once: true });
       entry.opening = {
@@ -252,20 +282,27 @@ export class SocketTable {
     return this.choices.report(lane, latency);
   }
 
-  private reserve({ rate }: FlowChoice, to: string | undefined): Reservation {
-    if (rate === undefined) return this.rates.reserve(undefined, undefined);
+  /** What is to be reserved, checked before anything is opened; undefined: nothing. */
+  private reserving(choice: FlowChoice, to: string | undefined): Reserving | undefined {
+    const rate = this.choices.rate(choice, this.choices.lane(choice));
+    if (rate === undefined) return undefined;
     if (to === undefined)
       throw failure('BAD_ARGUMENT', 'a rate is reserved on the way to a node: say `to`');
-    return this.rates.reserve(rate, this.firstLink(this.resolve(to)));
+    return { rate, destination: this.resolve(to) };
   }
 
-  private firstLink(address: NodeAddress): FirstLink | undefined {
-    return this.driver.read((node, now) => {
-      const neighbour = node.explainRoute(address, now)?.route?.path[0];
-      if (neighbour === undefined) return undefined;
-      const queue = node.status(now).queues?.find((q) => q.neighbour === neighbour);
-      return { neighbour, name: this.nameOf(neighbour), capacity: queue?.capacity };
-    });
+  private async reserve(
+    reserving: Reserving | undefined,
+    socket: SocketId | StreamId,
+    giveUp: () => void,
+  ): Promise<Reservation | undefined> {
+    if (reserving === undefined) return undefined;
+    try {
+      return await this.rates.reserve(reserving.rate, socket, reserving.destination);
+    } catch (error) {
+      giveUp();
+      throw error;
+    }
   }
 
   private explicitRouting(choice: RoutingChoice | undefined): FlowRouting | undefined {
@@ -358,6 +395,7 @@ export class SocketTable {
 
   /** Closes everything that is still open. */
   async close(): Promise<void> {
+    this.rates.close();
     for (const socket of [...this.datagrams.values()]) await socket.close();
     for (const server of [...this.servers.values()]) await server.close();
     const left = [...this.streams.values()];
@@ -396,13 +434,8 @@ export class SocketTable {
     });
   }
 
-  private bound(
-    result: Result<BoundSocket, NodeRefusal>,
-    port: number | undefined,
-    reservation?: Reservation,
-  ): BoundSocket {
+  private bound(result: Result<BoundSocket, NodeRefusal>, port: number | undefined): BoundSocket {
     if (result.ok) return result.value;
-    reservation?.release();
     throw refusalFailure(result.reason, port === undefined ? undefined : `port ${port}`);
   }
 

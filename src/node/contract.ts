@@ -6,7 +6,15 @@
  * sink are valid until the sink's method returns. What a call wants sent is gathered and given to
  * `NodeSink.transmit` when the batch is full, at the end of `handle`, and on `flush`.
  */
-import type { Account, FlowUse, LinkQueueStatus } from '../forwarding/index.ts';
+import type {
+  Account,
+  FlowReservation,
+  FlowUse,
+  LinkQueueStatus,
+  ReservationEntry,
+  ReservationNews,
+  ReservationOptions,
+} from '../forwarding/index.ts';
 import type {
   Crypto,
   DatagramBatch,
@@ -42,6 +50,7 @@ import type {
 } from '../sockets/index.ts';
 import type { PolicyRule } from '../wire/index.ts';
 
+import type { LinkBandwidthStatus, RateApi } from './bandwidth.ts';
 import type { PerformanceApi } from './performance.ts';
 import type { ProbingOptions } from './probing.ts';
 import type { RouteAnswers } from './route-answers.ts';
@@ -49,7 +58,16 @@ import type { RouteAnswers } from './route-answers.ts';
 import type { TurncoatOptions } from './turncoat.ts';
 
 /** Shapes that belong to the rooms below this one and are part of the contract as they stand. */
-export type { Account, FlowUse, LinkQueueStatus } from '../forwarding/index.ts';
+export type {
+  Account,
+  FlowReservation,
+  FlowUse,
+  LinkQueueStatus,
+  ReservationEntry,
+  ReservationNews,
+  ReservationOptions,
+  ShortLink,
+} from '../forwarding/index.ts';
 export type { LinkStatus, PathSpec, PathStatus, RecoveryStatus } from '../link/index.ts';
 export type {
   Edge,
@@ -84,6 +102,7 @@ export type {
   StreamFault,
   StreamId,
 } from '../sockets/index.ts';
+export type { CapacitySource, LinkBandwidthStatus, RateRequest } from './bandwidth.ts';
 export type { FloodOptions, TurncoatOptions } from './turncoat.ts';
 
 export interface NodeIdentity {
@@ -125,6 +144,8 @@ export interface NodeOptions {
   readonly acceptLinks?: 'members' | 'configured';
   /** Capacity of links whose neighbour states none, in bits per second. Default: not throttled. */
   readonly linkCapacity?: number;
+  /** How much of its links flows may reserve, together and of one member. */
+  readonly reservations?: Partial<ReservationOptions>;
   /** Shares of members on throttled links, 1 to 100, by name. Default 1. */
   readonly weights?: Readonly<Record<string, number>>;
   readonly crypto: Crypto;
@@ -264,6 +285,8 @@ export type NodeEvent =
       /** What set it off, in words: "link DFW-LAX down", "link ATL-DFW loss 31 %". */
       readonly cause: string;
     }
+  /** What became of a reserved rate: at first, and whenever it is lost or had again. */
+  | ({ readonly kind: 'reservation' } & ReservationNews)
   /** A redundant flow's packets take another graph from now on. */
   | ({ readonly kind: 'graph-changed' } & GraphChange)
   | { readonly kind: 'member'; readonly address: NodeAddress; readonly name: string }
@@ -317,6 +340,8 @@ export interface OverlayNodeApi {
   readonly name: string;
   /** What paths were measured to be like. */
   readonly performance: PerformanceApi;
+  /** Absent in stand-ins for tests. */
+  readonly bandwidth?: RateApi;
   handle(input: NodeInput, now: Instant): void;
   nextTimeout(): Instant | undefined;
   /** Sends what local calls have gathered. */
@@ -427,4 +452,10 @@ export interface NodeStatus {
   readonly queues?: readonly LinkQueueStatus[];
   /** Where the manifest says which links may exist: how many, and what nodes claimed in vain. */
   readonly topology?: { readonly links: number; readonly overruled: readonly OverruledReport[] };
+  /** What links carry, rates that flows of this node have reserved, and what is given away here. */
+  readonly bandwidth?: {
+    readonly links: readonly LinkBandwidthStatus[];
+    readonly reservations: readonly FlowReservation[];
+    readonly granted: readonly ReservationEntry[];
+  };
 }

@@ -7,6 +7,7 @@ import type { LinkLayer } from '../link/index.ts';
 import type { LinkStateRouting } from '../routing/index.ts';
 import type { Member, TrustStore } from '../security/index.ts';
 import type { SocketLayer } from '../sockets/index.ts';
+import type { NodeBandwidth } from './bandwidth.ts';
 import type { MemberStatus, NodeStatus } from './contract.ts';
 
 export interface NodeParts {
@@ -18,6 +19,7 @@ export interface NodeParts {
   readonly routing: LinkStateRouting;
   readonly forwarder: Forwarder;
   readonly outlet: FairOutlet;
+  readonly bandwidth: NodeBandwidth;
   readonly sockets: SocketLayer;
   readonly loopbackOverflows: number;
 }
@@ -44,6 +46,7 @@ export function describeNode(parts: NodeParts, now: Instant): NodeStatus {
     ...(manifest.topology === undefined
       ? {}
       : { topology: { links: manifest.topology.length, overruled: routing.overruled() } }),
+    bandwidth: parts.bandwidth.status(),
   };
 }
 

@@ -9,7 +9,9 @@ import type { NodeAddress } from '../kernel/index.ts';
 import type { NodeOptions } from './contract.ts';
 
 export interface OutletParts
-  extends Required<Pick<FairOutletOptions, 'links' | 'counters' | 'self' | 'resend' | 'drained'>> {
+  extends Required<
+    Pick<FairOutletOptions, 'links' | 'counters' | 'self' | 'isReserved' | 'resend' | 'drained'>
+  > {
   readonly nameOf: (address: NodeAddress) => string | undefined;
 }
 

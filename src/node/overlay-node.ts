@@ -20,6 +20,7 @@ import { LinkStateRouting } from '../routing/index.ts';
 import type { Member, TrustRefusal } from '../security/index.ts';
 import { TrustStore } from '../security/index.ts';
 import { SocketLayer } from '../sockets/index.ts';
+import { NodeBandwidth } from './bandwidth.ts';
 import {
   linkLimits,
   linkTimers,
@@ -72,6 +73,7 @@ export class OverlayNode implements OverlayNodeApi {
   private turncoat: Turncoat | undefined;
   readonly performance: NodePerformance;
   readonly routes: RouteAnswers;
+  readonly bandwidth: NodeBandwidth;
   private readonly outlet: FairOutlet;
   private readonly deliveries: NodeDeliveries;
   private readonly forwarder: Forwarder;
@@ -135,11 +137,13 @@ export class OverlayNode implements OverlayNodeApi {
       claims: (metrics) => this.turncoat?.claims(metrics) ?? metrics,
     });
     const { links, forwardingCounters: counters } = this;
+    this.bandwidth = this.createBandwidth();
     this.outlet = createOutlet(options, {
       self: self.address,
       links,
       counters,
       nameOf: (address) => this.nameOf(address),
+      isReserved: (...packet) => this.bandwidth.ledger.conforms(...packet),
       resend: (packet, t) => this.forwarder.resend(packet, t),
       drained: ({ flow }) => this.sockets.drained(flow),
     });
@@ -190,8 +194,7 @@ export class OverlayNode implements OverlayNodeApi {
       case 'neighbours':
         this.links.setNeighbours(input.neighbours, now);
         this.neighbours = input.neighbours;
-        for (const neighbour of this.links.neighbours())
-          this.outlet.linkUp(neighbour, this.capacityOf(neighbour), now);
+        for (const neighbour of this.links.neighbours()) this.bandwidth.linkUp(neighbour, now);
         break;
       case 'lan-peers':
         this.performance.shareOnLan(input.peers);
@@ -225,7 +228,7 @@ export class OverlayNode implements OverlayNodeApi {
     others = soonest(soonest(others, this.turncoat?.nextTimeout()), this.deliveries.nextTimeout());
     others = soonest(others, this.own.signer.nextTimeout());
     const kept = soonest(this.relays.exchange.nextTimeout(), this.performance.nextTimeout());
-    return soonest(soonest(children, others), kept);
+    return soonest(soonest(children, others), soonest(kept, this.bandwidth.nextTimeout()));
   }
 
   flush(now: Instant): void {
@@ -353,6 +356,7 @@ export class OverlayNode implements OverlayNodeApi {
         routing: this.routing,
         forwarder: this.forwarder,
         outlet: this.outlet,
+        bandwidth: this.bandwidth,
         sockets: this.sockets,
         loopbackOverflows: this.own.loopback.overflows,
       },
@@ -379,6 +383,7 @@ export class OverlayNode implements OverlayNodeApi {
         timers: linkTimers(options.timers, options.probing),
         limits: linkLimits(options.limits, options.probing),
         latencyTo: (destination) => this.routing.latencyTo(destination),
+        isCapacityStated: (neighbour) => this.bandwidth.stated(neighbour) > 0,
         sink: {
           transmit: (batch) => sink.transmit(batch),
           data: (link, slab, at, end, t, isRepair) => {
@@ -428,6 +433,7 @@ export class OverlayNode implements OverlayNodeApi {
         routeChanged: (change) => {
           sink.event({ kind: 'route-changed', ...change });
           this.outlet.stranded.retryAt(this.now);
+          this.bandwidth.rerouted(this.now);
           this.sockets.routeChanged(change.destination, this.now);
         },
         flowRouteChanged: (destination) => this.sockets.routeChanged(destination, this.now),
@@ -450,6 +456,24 @@ export class OverlayNode implements OverlayNodeApi {
     });
   }
 
+  private createBandwidth(): NodeBandwidth {
+    const { options, links, routing, sink, now } = this;
+    return new NodeBandwidth({
+      self: this.address,
+      links,
+      routing,
+      outlet: () => this.outlet,
+      sockets: () => this.sockets,
+      counters: this.forwardingCounters,
+      neighbours: () => this.neighbours,
+      options,
+      nameOf: (neighbour) => this.nameOf(neighbour) ?? links.facts.nameOf(neighbour),
+      tell: (news) => sink.event({ kind: 'reservation', ...news }),
+      report: (to, metric, value, at) => this.performance.report({ to, metric, value }, at),
+      now,
+    });
+  }
+
   private createSockets(random: Random): SocketLayer {
     const { options, self } = this;
     return new SocketLayer({
@@ -464,6 +488,7 @@ export class OverlayNode implements OverlayNodeApi {
       isReachable: (address, lane) => this.own.isReachable(address, lane),
       pathMtu: (address) => this.own.pathMtu(address),
       sink: this.sink,
+      ownMessage: (from, bytes, at, end, now) => this.bandwidth.message(from, bytes, at, end, now),
       network: this.own.network({
         deliveries: this.deliveries,
         relays: this.relays,
@@ -484,21 +509,15 @@ export class OverlayNode implements OverlayNodeApi {
     const row = this.links.status(now).find((link) => link.neighbour === neighbour);
     if (row !== undefined)
       this.sink.event({ kind: 'link-up', neighbour, name: member.name, remote: row.remote });
-    this.outlet.linkUp(neighbour, this.capacityOf(neighbour), now);
+    this.bandwidth.linkUp(neighbour, now);
     this.relays.linkMetrics(neighbour, metrics, '', now);
-  }
-
-  /** Bits per second as configured; 0: not throttled. */
-  private capacityOf(neighbour: NodeAddress): number {
-    const name = this.nameOf(neighbour) ?? this.links.facts.nameOf(neighbour);
-    const stated = this.neighbours.find((n) => n.name !== undefined && n.name === name);
-    return stated?.capacity ?? this.options.linkCapacity ?? 0;
   }
 
   private linkDown(neighbour: NodeAddress, reason: string, silence: Duration, now: Instant): void {
     const name = this.nameOf(neighbour) ?? formatNodeAddress(neighbour);
     this.sink.event({ kind: 'link-down', neighbour, name, reason, silence });
     this.outlet.linkDown(neighbour, now);
+    this.bandwidth.linkDown(neighbour);
     this.relays.linkMetrics(neighbour, undefined, reason, now);
   }
 
@@ -511,6 +530,7 @@ export class OverlayNode implements OverlayNodeApi {
     this.routing.timeout(now);
     this.relays.exchange.timeout(now);
     this.performance.timeout(this.links, now);
+    this.bandwidth.timeout(now);
     this.sockets.timeout(now);
     this.deliveries.timeout(now);
     this.outlet.timeout(now);

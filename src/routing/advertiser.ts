@@ -8,10 +8,14 @@
  * seconds; a link that has just come up for the first time may correct its first figures at once.
  * Smaller changes are never told. A link that comes back waits a second, doubled for each
  * recent failure up to a minute, as route flap damping does (RFC 2439), but in whole doublings.
+ *
+ * What a link carries is told beside its figures, and damped apart: what was learned of an idle link waits
+ * for the next record that is made anyway, and use and reservations are news when they move by an eighth
+ * of the capacity, 5 s after the last such news for the worse and 10 s for the better.
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../kernel/index.ts';
-import { between, later, soonest } from '../kernel/index.ts';
-import type { LinkReport } from '../wire/index.ts';
+import { between, later, seconds, soonest } from '../kernel/index.ts';
+import type { LinkBandwidth, LinkReport } from '../wire/index.ts';
 import { linkCost } from './metric.ts';
 import type { AdjacencyMetrics, RoutingLimits, RoutingTimers } from './options.ts';
 
@@ -19,6 +23,9 @@ import type { AdjacencyMetrics, RoutingLimits, RoutingTimers } from './options.t
 export const MARGIN_PARTS = 10;
 /** And by more than this. */
 export const MARGIN_MIN = 2_000;
+/** Of the capacity, by which what is available has to differ. */
+const BANDWIDTH_PARTS = 8;
+const LESS_BANDWIDTH_AFTER = seconds(5);
 
 interface Adjacency {
   current: LinkReport | undefined;
@@ -31,6 +38,8 @@ interface Adjacency {
   hasFirstFigures: boolean;
   recentDowns: number;
   downAt: Instant;
+  bandwidth: LinkBandwidth | undefined;
+  bandwidthAt: Instant;
 }
 
 /** `now`: tell it at once. `soon`: may wait for company. `nothing`: nothing to tell now. */
@@ -87,6 +96,29 @@ export class Advertiser {
     known.advertised = undefined;
     known.pendingAt = undefined;
     return wasAdvertised ? 'now' : 'nothing';
+  }
+
+  /** What a link carries now. Asked again every second or so: nothing is planned here. */
+  measured(neighbour: NodeAddress, bandwidth: LinkBandwidth | undefined, now: Instant): Urgency {
+    const known = this.adjacencies.get(neighbour);
+    if (known?.advertised === undefined) return 'nothing';
+    const { bandwidth: told, bandwidthAt } = known;
+    if (told === undefined || bandwidth === undefined) {
+      known.bandwidth = bandwidth;
+      return 'nothing';
+    }
+    if (!isFar(told, bandwidth)) return 'nothing';
+    const isLess = bandwidth.available < told.available;
+    const wait = isLess ? LESS_BANDWIDTH_AFTER : this.timers.betterNewsAfter;
+    if (now < later(bandwidthAt, wait)) return 'nothing';
+    known.bandwidth = bandwidth;
+    known.bandwidthAt = now;
+    return 'soon';
+  }
+
+  /** What is told of a link's bandwidth, beside `advertised`. */
+  bandwidth(neighbour: NodeAddress): LinkBandwidth | undefined {
+    return this.adjacencies.get(neighbour)?.bandwidth;
   }
 
   /** Advertises what has waited long enough. */
@@ -158,6 +190,8 @@ export class Advertiser {
       hasFirstFigures: recentDowns === 0,
       recentDowns,
       downAt,
+      bandwidth: undefined,
+      bandwidthAt: now,
     });
     this.forgetSurplus();
     return 'soon';
@@ -214,3 +248,9 @@ const worseOfBoth = (a: LinkReport, b: LinkReport): LinkReport => ({
   lossInPpm: Math.max(a.lossInPpm, b.lossInPpm),
   mtu: Math.min(a.mtu, b.mtu),
 });
+
+function isFar(a: LinkBandwidth, b: LinkBandwidth): boolean {
+  const capacity = Math.max(a.capacity, b.capacity);
+  const change = Math.max(Math.abs(a.available - b.available), Math.abs(a.capacity - b.capacity));
+  return change * BANDWIDTH_PARTS > capacity;
+}

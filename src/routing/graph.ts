@@ -10,7 +10,7 @@
  * equal reports give equal graphs on every node.
  */
 import type { Duration, NodeAddress } from '../kernel/index.ts';
-import type { LinkReport } from '../wire/index.ts';
+import type { LinkBandwidth, LinkReport } from '../wire/index.ts';
 import { linkCost, PROBATION_COST } from './metric.ts';
 
 /** Of one origin: neighbour to report. */
@@ -29,6 +29,9 @@ export interface Edge {
   readonly mtu: number;
   /** Either end says so. */
   readonly isOnProbation: boolean;
+  /** As the end that sends tells it; undefined: nobody knows. A change of it is no change of the link. */
+  readonly bandwidthAB?: LinkBandwidth | undefined;
+  readonly bandwidthBA?: LinkBandwidth | undefined;
 }
 
 /** A directed half of an edge, as the node at its tail sees it. */
@@ -76,6 +79,8 @@ export function edgeFromReports(
     costBA: (linkCost(latency, lossBA) + probation) as Duration,
     mtu: Math.min(byA.mtu, byB.mtu),
     isOnProbation,
+    bandwidthAB: byA.bandwidth,
+    bandwidthBA: byB.bandwidth,
   };
 }
 

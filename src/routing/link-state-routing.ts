@@ -18,7 +18,7 @@
 import type { Duration, Instant, NodeAddress, Result, WallTime } from '../kernel/index.ts';
 import { Counters, compareBytes, later, soonest, TokenBucket } from '../kernel/index.ts';
 import type { ManifestRefusal, Member } from '../security/index.ts';
-import type { FloodFrame, PolicyRule } from '../wire/index.ts';
+import type { FloodFrame, LinkBandwidth, PolicyRule } from '../wire/index.ts';
 import {
   RECORD_CERTIFICATE,
   RECORD_LINK_STATE,
@@ -184,6 +184,11 @@ export class LinkStateRouting {
       this.downReasons.delete(neighbour);
     }
     this.origin.adjacency(neighbour, metrics, now);
+  }
+
+  /** What a link of this node's carries now, outwards; undefined: not known. */
+  bandwidth(neighbour: NodeAddress, bandwidth: LinkBandwidth | undefined, now: Instant): void {
+    this.origin.bandwidth(neighbour, bandwidth, now);
   }
 
   /** A control frame's body, `bytes[offset..end)`, from a link that is up. */

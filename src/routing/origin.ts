@@ -16,11 +16,14 @@ import {
   soonest,
   TokenBucket,
 } from '../kernel/index.ts';
-import type { FloodFrame, LinkReport } from '../wire/index.ts';
+import type { FloodFrame, LinkBandwidth, LinkReport } from '../wire/index.ts';
 import {
+  encodeLinkBandwidths,
   encodeLinkState,
+  LINK_STATE_SIGNATURE_BYTES,
   LINKS_PER_RECORD_MAX,
   linkStateSigningInput,
+  RECORD_BODY_BYTES_MAX,
   RECORD_LINK_STATE,
 } from '../wire/index.ts';
 import { Advertiser, type Urgency } from './advertiser.ts';
@@ -82,6 +85,12 @@ export class LinkStateOrigin {
         ? this.advertiser.down(neighbour, now)
         : this.advertiser.up(neighbour, metrics, now);
     this.schedule(urgency, now);
+    this.timeout(now);
+  }
+
+  /** What a link of this node's carries now, outwards; undefined: not known. */
+  bandwidth(neighbour: NodeAddress, bandwidth: LinkBandwidth | undefined, now: Instant): void {
+    this.schedule(this.advertiser.measured(neighbour, bandwidth, now), now);
     this.timeout(now);
   }
 
@@ -190,7 +199,15 @@ export class LinkStateOrigin {
         if (report !== undefined) links.push(report);
       }
     }
-    return encodeLinkState({ isWithdrawn: this.isWithdrawn, links, extensions: NO_EXTENSIONS });
+    const { isWithdrawn } = this;
+    const plain = encodeLinkState({ isWithdrawn, links, extensions: NO_EXTENSIONS });
+    const extensions = encodeLinkBandwidths(
+      links.map(({ neighbour }) => this.advertiser.bandwidth(neighbour)),
+    );
+    const bytes = plain.length + extensions.length + LINK_STATE_SIGNATURE_BYTES;
+    // A record of 60 links or more has no room for it.
+    if (extensions.length === 0 || bytes > RECORD_BODY_BYTES_MAX) return plain;
+    return encodeLinkState({ isWithdrawn, links, extensions });
   }
 
   /** Gives each advertised neighbour a part and takes it from those no longer advertised. */

@@ -4,8 +4,8 @@
  * manifest does not permit is left out or put right here (`link-claims.ts`).
  */
 import type { NodeAddress } from '../kernel/index.ts';
-import type { LinkReport } from '../wire/index.ts';
-import { decodeLinkState } from '../wire/index.ts';
+import type { LinkReport, LinkState } from '../wire/index.ts';
+import { decodeLinkBandwidths, decodeLinkState } from '../wire/index.ts';
 import type { Edge, EdgeChange, Graph, ReportsByOrigin } from './graph.ts';
 import { buildGraph, diffEdges, EMPTY_GRAPH, mutualEdges } from './graph.ts';
 import type { LinkClaims, OverruledReport } from './link-claims.ts';
@@ -32,7 +32,8 @@ export class Topology {
 
   /** A link-state record that was accepted. */
   put(record: StoredRecord): void {
-    const links = decodeLinkState(record.body)?.links ?? [];
+    const state = decodeLinkState(record.body);
+    const links = state === undefined ? [] : withBandwidths(state);
     const parts = this.parts.get(record.origin) ?? new Map<number, PartReports>();
     parts.set(record.part, { sequence: record.sequence, links });
     this.parts.set(record.origin, parts);
@@ -94,4 +95,13 @@ export class Topology {
       }
     this.merged.set(origin, links);
   }
+}
+
+function withBandwidths({ links, extensions }: LinkState): readonly LinkReport[] {
+  if (extensions.length === 0) return links;
+  const told = decodeLinkBandwidths(extensions, links.length);
+  return links.map((link, i) => {
+    const bandwidth = told[i];
+    return bandwidth === undefined ? link : { ...link, bandwidth };
+  });
 }

@@ -162,17 +162,15 @@ test('a stream goes in the lane control, both ways, past a node that alters ever
     },
   }));
   const recovery = RECOVERY_FAIR_RELIABLE;
-  const opened = testbed
-    .node('s')
-    .connect(
-      { to: 't', port: 7 },
-      { onData: (bytes) => (back += bytes.length) },
-      {
-        lane: 6,
-        routing: { scheme: 'flood' },
-        service: { ...SERVICE_DEFAULT, recovery, isSigned: true },
-      },
-    );
+  const opened = testbed.node('s').connect(
+    { to: 't', port: 7 },
+    { onData: (bytes) => (back += bytes.length) },
+    {
+      lane: 6,
+      routing: { scheme: 'flood' },
+      service: { ...SERVICE_DEFAULT, recovery, isSigned: true },
+    },
+  );
   assert.ok(opened.ok);
   testbed.run(seconds(2));
   for (let i = 0; i < 50; i++) {

@@ -436,6 +436,8 @@ function textOf(event: NodeEvent): string {
       return `${event.local}: ${event.isTrouble ? 'silent' : 'heard'}`;
     case 'route-changed':
       return `${event.destination}: ${event.before ?? 'none'} -> ${event.after ?? 'none'}: ${event.cause}`;
+    case 'reservation':
+      return `${event.destination}: ${event.rate} ${event.state} ${event.short?.verdict ?? ''}`;
     case 'graph-changed':
       return `${event.destination}: ${event.before} -> ${event.after}: ${event.cause}`;
     case 'refused':

@@ -169,6 +169,13 @@ export class TestbedNode {
         if (this.datagrams.get(socket) === undefined) return 'closed';
         return this.call(send) ?? 'closed';
       },
+      reserve: (to, rate) => {
+        const destination = this.testbed.addressOf(to);
+        const asked = this.call((node, now) =>
+          node.bandwidth?.reserve({ socket, destination, rate }, now),
+        );
+        return asked ?? fail('closed');
+      },
       close: () => {
         if (this.datagrams.delete(socket)) this.call((node, now) => node.socketClose(socket, now));
       },
@@ -277,6 +284,8 @@ export class TestbedNode {
 export interface TestbedSocket {
   readonly port: number;
   send(payload: Uint8Array, target: { to: string; port: number }): SendOutcome;
+  /** Bits a second to a node; an event `reservation` with this number says what came of it. */
+  reserve(to: string, rate: number): Result<number, NodeRefusal>;
   close(): void;
 }
 

@@ -46,6 +46,7 @@ import { PortTable } from './port-table.ts';
 import type {
   FlowOptions,
   FlowPath,
+  FlowRoute,
   FlowStatus,
   PacketOutcome,
   PacketOutlet,
@@ -179,6 +180,14 @@ export class DatagramSockets {
     this.ports.bind(port, socket);
     this.sockets.set(id, socket);
     return ok(port);
+  }
+
+  /** The label and the route that a socket's packets to a destination have now. */
+  routeOf(id: SocketId, to: NodeAddress): FlowRoute | undefined {
+    const socket = this.sockets.get(id);
+    return socket === undefined
+      ? undefined
+      : { flow: socket.flow, route: socket.routes.routeTo(to) };
   }
 
   /** False when there is no such socket. */

@@ -34,6 +34,8 @@ import {
   KIND_SESSION,
   MESSAGE_CONFIRM,
   MESSAGE_RECEIPT,
+  MESSAGE_RESERVE,
+  MESSAGE_RESERVED,
   MESSAGE_STREAM,
   MESSAGE_TIMED,
   NO_ROUTE,
@@ -55,6 +57,7 @@ import { SOCKET_LIMITS_DEFAULT } from './socket-limits.ts';
 import type {
   FlowOptions,
   FlowPath,
+  FlowRoute,
   FlowStatus,
   PacketOutcome,
   PacketOutlet,
@@ -85,6 +88,14 @@ export interface SocketLayerOptions {
   readonly pathMtu: (address: NodeAddress) => number;
   readonly sink: SocketSink;
   readonly network: PacketOutlet;
+  /** A message of the node itself, from a node that has proven who it is: `sendOwn` of the other side. */
+  readonly ownMessage?: (
+    from: NodeAddress,
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    now: Instant,
+  ) => void;
 }
 
 export interface BoundPort {
@@ -95,6 +106,7 @@ export interface BoundPort {
 /** Sealed packet header and tag on a link. */
 const LINK_OVERHEAD_BYTES = 32;
 const PATH_MTU_FLOOR = 1_232;
+const CONFIRM = Uint8Array.of(MESSAGE_CONFIRM);
 /** Rows of `flowStatuses`; the rest are not shown. */
 const FLOW_ROWS_MAX = 1_024;
 
@@ -245,6 +257,21 @@ export class SocketLayer {
     this.streams.operate(stream, undefined, (s) => s.abort('aborted', now));
   }
 
+  /**
+   * Seals a message of the node itself, which is not any socket's, and sends it by the best way. False: no
+   * session with the peer stands yet; asking makes one.
+   */
+  sendOwn(peer: NodeAddress, message: Uint8Array, now: Instant): boolean {
+    if (this.isStopped || !this.sessions.isReady(peer, now)) return false;
+    this.sealOwn(peer, message, now);
+    return true;
+  }
+
+  /** The label and route of a datagram socket's packets to a node, or of a stream's. */
+  routeOf(id: SocketId | StreamId, to: NodeAddress): FlowRoute | undefined {
+    return this.datagrams.routeOf(id, to) ?? this.streams.routeOf(id);
+  }
+
   echo(
     id: number,
     to: NodeAddress,
@@ -386,6 +413,8 @@ export class SocketLayer {
       return this.streams.receive(header, bytes, text, textEnd, now);
     if (bytes[text] === MESSAGE_TIMED || bytes[text] === MESSAGE_RECEIPT)
       return this.receiveTimed(header, bytes, text, textEnd, now);
+    if (bytes[text] === MESSAGE_RESERVE || bytes[text] === MESSAGE_RESERVED)
+      return this.options.ownMessage?.(header.source, bytes, text, textEnd, now);
     const message = decodeSocketMessage(bytes, text, textEnd);
     if (message === undefined) this.counters.add('packet.malformed-message');
     else if (message.kind !== 'confirm')
@@ -471,11 +500,14 @@ export class SocketLayer {
   }
 
   private sendConfirm(peer: NodeAddress, now: Instant): void {
+    this.sealOwn(peer, CONFIRM, now);
+  }
+
+  private sealOwn(peer: NodeAddress, message: Uint8Array, now: Instant): void {
     const { scratch, scratchOffset } = this.sessions;
-    scratch[scratchOffset] = MESSAGE_CONFIRM;
+    scratch.set(message, scratchOffset);
     const sequence = this.flows.nextSequence(CONTROL_FLOW);
-    const path = bestPath(peer);
-    this.sessions.send(path, { flow: CONTROL_FLOW, sequence }, 1, now);
+    this.sessions.send(bestPath(peer), { flow: CONTROL_FLOW, sequence }, message.length, now);
   }
 
   private transmit(

@@ -210,6 +210,12 @@ export interface PacketOutlet {
   permitsPath(destination: NodeAddress, lane: number, path: readonly NodeAddress[]): boolean;
 }
 
+/** What tells a flow's packets apart, and where they go now; undefined: no way. */
+export interface FlowRoute {
+  readonly flow: number;
+  readonly route: RouteBlock | undefined;
+}
+
 /** Where one flow's packets go. */
 export interface FlowPath {
   readonly destination: NodeAddress;

@@ -26,6 +26,7 @@ import type { SegmentOutlet, SegmentSource } from './segment-writer.ts';
 import type {
   FlowOptions,
   FlowPath,
+  FlowRoute,
   FlowStatus,
   PacketOutlet,
   SocketId,
@@ -191,6 +192,12 @@ export class StreamTable {
     stream.resume(now);
     this.reschedule(stream);
     return ok(stream.id);
+  }
+
+  /** The label and the route that a stream's packets have now. */
+  routeOf(id: StreamId): FlowRoute | undefined {
+    const stream = this.streams.get(id);
+    return stream === undefined ? undefined : { flow: stream.flow, route: stream.path.route };
   }
 
   /** Runs one operation of the owner on a stream and arms its timer anew. */

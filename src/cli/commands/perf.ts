@@ -15,7 +15,10 @@ const name = (placeholder: string, brief: string) =>
 const FILTER_FLAGS = {
   from: name('name', 'Only paths from this node, or whatever was reported as from'),
   to: name('name', 'Only paths to it'),
-  metric: name('name', "Only this metric: rtt-ms, loss-out, jitter-in-ms, or an application's"),
+  metric: name(
+    'name',
+    "Only this metric: rtt-ms, loss-out, jitter-in-ms, capacity, available, or an application's",
+  ),
 };
 
 const ROW = 'PerformanceRow of the SDK: count, mean, min, max, median, last, stdev, ageMs';

@@ -1,6 +1,6 @@
 import type { NodeEvent } from '../../host/index.ts';
 import type { Paint } from './paint.ts';
-import { showPath, showSpan } from './quantities.ts';
+import { showPath, showRate, showSpan } from './quantities.ts';
 
 /** One event on one line: when, what, why. */
 export function eventLine(event: NodeEvent, paint: Paint): string {
@@ -28,6 +28,12 @@ function eventText(event: NodeEvent, paint: Paint): string {
     }
     case 'graph-changed':
       return `${paint('yellow', 'graph')}      ${event.destination} in ${event.deadlineMs} ms: ${event.before} -> ${paint('bold', event.after)}, ${event.edges} links, because ${event.cause}`;
+    case 'reservation': {
+      const what = `${showRate(event.bitsPerSecond)} to ${event.destination}`;
+      const colour = event.state === 'held' ? 'green' : 'red';
+      const why = event.reason === undefined ? '' : `: ${event.reason}`;
+      return `${paint(colour, 'rate')}       ${what} ${event.state}${why}`;
+    }
     case 'member':
       return `${paint('cyan', 'member')}     ${event.name} (${event.address})`;
     case 'member-gone':

@@ -1,4 +1,5 @@
 /** How quantities are shown to people: one spelling for each kind, in every command. */
+import { formatRate } from '../../kernel/index.ts';
 
 /** `0.15 ms`, `18.2 ms`, `1250 ms`: about three digits that mean something. */
 export function showMs(ms: number): string {
@@ -47,6 +48,10 @@ export function showBytes(bytes: number): string {
   }
   return `${unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]}`;
 }
+
+/** Bits a second: `9.5 Mbit/s`, `64 kbit/s`; a dash where it is not known. */
+export const showRate = (bits: number): string =>
+  bits === 0 ? '-' : `${formatRate(bits).replace(/(?=[kMG]?bit$)/, ' ')}/s`;
 
 /** `2027-11-21 (in 365 days)`, `2026-11-20 (1 day ago)`. */
 export function showDay(iso: string, now: Date): string {

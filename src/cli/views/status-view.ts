@@ -9,6 +9,7 @@ import type {
   RouteStatus,
   UnderlayStatus,
 } from '../../host/index.ts';
+import { bandwidthView, reservationsView } from './bandwidth-view.ts';
 import { flowsView } from './flows-view.ts';
 import type { Paint, Style } from './paint.ts';
 import {
@@ -38,7 +39,11 @@ const FLOW_SHOWN_MS = 60_000;
 export function statusView(status: NodeStatus, options: StatusViewOptions): string {
   const { paint } = options;
   const parts = [headline(status, options), linksView(status.links, paint)];
+  const bandwidth = (status.bandwidth ?? []).filter((link) => link.capacityBitsPerSecond > 0);
+  if (bandwidth.length > 0) parts.push(bandwidthView(bandwidth, paint));
   parts.push(routesView(status, options));
+  const { reservations = [] } = status;
+  if (reservations.length > 0) parts.push(reservationsView(reservations, paint));
   const flows = (status.flows ?? []).filter(({ idleMs }) => idleMs < FLOW_SHOWN_MS);
   if (flows.length > 0) parts.push(flowsView(flows, paint));
   const unreachable = status.members.filter((m) => !m.isReachable && m.name !== status.name);

@@ -1,0 +1,33 @@
+/** What links carry, and rates that flows have reserved, as tables. */
+import type { LinkBandwidthStatus, ReservationStatus } from '../../host/index.ts';
+import type { Paint } from './paint.ts';
+import { showRate } from './quantities.ts';
+import { table } from './table.ts';
+
+export function bandwidthView(links: readonly LinkBandwidthStatus[], paint: Paint): string {
+  const rows = [...links]
+    .sort((a, b) => (a.neighbour < b.neighbour ? -1 : 1))
+    .map((link) => [
+      link.neighbour,
+      showRate(link.capacityBitsPerSecond),
+      link.capacityFrom,
+      showRate(link.usedBitsPerSecond),
+      showRate(link.usedInBitsPerSecond),
+      showRate(link.reservedBitsPerSecond),
+      link.capacityBitsPerSecond === 0 ? '-' : showRate(link.availableBitsPerSecond),
+    ]);
+  const columns = ['TO', '>CAPACITY', 'AS', '>SENT', '>RECEIVED', '>RESERVED', '>LEFT'];
+  return `${paint('bold', 'BANDWIDTH')}\n${table({ paint, columns, rows })}`;
+}
+
+export function reservationsView(reservations: readonly ReservationStatus[], paint: Paint): string {
+  const rows = reservations.map(({ destination, bitsPerSecond, state, links, reason }) => [
+    destination,
+    showRate(bitsPerSecond),
+    { text: state, style: state === 'held' ? ('green' as const) : ('yellow' as const) },
+    links.map(({ link, isHeld }) => (isHeld ? link : `${link} (no)`)).join(', '),
+    reason ?? '',
+  ]);
+  const columns = ['TO', '>RATE', 'STATE', 'LINKS', 'BECAUSE'];
+  return `${paint('bold', 'RESERVATIONS')}\n${table({ paint, columns, rows })}`;
+}

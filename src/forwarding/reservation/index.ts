@@ -1,0 +1,2 @@
+export * from './flow-reservations.ts';
+export * from './link-ledger.ts';

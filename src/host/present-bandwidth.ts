@@ -1,0 +1,87 @@
+/** What links carry and what of it is reserved, as people and programs outside read it. */
+import { formatRate } from '../kernel/index.ts';
+import type * as core from '../node/index.ts';
+import type * as api from './api.ts';
+import type { NameOf } from './present.ts';
+
+export function presentBandwidth(
+  { links, reservations, granted }: NonNullable<core.NodeStatus['bandwidth']>,
+  nameOf: NameOf,
+): Pick<api.NodeStatus, 'bandwidth' | 'reservations' | 'reserved'> {
+  return {
+    bandwidth: links.map(({ neighbour, capacity, source, used, usedIn, reserved, available }) => ({
+      neighbour: nameOf(neighbour),
+      capacityBitsPerSecond: capacity,
+      capacityFrom: source,
+      usedBitsPerSecond: used,
+      usedInBitsPerSecond: usedIn,
+      reservedBitsPerSecond: reserved,
+      availableBitsPerSecond: available,
+    })),
+    reservations: reservations.map(({ destination, rate, state, short, links: asked }) => ({
+      destination: nameOf(destination),
+      bitsPerSecond: rate,
+      state,
+      links: asked.map(({ from, to, isHeld }) => ({
+        link: linkName({ from, to }, nameOf),
+        isHeld,
+      })),
+      reason: short === undefined ? undefined : shortWords(short, rate, nameOf),
+    })),
+    reserved: granted.map(({ source, neighbour, rate }) => ({
+      member: nameOf(source),
+      neighbour: nameOf(neighbour),
+      bitsPerSecond: rate,
+    })),
+  };
+}
+
+export const presentReservation = (
+  { destination, rate, state, short }: core.ReservationNews,
+  nameOf: NameOf,
+): Omit<api.ReservationEvent, 'at'> => ({
+  kind: 'reservation',
+  destination: nameOf(destination),
+  bitsPerSecond: rate,
+  state,
+  reason: short === undefined ? undefined : shortWords(short, rate, nameOf),
+});
+
+/** Why a rate is not to be had, with the link that is short and what is. */
+export function shortWords(short: core.ShortLink, rate: number, nameOf: NameOf): string {
+  const { verdict, available, capacity } = short;
+  const link = `the link ${linkName(short, nameOf)}`;
+  const wanted = formatRate(rate);
+  const rest = `${formatRate(available)} of ${formatRate(capacity)}`;
+  const least = available >= LEAST_WORTH ? `; a rate of ${formatDown(available)} can` : '';
+  switch (verdict) {
+    case 'no-room':
+      return `${wanted} are more than is left on ${link}: ${rest}${least}`;
+    case 'member-limit':
+      return `${wanted} are more than one member may reserve on ${link}: ${rest}${least}`;
+    case 'no-link':
+      return `${link} is down at its own end`;
+    case 'table-full':
+      return `${nameOf(short.from)} holds as many reservations as it may`;
+    case 'pending':
+      return `${link} is still being measured`;
+    case 'no-route':
+      return `there is no route to ${nameOf(short.to)}`;
+    default:
+      return `${nameOf(short.from)} did not answer for ${link}`;
+  }
+}
+
+/** Below this nothing is offered. */
+const LEAST_WORTH = 1_000;
+
+/** Never more than there is: what is told can be asked for. */
+function formatDown(bits: number): string {
+  const unit = 10 ** Math.max(3, Math.floor(Math.log10(bits)) - 1);
+  return formatRate(Math.floor(bits / unit) * unit);
+}
+
+const linkName = (
+  { from, to }: { from: core.ShortLink['from']; to: core.ShortLink['to'] },
+  nameOf: NameOf,
+): string => `${nameOf(from)}-${nameOf(to)}`;

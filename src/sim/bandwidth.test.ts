@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { milliseconds, seconds } from '../kernel/index.ts';
+import type { ReservationNews } from '../node/index.ts';
+import { Testbed } from './testbed.ts';
+import type { TestbedNode, TestbedSocket } from './testbed-node.ts';
+import type { Topology } from './topology.ts';
+import { evenLink, lineTopology } from './topology.ts';
+
+const MBIT = 1e6;
+const link = (rate: number) => ({ delay: milliseconds(5), rate, queueBytes: 60_000 });
+
+/** What was told of each reservation of a node, newest last. */
+function newsOf(node: TestbedNode): ReservationNews[] {
+  const news: ReservationNews[] = [];
+  node.onEvent = (event) => {
+    if (event.kind === 'reservation') news.push(event);
+  };
+  return news;
+}
+
+const bandwidthOf = (testbed: Testbed, node: string, to: string) =>
+  testbed
+    .node(node)
+    .status()!
+    .bandwidth!.links.find(({ neighbour }) => neighbour === testbed.addressOf(to))!;
+
+/** Messages of 1200 bytes at a steady rate of bits a second with all headers, until closed. */
+function stream(testbed: Testbed, socket: TestbedSocket, rate: number, to: string): () => void {
+  const gap = Math.round(((1_200 + 130) * 8_000_000) / rate);
+  const payload = new Uint8Array(1_200);
+  let isOpen = true;
+  testbed.every(gap as never, () => {
+    if (isOpen) socket.send(payload, { to, port: 9 });
+    return isOpen;
+  });
+  return () => {
+    isOpen = false;
+  };
+}
+
+function started(topology: Topology, options: { linkCapacity?: number } = {}): Testbed {
+  const testbed = new Testbed({ seed: 5, topology, ...options });
+  testbed.start();
+  testbed.run(seconds(4));
+  return testbed;
+}
+
+describe('what links carry', () => {
+  for (const rate of [2, 10, 50])
+    it(`an idle link of ${rate} Mbit/s is measured by itself to within 15 %`, () => {
+      const testbed = started(lineTopology(2, link(rate * MBIT)));
+      testbed.run(seconds(300));
+      const { capacity, source } = bandwidthOf(testbed, 'n1', 'n2');
+      if (rate === 50) return assert.equal(source, 'unknown', 'too fast for four packets');
+      assert.equal(source, 'measured');
+      assert.ok(Math.abs(capacity - rate * MBIT) < 0.15 * rate * MBIT, `${capacity}`);
+    });
+
+  for (const rate of [1, 10, 80])
+    it(`a link of ${rate} Mbit/s in use is measured to within 15 %, and its use is known`, () => {
+      const testbed = started(lineTopology(2, link(rate * MBIT)));
+      testbed.node('n2').bind({ port: 9 });
+      stream(testbed, testbed.node('n1').bind({}), 0.4 * rate * MBIT, 'n2');
+      testbed.run(seconds(20));
+      const { capacity, source, used, available } = bandwidthOf(testbed, 'n1', 'n2');
+      assert.equal(source, 'measured');
+      assert.ok(Math.abs(capacity - rate * MBIT) < 0.15 * rate * MBIT, `${capacity}`);
+      assert.ok(Math.abs(used - 0.4 * rate * MBIT) < 0.05 * rate * MBIT, `${used}`);
+      assert.ok(Math.abs(available - (capacity - used)) < 2);
+      testbed.assertSound();
+    });
+
+  it('everybody hears of it', () => {
+    const testbed = started(lineTopology(3, link(10 * MBIT)), { linkCapacity: 10 * MBIT });
+    testbed.run(seconds(45));
+    const { choice } = testbed.node('n1').call((node) => node as never as Inner)!.routing;
+    const [from, to] = [testbed.addressOf('n2'), testbed.addressOf('n3')];
+    const edge = choice.defaultGraph.edges.find((e) => Math.max(e.a, e.b) === Math.max(from, to))!;
+    const told = edge.a === from ? edge.bandwidthAB : edge.bandwidthBA;
+    assert.ok(Math.abs(told!.capacity - 10 * MBIT) < 0.04 * 10 * MBIT);
+    assert.ok(told!.available > 9.5 * MBIT);
+  });
+});
+
+interface Inner {
+  readonly routing: {
+    readonly choice: {
+      readonly defaultGraph: {
+        readonly edges: readonly {
+          readonly a: number;
+          readonly b: number;
+          readonly bandwidthAB?: { capacity: number; available: number };
+          readonly bandwidthBA?: { capacity: number; available: number };
+        }[];
+      };
+    };
+  };
+}
+
+describe('rates reserved along the whole way', () => {
+  it('the second hop refuses what the first would grant, and says what is left', () => {
+    const testbed = started(lineTopology(3, link(10 * MBIT)), { linkCapacity: 10 * MBIT });
+    const [one, two] = [testbed.node('n1'), testbed.node('n2')];
+    const [first, second] = [newsOf(one), newsOf(two)];
+    two.bind({}).reserve('n3', 6 * MBIT);
+    testbed.run(seconds(1));
+    assert.equal(second.at(-1)!.state, 'held');
+    one.bind({}).reserve('n3', 4 * MBIT);
+    testbed.run(seconds(2));
+    const { state, short } = first.at(-1)!;
+    assert.equal(state, 'refused');
+    assert.deepEqual(
+      [short!.from, short!.to, short!.verdict, short!.available],
+      [testbed.addressOf('n2'), testbed.addressOf('n3'), 'no-room', 3 * MBIT],
+    );
+    assert.equal(one.status()!.bandwidth!.granted.length, 0, 'nothing stays reserved');
+    one.bind({}).reserve('n3', 3 * MBIT);
+    testbed.run(seconds(2));
+    assert.equal(first.at(-1)!.state, 'held');
+    testbed.assertSound();
+  });
+
+  it('one member gets half of a foreign link at most', () => {
+    const testbed = started(lineTopology(3, link(10 * MBIT)), { linkCapacity: 10 * MBIT });
+    const news = newsOf(testbed.node('n1'));
+    testbed
+      .node('n1')
+      .bind({})
+      .reserve('n3', 6 * MBIT);
+    testbed.run(seconds(2));
+    assert.equal(news.at(-1)!.short!.verdict, 'member-limit');
+    assert.equal(news.at(-1)!.short!.available, 5 * MBIT);
+    const { counters } = testbed.node('n2').status()!;
+    assert.equal(counters['forwarding.reservation.member-limit'], 1);
+  });
+
+  it('a reserved flow keeps its rate beside greedy ones, and loses it with its socket', () => {
+    const testbed = started(lineTopology(3, link(10 * MBIT)), { linkCapacity: 10 * MBIT });
+    const [one, two, three] = ['n1', 'n2', 'n3'].map((name) => testbed.node(name)) as [
+      TestbedNode,
+      TestbedNode,
+      TestbedNode,
+    ];
+    let heard = 0;
+    three.bind({ port: 9 });
+    three.bind({ port: 8, onMessage: () => heard++ });
+    const news = newsOf(one);
+    const socket = one.bind({});
+    socket.reserve('n3', 5 * MBIT);
+    testbed.run(seconds(1));
+    assert.equal(news.at(-1)!.state, 'held');
+    for (const node of [one, two])
+      for (let i = 0; i < 3; i++) stream(testbed, node.bind({}), 10 * MBIT, 'n3');
+    testbed.run(seconds(3));
+    const payload = new Uint8Array(1_200);
+    let sent = 0;
+    testbed.every(milliseconds(2.2), () => {
+      socket.send(payload, { to: 'n3', port: 8 });
+      return ++sent < 2_000;
+    });
+    testbed.run(seconds(6));
+    assert.equal(heard, 2_000);
+    socket.close();
+    testbed.run(seconds(6));
+    assert.deepEqual(two.status()!.bandwidth!.granted, []);
+    testbed.assertSound();
+  });
+
+  it('a forwarding node that restarts knows the reservation again', () => {
+    const testbed = started(lineTopology(3, link(10 * MBIT)), { linkCapacity: 10 * MBIT });
+    const news = newsOf(testbed.node('n1'));
+    testbed
+      .node('n1')
+      .bind({})
+      .reserve('n3', 4 * MBIT);
+    testbed.run(seconds(2));
+    testbed.crash('n2');
+    testbed.run(seconds(3));
+    testbed.start('n2');
+    testbed.run(seconds(30));
+    assert.equal(testbed.node('n2').status()!.bandwidth!.granted.length, 1);
+    assert.equal(news.at(-1)!.state, 'held');
+    testbed.crash('n1');
+    testbed.run(seconds(20));
+    assert.equal(testbed.node('n2').status()!.bandwidth!.granted.length, 0, 'it lapses');
+  });
+
+  it('a reservation moves with its flow, and where there is no room the flow is told', () => {
+    const nodes = ['a', 'b', 'c', 'd'];
+    const slow = { ...link(10 * MBIT), delay: milliseconds(20) };
+    const topology = {
+      nodes,
+      links: [
+        evenLink('a', 'b', link(10 * MBIT)),
+        evenLink('b', 'd', link(10 * MBIT)),
+        evenLink('a', 'c', slow),
+        evenLink('c', 'd', slow),
+      ],
+    };
+    const testbed = started(topology, { linkCapacity: 10 * MBIT });
+    const news = newsOf(testbed.node('a'));
+    const others = newsOf(testbed.node('c'));
+    const blocking = testbed.node('c').bind({});
+    blocking.reserve('d', 7 * MBIT);
+    testbed
+      .node('a')
+      .bind({})
+      .reserve('d', 4 * MBIT);
+    testbed.run(seconds(2));
+    assert.equal(news.at(-1)!.state, 'held');
+    assert.equal(others.at(-1)!.state, 'held');
+    testbed.cut('b', 'd');
+    testbed.run(seconds(3));
+    assert.equal(news.at(-1)!.state, 'lost');
+    assert.equal(news.at(-1)!.short!.from, testbed.addressOf('c'));
+    assert.equal(testbed.node('b').status()!.bandwidth!.granted.length, 0, 'left behind is free');
+    blocking.close();
+    testbed.run(seconds(30));
+    assert.equal(news.at(-1)!.state, 'held');
+    testbed.assertSound();
+  });
+
+  it('of two that want the same last capacity in one moment one gets it', () => {
+    const nodes = ['s1', 's2', 'm', 'e'];
+    const fast = link(100 * MBIT);
+    const topology = {
+      nodes,
+      links: [evenLink('s1', 'm', fast), evenLink('s2', 'm', fast), evenLink('m', 'e', fast)],
+    };
+    const testbed = started(topology, { linkCapacity: 10 * MBIT });
+    const news = ['s1', 's2'].map((name) => newsOf(testbed.node(name)));
+    for (const name of ['s1', 's2'])
+      testbed
+        .node(name)
+        .bind({})
+        .reserve('e', 5 * MBIT);
+    testbed.run(seconds(4));
+    const states = news.map((heard) => heard.at(-1)!.state).sort();
+    assert.deepEqual(states, ['held', 'refused']);
+  });
+
+  it('on a link that nobody stated the reservation waits for the measurement', () => {
+    const testbed = started(lineTopology(2, link(8 * MBIT)));
+    const news = newsOf(testbed.node('n1'));
+    testbed
+      .node('n1')
+      .bind({})
+      .reserve('n2', 9 * MBIT);
+    testbed.run(seconds(4));
+    assert.equal(news.at(-1)!.state, 'refused');
+    assert.ok(Math.abs(news.at(-1)!.short!.capacity - 8 * MBIT) < 1.2 * MBIT);
+    testbed
+      .node('n1')
+      .bind({})
+      .reserve('n2', 6 * MBIT);
+    testbed.run(seconds(4));
+    assert.equal(news.at(-1)!.state, 'held');
+  });
+});
