@@ -155,6 +155,12 @@ export const REFUSAL_REASONS = {
     remedy:
       'Only a member can send one. Many from one member: its version differs, or it is captured.',
   },
+  'train-malformed': {
+    meaning:
+      'A train that measures capacity, or the report of one, is not what its frame promises.',
+    remedy:
+      'Only a member can send one. Many from one member: its version differs, or it is captured.',
+  },
   'ack-malformed': {
     meaning: 'An acknowledgement on a link is not what its frame promises.',
     remedy:

@@ -71,6 +71,8 @@ export type TestbedNodeOptions = Omit<
   'network' | 'trace' | 'application' | 'node'
 > & {
   readonly testbed: TestbedSurroundings;
+  /** What its links are stated to carry, bits a second; undefined: nothing is said. */
+  readonly capacityTo?: (neighbour: string) => number | undefined;
   /** Neighbours are those the topology has. */
   readonly node: Omit<SimulatedNodeOptions['node'], 'neighbours'>;
 };
@@ -91,11 +93,12 @@ export class TestbedNode {
   constructor(options: TestbedNodeOptions) {
     this.name = options.name;
     this.testbed = options.testbed;
-    const { testbed, ...driver } = options;
-    const neighbours = neighbourNames(testbed, options.name).map(({ name, index }) => ({
-      name,
-      remotes: [testbed.network.addressAt(index)],
-    }));
+    const { testbed, capacityTo, ...driver } = options;
+    const neighbours = neighbourNames(testbed, options.name).map(({ name, index }) => {
+      const capacity = capacityTo?.(name);
+      const remotes = [testbed.network.addressAt(index)];
+      return { name, remotes, ...(capacity === undefined ? {} : { capacity }) };
+    });
     this.driver = new SimulatedNode({
       ...driver,
       node: { ...options.node, neighbours },

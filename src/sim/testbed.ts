@@ -57,6 +57,8 @@ export interface TestbedOptions {
   readonly policy?: Policy;
   /** What nodes take their links to carry, in bits per second; data above it waits its turn. */
   readonly linkCapacity?: number;
+  /** The same of single links, in one direction. */
+  readonly capacityOf?: (from: string, to: string) => number | undefined;
   /** Each node's clocks run fast or slow by up to this. Default 200 ppm. */
   readonly driftPpmMax?: number;
   /** Each node's wall clock is off by up to this. Default 5 minutes. */
@@ -283,6 +285,7 @@ export class Testbed implements FaultTarget {
     const node = new TestbedNode({
       name,
       testbed: this,
+      capacityTo: (neighbour) => options.capacityOf?.(name, neighbour),
       factory: options.factory ?? overlayNode,
       random,
       node: {
