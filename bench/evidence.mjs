@@ -44,6 +44,7 @@ const LOADERS = {
   recompute: () => import('./evidence/recompute.mjs'),
   simulator: () => import('./evidence/simulator.mjs'),
   'tcp-forward': () => import('./evidence/tcp-forward.mjs'),
+  admission: () => import('./evidence/admission.mjs'),
   spam: () => import('./evidence/spam.mjs'),
   goodput: () => import('./evidence/goodput.mjs'),
   turncoats: () => import('./evidence/turncoats.mjs'),
