@@ -211,22 +211,10 @@ export class DatagramSockets {
     payload: Uint8Array,
     now: Instant,
   ): SendOutcome {
-    const { outlet, counters } = this.options;
     const socket = this.sockets.get(id);
     if (socket === undefined) return 'closed';
-    if (payload.length > DATAGRAM_BYTES_MAX) return 'too-big';
-    const route = this.options.isKnown(to) ? socket.routes.routeTo(to, toPort) : undefined;
-    // A pinned or explicit route is taken even when routing thinks the destination is cut off.
-    const { lane, service } = socket;
-    const isCutOff = route?.form === ROUTE_NONE && !this.options.isReachable(to, lane);
-    if (route === undefined || isCutOff) {
-      counters.add('datagram.unreachable');
-      return 'unreachable';
-    }
-    const path: FlowPath = { destination: to, lane, service, route };
-    if (this.isHeldBack(socket, to, now)) return 'full';
-    if (outlet.messageBytesMax(path, now) > 0) return this.emit(socket, path, toPort, payload, now);
-    return this.hold(socket, { path, toPort, payload: payload.slice() });
+    const path = this.pathTo(socket, to, toPort);
+    return path === undefined ? 'unreachable' : this.sendOn(socket, path, toPort, payload, now);
   }
 
   /** As `send` of each from place `first` on, until one is neither sent nor queued. */
@@ -238,9 +226,13 @@ export class DatagramSockets {
     first: number,
     now: Instant,
   ): SentMany {
+    const socket = this.sockets.get(id);
+    if (socket === undefined) return { taken: 0, outcome: 'closed' };
+    const path = this.pathTo(socket, to, toPort);
+    if (path === undefined) return { taken: 0, outcome: 'unreachable' };
     let outcome: SendOutcome = 'sent';
     for (let i = first; i < payloads.length; i++) {
-      outcome = this.send(id, to, toPort, payloads[i]!, now);
+      outcome = this.sendOn(socket, path, toPort, payloads[i]!, now);
       if (outcome !== 'sent' && outcome !== 'queued') return { taken: i - first, outcome };
     }
     return { taken: payloads.length - first, outcome };
@@ -380,6 +372,31 @@ export class DatagramSockets {
             now,
           );
     if (payload !== undefined) this.incoming.receive(header, message, socket.id, payload, now);
+  }
+
+  /** Undefined, and counted, where the destination cannot be reached. */
+  private pathTo(socket: DatagramSocket, to: NodeAddress, toPort: number): FlowPath | undefined {
+    const { lane, service, routes } = socket;
+    const route = this.options.isKnown(to) ? routes.routeTo(to, toPort) : undefined;
+    // A pinned or explicit route is taken even when routing thinks the destination is cut off.
+    const isCutOff = route?.form === ROUTE_NONE && !this.options.isReachable(to, lane);
+    if (route !== undefined && !isCutOff) return { destination: to, lane, service, route };
+    this.options.counters.add('datagram.unreachable');
+    return undefined;
+  }
+
+  private sendOn(
+    socket: DatagramSocket,
+    path: FlowPath,
+    toPort: number,
+    payload: Uint8Array,
+    now: Instant,
+  ): SendOutcome {
+    if (payload.length > DATAGRAM_BYTES_MAX) return 'too-big';
+    if (this.isHeldBack(socket, path.destination, now)) return 'full';
+    if (this.options.outlet.messageBytesMax(path, now) > 0)
+      return this.emit(socket, path, toPort, payload, now);
+    return this.hold(socket, { path, toPort, payload: payload.slice() });
   }
 
   private emit(
