@@ -5,7 +5,7 @@
  */
 import { execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants, cpus, setPriority } from 'node:os';
+import { cpus, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { median } from '../evidence/measure.mjs';
@@ -17,6 +17,8 @@ const SOURCE = fileURLToPath(new URL('forwarder.c', import.meta.url));
 const hasTwo = cpus().length > 1;
 export const ENDS_CPU = hasTwo ? 0 : undefined;
 export const DAEMON_CPU = hasTwo ? 1 : undefined;
+/** Not more: a scheduler that shares between groups of processes would give the daemon's processor to other groups. */
+const URGENT_NICE = -5;
 
 /**
  * `underlay`: of both the daemon and the ends. Resolves with the cases, each with its median and all
@@ -133,7 +135,7 @@ export function startEnds({ isUrgent = false } = {}) {
 
 function hurry(pid) {
   try {
-    setPriority(pid, constants.priority.PRIORITY_HIGHEST);
+    setPriority(pid, URGENT_NICE);
   } catch {
     // Without the right to, latencies are only noisier.
   }
