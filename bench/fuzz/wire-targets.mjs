@@ -209,6 +209,7 @@ function encodedSeeds() {
             source,
             epoch: 3,
             flow: 7,
+            isSigned: true,
             greatest: 90,
             runs: [5, 2, 9],
           })),

@@ -24,6 +24,7 @@ interface Due {
   readonly source: DataHeader['source'];
   readonly epoch: number;
   readonly flow: number;
+  readonly isSigned: boolean;
   readonly window: DuplicateWindow;
 }
 
@@ -32,11 +33,13 @@ export class Arrivals {
   private dueAt = Number.POSITIVE_INFINITY;
   private lastAt = Number.NEGATIVE_INFINITY;
 
-  /** `window`: of the packet's flow, the packet among it. */
+  /** `window`: of the packet's flow, signed or not, the packet among it. */
   arrived(header: Readonly<DataHeader>, window: DuplicateWindow, now: Instant): void {
     const { source, epoch, flow } = header;
-    const key = source * 0x1_0000 + flow;
-    if (this.due.get(key)?.epoch !== epoch) this.due.set(key, { source, epoch, flow, window });
+    const isSigned = header.proofWords > 0;
+    const key = 2 * (source * 0x1_0000 + flow) + (isSigned ? 1 : 0);
+    if (this.due.get(key)?.epoch !== epoch)
+      this.due.set(key, { source, epoch, flow, isSigned, window });
     if (this.dueAt === Number.POSITIVE_INFINITY)
       this.dueAt = Math.max(now + DELAY, this.lastAt + INTERVAL);
   }
@@ -50,8 +53,8 @@ export class Arrivals {
     if (this.dueAt > now) return undefined;
     const flows: DeliveredFlow[] = [];
     let bytes = 0;
-    for (const [key, { source, epoch, flow, window }] of this.due) {
-      const told = { source, epoch, flow, ...runsOf(window) };
+    for (const [key, { source, epoch, flow, isSigned, window }] of this.due) {
+      const told = { source, epoch, flow, isSigned, ...runsOf(window) };
       bytes += deliveredFlowBytes(told);
       if (bytes > DELIVERED_FLOW_BYTES_MAX || flows.length === DELIVERED_FLOWS_MAX) break;
       flows.push(told);

@@ -196,6 +196,7 @@ export class FairOutlet implements LinkOutlet {
     const isWanted = (packet: QueuedPacket): boolean =>
       packet.flow !== flow.flow ||
       packet.epoch !== flow.epoch ||
+      packet.isSigned !== flow.isSigned ||
       !isEndToEnd(packet) ||
       !isDelivered(flow, packet.sequence);
     for (const [neighbour, { queue }] of this.shapers) {

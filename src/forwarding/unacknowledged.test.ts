@@ -36,10 +36,10 @@ function bench() {
     );
   };
   /** The destination has these. */
-  const ack = (sequences: readonly number[], now: number): void => {
+  const ack = (sequences: readonly number[], now: number, isSigned = false): void => {
     const window = new DuplicateWindow(8_192);
     for (const n of sequences) window.admit(n);
-    const flow = { source: 1 as NodeAddress, epoch: 1, flow: 1, ...runsOf(window) };
+    const flow = { source: 1 as NodeAddress, epoch: 1, flow: 1, isSigned, ...runsOf(window) };
     kept.acknowledged(TO, flow, now as Instant);
   };
   const run = (until: number): void => {
@@ -138,7 +138,13 @@ test('runs tell exactly what a window has seen', () => {
     fc.property(sequences, fc.boolean(), (seen, isDense) => {
       const window = new DuplicateWindow(8_192);
       for (const n of seen) for (let i = 0; i < (isDense ? 40 : 1); i++) window.admit(n + i);
-      const told = { source: 1 as NodeAddress, epoch: 1, flow: 1, ...runsOf(window) };
+      const told = {
+        source: 1 as NodeAddress,
+        epoch: 1,
+        flow: 1,
+        isSigned: false,
+        ...runsOf(window),
+      };
       const span = told.runs.reduce((sum, run) => sum + run, 0);
       assert.equal(told.greatest, window.greatest);
       for (let n = 0; n <= window.greatest + 3; n++)
@@ -146,4 +152,13 @@ test('runs tell exactly what a window has seen', () => {
         else assert.equal(isDelivered(told, n), false);
     }),
   );
+});
+
+test('what arrived in the name of a source that signs is not what it has sent', () => {
+  const { kept, send, ack } = bench();
+  send(0, 0);
+  ack([0], 1_000, true);
+  assert.equal(kept.length, 1);
+  ack([0], 2_000, false);
+  assert.equal(kept.length, 0);
 });

@@ -43,6 +43,7 @@ interface Kept {
   readonly frame: Uint8Array;
   readonly flow: number;
   readonly sequence: number;
+  readonly isSigned: boolean;
   readonly firstAt: number;
   triedAt: number;
   tries: number;
@@ -142,6 +143,7 @@ export class Unacknowledged {
       frame,
       flow,
       sequence,
+      isSigned: header.proofWords > 0,
       firstAt: now,
       triedAt: now,
       tries: 0,
@@ -174,7 +176,8 @@ export class Unacknowledged {
     let newest = 0;
     const before = pair.bytes;
     for (const [key, kept] of pair.packets) {
-      if (kept.flow !== flow.flow || !isDelivered(flow, kept.sequence)) continue;
+      if (kept.flow !== flow.flow || kept.isSigned !== flow.isSigned) continue;
+      if (!isDelivered(flow, kept.sequence)) continue;
       if (kept.tries === 0) newest = Math.max(newest, kept.firstAt);
       this.remove(pair, key, kept);
     }

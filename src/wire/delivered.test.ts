@@ -48,6 +48,7 @@ const flows: fc.Arbitrary<DeliveredFlow> = fc.record(
     source: addresses,
     epoch: fc.nat(0xffff_ffff),
     flow: fc.nat(0xffff),
+    isSigned: fc.boolean(),
     greatest: fc.integer({ min: 31 * 40, max: 0xffff_ffff }),
     runs: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 31 }),
   },
@@ -89,7 +90,14 @@ test('whatever the bytes, decoding neither throws nor takes what it would not wr
 });
 
 test('a packet is delivered when its number falls into a run of those that arrived', () => {
-  const flow = { source: 1 as NodeAddress, epoch: 1, flow: 1, greatest: 20, runs: [3, 2, 5] };
+  const flow = {
+    source: 1 as NodeAddress,
+    epoch: 1,
+    flow: 1,
+    isSigned: false,
+    greatest: 20,
+    runs: [3, 2, 5],
+  };
   const arrived = Array.from({ length: 30 }, (_, n) => n).filter((n) => isDelivered(flow, n));
   assert.deepEqual(arrived, [11, 12, 13, 14, 15, 18, 19, 20]);
 });

@@ -11,11 +11,13 @@
  *   +---------------+-----------------------------------------------+
  *   | flows         |   flows: source address (32), source epoch    | 12
  *   |               |   (32), flow label (16), greatest sequence    |
- *   |               |   number (32), runs (8), lengths (16 each)    |
+ *   |               |   number (32), S and runs (1 + 7), lengths    |
+ *   |               |   (16 each)                                   |
  *   +---------------+-----------------------------------------------+
  *   |   Ed25519 signature of the destination (64 bytes)             |
  *   +---------------------------------------------------------------+
  *
+ * S: of the flow's signed packets, which others cannot send in the source's name; without it, of the rest.
  * Runs count from the greatest down: arrived, missing, arrived ... What is older than they reach is not
  * told of. The signature is over a context, the network's identifier and all that stands before it.
  */
@@ -27,6 +29,7 @@ export const DELIVERED_RUNS_MAX = 31;
 export const DELIVERED_FLOWS_MAX = 64;
 /** Of the frame's body, so that it fits the least MTU. */
 export const DELIVERED_BYTES_MAX = 1_152;
+const SIGNED = 0x80;
 const HEAD_BYTES = 13;
 const FLOW_BYTES = 15;
 const CONTEXT = utf8Encode('overlane/delivered/1');
@@ -36,6 +39,8 @@ export interface DeliveredFlow {
   readonly source: NodeAddress;
   readonly epoch: number;
   readonly flow: number;
+  /** Its signed packets; or all others. */
+  readonly isSigned: boolean;
   readonly greatest: number;
   /** Lengths: arrived, missing, arrived ... down from `greatest`; the first is at least 1. */
   readonly runs: readonly number[];
@@ -59,8 +64,9 @@ export function encodeDelivered(delivered: Delivered): Uint8Array {
   const bytes = flows.reduce((sum, flow) => sum + deliveredFlowBytes(flow), HEAD_BYTES);
   const w = new ByteWriter(bytes);
   w.u32(destination).u32(epoch).u32(number).u8(flows.length);
-  for (const { source, epoch: sourceEpoch, flow, greatest, runs } of flows) {
-    w.u32(source).u32(sourceEpoch).u16(flow).u32(greatest).u8(runs.length);
+  for (const { source, epoch: sourceEpoch, flow, isSigned, greatest, runs } of flows) {
+    w.u32(source).u32(sourceEpoch).u16(flow).u32(greatest);
+    w.u8((isSigned ? SIGNED : 0) | runs.length);
     for (const run of runs) w.u16(run);
   }
   return w.finish();
@@ -106,7 +112,9 @@ function readFlow(r: ByteReader): DeliveredFlow | undefined {
   const epoch = r.u32();
   const flow = r.u16();
   const greatest = r.u32();
-  const count = r.u8();
+  const word = r.u8();
+  const count = word & ~SIGNED;
+  const isSigned = (word & SIGNED) !== 0;
   if (!isNodeAddress(source) || count === 0 || count > DELIVERED_RUNS_MAX) return undefined;
   const runs: number[] = [];
   let span = 0;
@@ -116,7 +124,7 @@ function readFlow(r: ByteReader): DeliveredFlow | undefined {
     span += run;
     runs.push(run);
   }
-  return span > greatest + 1 ? undefined : { source, epoch, flow, greatest, runs };
+  return span > greatest + 1 ? undefined : { source, epoch, flow, isSigned, greatest, runs };
 }
 
 /** Whether a flow's packet is among those named. */
