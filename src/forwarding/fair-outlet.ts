@@ -196,11 +196,10 @@ export class FairOutlet implements LinkOutlet {
     const isWanted = (packet: QueuedPacket): boolean =>
       packet.flow !== flow.flow ||
       packet.epoch !== flow.epoch ||
-      packet.isSigned !== flow.isSigned ||
       !isEndToEnd(packet) ||
       !isDelivered(flow, packet.sequence);
     for (const [neighbour, { queue }] of this.shapers) {
-      for (const packet of queue.sift(flow.source, key, isWanted)) {
+      for (const packet of queue.sift(flow, key, isWanted)) {
         this.options.counters.add('copies-spared');
         this.leaves(packet, neighbour, now);
         this.release(packet.frame);

@@ -244,11 +244,11 @@ export class FairQueue {
 
   /** Takes out of one flow that must not be lost what `isWanted` is false of. */
   sift(
-    source: NodeAddress,
+    { source, isSigned }: Pick<QueuedPacket, 'source' | 'isSigned'>,
     key: number,
     isWanted: (packet: QueuedPacket) => boolean,
   ): QueuedPacket[] {
-    const known = this.sources.get(source);
+    const known = this.sources.get(keyOf(source, isSigned));
     const out = known?.sift(key, isWanted) ?? [];
     for (const packet of out) this.uncount(packet);
     if (out.length > 0) this.settle(known!);
