@@ -121,11 +121,39 @@ describe('lanes on daemons', () => {
       return again !== undefined;
     });
 
+    // The same through the SDK: what cannot be, the reason, and the nearest that can.
+    const { handle } = founder;
+    for (const [choice, code, words] of [
+      [{ lane: 'vidoe' }, 'UNKNOWN_LANE', /did you mean "video"/],
+      [{ deadline: '1us' }, 'LANE_CANNOT_HOLD', /takes .* at least; lane "remote" \(65ms\) can/],
+      [{ deadline: '7s' }, 'BAD_ARGUMENT', /at most 6.5s/],
+      [{ to: 'LAXX' }, 'UNKNOWN_DESTINATION', /did you mean "LAX"/],
+      [{ requests: 16 }, 'BAD_ARGUMENT', /0 to 15/],
+      [{ retransmissions: -1 }, 'BAD_ARGUMENT', /0 to 15/],
+      [{ routing: { disjoint: 9 } }, 'BAD_ARGUMENT', /1 to 8/],
+      [{ rate: '8mbit' }, 'BAD_ARGUMENT', /such as "8Mbit"/],
+      [
+        { rate: '50Mbit' },
+        'RATE_NOT_AVAILABLE',
+        /link ATL-LAX: 9Mbit of 10Mbit; a rate of 9Mbit can/,
+      ],
+      [{ lane: 'bulk', rate: '1Mbit' }, 'BAD_ARGUMENT', /lane "video" can have one/],
+      [{ routing: 'flood', rate: '1Mbit' }, 'BAD_ARGUMENT', /no way of its own/],
+    ])
+      await assert.rejects(handle.datagram({ to: 'LAX', ...choice }), (error) => {
+        assert.equal(error.code, code);
+        assert.match(error.message, words);
+        return true;
+      });
+    const wide = await handle.checkLane({ routing: { disjoint: 3 } }, { to: 'LAX' });
+    assert.match(wide.shortfall, /^1 of 3 node-disjoint paths exist: packets take that one/);
+
     const { lanes: known } = await overlaneJson(['lanes', 'LAX'], { env });
     assert.ok(known.some(({ name, number }) => name === 'telemetry' && number === 20));
     for (const [wrong, code, hint] of [
       [['--lane', 'telemetri'], 'UNKNOWN_LANE', 'did you mean "telemetry"'],
       [['--deadline', '1us'], 'LANE_CANNOT_HOLD', 'lane "remote" \\(65ms\\) can'],
+      [['--priority', '16'], '', '0 to 15'],
     ]) {
       const { code: exit, stderr } = await overlane(['ping', 'LAX', '-c', '1', ...wrong], { env });
       assert.notEqual(exit, 0);

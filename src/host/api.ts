@@ -197,6 +197,8 @@ export interface LaneReport {
   readonly latencyMs: number | undefined;
   /** Why it cannot hold to that destination; undefined: nothing speaks against it. */
   readonly refusal: string | undefined;
+  /** What it will do with less than it asks for there: paths that do not exist; undefined: all is to be had. */
+  readonly shortfall: string | undefined;
 }
 
 // ---------------------------------------------------------------------------------------------

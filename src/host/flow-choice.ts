@@ -90,6 +90,7 @@ export class FlowChoices {
       deadlineMs: presentMs(deadline),
       latencyMs: latency === undefined ? undefined : presentMs(latency),
       refusal,
+      shortfall: undefined,
     };
   }
 }

@@ -3,7 +3,7 @@
  * numbers to the objects the application holds, and back. Bounded by the node's own limits.
  */
 import type { Duration, NodeAddress, Result } from '../kernel/index.ts';
-import { microseconds } from '../kernel/index.ts';
+import { microseconds, nearestSpelling, OverlayError } from '../kernel/index.ts';
 import type {
   BoundSocket,
   DatagramMeta,
@@ -257,8 +257,18 @@ export class SocketTable {
   /** Throws UNKNOWN_DESTINATION. */
   resolve(name: string): NodeAddress {
     const address = this.driver.read((node) => resolveNode(node, name));
-    if (address === undefined) throw failure('UNKNOWN_DESTINATION', name);
-    return address;
+    if (address !== undefined) return address;
+    const known = this.driver.read((node, now) => node.status(now).members.map((m) => m.name));
+    const nearest = nearestSpelling(name, known);
+    const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+    throw new OverlayError(
+      'UNKNOWN_DESTINATION',
+      `${name}: no member of this name is known${hint}`,
+      {
+        details: { nearest },
+        isRetryable: true,
+      },
+    );
   }
 
   /** What a choice means, checked against the way to `to`. */
@@ -272,14 +282,34 @@ export class SocketTable {
   }
 
   lanes(to: string | undefined): LaneReport[] {
-    return this.choices.reports(to === undefined ? undefined : this.latencyTo(this.resolve(to)));
+    if (to === undefined) return this.choices.reports(undefined);
+    const address = this.resolve(to);
+    const reports = this.choices.reports(this.latencyTo(address));
+    return reports.map((report) => ({ ...report, shortfall: this.shortfall(report, address) }));
   }
 
   checkLane(choice: FlowChoice, to: string | undefined): LaneReport {
     const lane = this.choices.lane(choice);
     const latency = to === undefined ? undefined : this.latencyTo(this.resolve(to), lane.number);
     this.choices.check(lane, latency, to ?? '');
-    return this.choices.report(lane, latency);
+    const report = this.choices.report(lane, latency);
+    return to === undefined
+      ? report
+      : { ...report, shortfall: this.shortfall(report, this.resolve(to)) };
+  }
+
+  private shortfall(
+    { routing, number: lane, paths, deadlineMs }: LaneReport,
+    destination: NodeAddress,
+  ): string | undefined {
+    if (routing !== 'disjoint') return undefined;
+    const deadline = microseconds(deadlineMs * 1_000);
+    const found = this.driver.read((node, now) =>
+      node.routes?.disjointPaths({ destination, lane, paths, deadline }, now),
+    );
+    if (found === undefined || found >= paths) return undefined;
+    const there = `${found} of ${paths} node-disjoint paths exist`;
+    return `${there}: packets take ${found === 1 ? 'that one' : 'those'}, and more as soon as there are`;
   }
 
   /** What is to be reserved, checked before anything is opened; undefined: nothing. */

@@ -33,6 +33,12 @@ export class RouteAnswers {
     return this.routing.explainGraph(request, now);
   }
 
+  /** Node-disjoint paths that a flow gets now, of those it asks for. */
+  disjointPaths(request: Omit<DisseminationRequest, 'scheme'>, now: Instant): number {
+    const plan = this.routing.dissemination.plan({ ...request, scheme: 'disjoint' }, now);
+    return plan?.paths ?? 0;
+  }
+
   /** Changes of routes in the past day, newest first. */
   history(query: HistoryQuery, now: Instant): readonly RouteRecord[] {
     return this.routing.choice.past(query, now);

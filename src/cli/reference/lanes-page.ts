@@ -61,7 +61,9 @@ ${NAMED_LANES.map(({ name, purpose }) => `- **${name}**: ${purpose}`).join('\n')
 
 Deadlines are one way. A lane whose deadline is not longer than the fastest known way to the
 destination is refused when the flow is opened (\`LANE_CANNOT_HOLD\`), with the nearest lane that can;
-an unknown name is refused with the nearest spelling (\`UNKNOWN_LANE\`).
+an unknown name is refused with the nearest spelling (\`UNKNOWN_LANE\`). Routing \`disjoint\`
+with more paths than there are is not refused: its packets take those that exist, and \`overlane lanes NODE\` says how
+many (\`shortfall\` in the SDK).
 
 ## The words
 

@@ -38,7 +38,10 @@ export function lanesView(
         ? `\n${to}: no measured way`
         : `\n${to} is ${showMs(latency)} away by the fastest way known`;
   const head = to === undefined ? columns : [...columns, `TO ${to}`];
-  return `${table({ paint, columns: head, rows })}${away}`;
+  const short = lanes.flatMap(({ name, shortfall }) =>
+    shortfall === undefined ? [] : [`\n${name}: ${shortfall}`],
+  );
+  return `${table({ paint, columns: head, rows })}${away}${short.join('')}`;
 }
 
 const holds = (lane: LaneReport): Cell =>
