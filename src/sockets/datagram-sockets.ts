@@ -13,7 +13,14 @@
  */
 
 import { PLAYOUT_WORDS } from '../forwarding/index.ts';
-import type { Counters, Instant, NodeAddress, Random, Result } from '../kernel/index.ts';
+import type {
+  CounterCell,
+  Counters,
+  Instant,
+  NodeAddress,
+  Random,
+  Result,
+} from '../kernel/index.ts';
 import { BoundedQueue, fail, ok, soonest } from '../kernel/index.ts';
 import type {
   DataHeader,
@@ -121,11 +128,15 @@ export class DatagramSockets {
   private readonly options: DatagramSocketsOptions;
   private readonly sockets = new Map<SocketId, DatagramSocket>();
   private readonly ports: PortTable<DatagramSocket>;
+  private readonly sent: CounterCell;
+  private readonly delivered: CounterCell;
   private pendingBytes = 0;
   private nextIdentifier: number;
 
   constructor(options: DatagramSocketsOptions) {
     this.options = options;
+    this.sent = options.counters.cell('datagram.sent');
+    this.delivered = options.counters.cell('datagram.delivered');
     this.reassembly = new Reassembly(options.limits, options.counters);
     const { random } = options;
     this.ports = new PortTable({ capacity: options.limits.socketsMax, random });
@@ -336,7 +347,7 @@ export class DatagramSockets {
     if (message.kind === 'datagram') payload = bytes.subarray(message.payloadOffset, end);
     else payload = this.reassembly.add(header.source, message, bytes, end, now);
     if (payload === undefined) return;
-    counters.add('datagram.delivered');
+    this.delivered.value++;
     this.options.sink.datagram(socket.id, payload, {
       from: header.source,
       fromPort: message.fromPort,
@@ -454,11 +465,11 @@ export class DatagramSockets {
     payload: Uint8Array,
     now: Instant,
   ): PacketOutcome {
-    const { outlet, counters } = this.options;
+    const { outlet } = this.options;
     const flow = outlet.liveFlow(socket.flow);
     if (flow === undefined) return 'unreachable';
     socket.flow = flow;
-    counters.add('datagram.sent');
+    this.sent.value++;
     return writeMessage(outlet, { path, flow }, framing, payload, now);
   }
 

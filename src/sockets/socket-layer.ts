@@ -22,6 +22,7 @@ import type { Member } from '../security/index.ts';
 import type { DataHeader } from '../wire/index.ts';
 import {
   blankDataHeader,
+  copyDataHeader,
   DATA_HEADER_BYTES,
   dataHeaderBytes,
   decodeReceipt,
@@ -129,6 +130,11 @@ export class SocketLayer {
     sequence: 0,
     service: SERVICE_DEFAULT,
     route: NO_ROUTE,
+  };
+  private asked: { path: FlowPath | undefined; at: number; bytes: number } = {
+    path: undefined,
+    at: 0,
+    bytes: 0,
   };
   private ids = 0;
   private isStopped = false;
@@ -296,7 +302,8 @@ export class SocketLayer {
   ): void {
     if (this.isStopped) return;
     // A copy: the packet path reuses its header for what is sent while this packet is handled.
-    const header = Object.assign(this.header, from);
+    const { header } = this;
+    copyDataHeader(from, header);
     const headerBytes = dataHeaderBytes(header);
     if (payloadOffset < headerBytes) {
       // Opening reads addresses and epoch where the frame has them.
@@ -487,8 +494,15 @@ export class SocketLayer {
     };
   }
 
-  /** 0 while no session stands; asking makes one. */
+  /** 0 while no session stands; asking makes one. Of a batch's path, only the first asks. */
   private messageBytesMax(path: FlowPath, now: Instant): number {
+    const { asked } = this;
+    if (path !== asked.path || now !== asked.at || asked.bytes === 0)
+      this.asked = { path, at: now, bytes: this.freshBytesMax(path, now) };
+    return this.asked.bytes;
+  }
+
+  private freshBytesMax(path: FlowPath, now: Instant): number {
     if (!this.sessions.isReady(path.destination, now)) return 0;
     const known = this.options.pathMtu(path.destination);
     const mtu = known > 0 ? known : PATH_MTU_FLOOR;

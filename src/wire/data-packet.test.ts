@@ -7,6 +7,7 @@ import { fromHex, toHex } from '../kernel/index.ts';
 import type { DataHeader } from './data-packet.ts';
 import {
   blankDataHeader,
+  copyDataHeader,
   DATA_HEADER_BYTES,
   decodeDataHeader,
   encodeDataHeader,
@@ -155,4 +156,12 @@ test('whatever the bytes, decoding neither throws nor reads past its end', () =>
     }),
     { numRuns: 2000 },
   );
+});
+
+test('a copy of a header leaves no field out', () => {
+  const names = Object.keys(blankDataHeader());
+  const header = Object.fromEntries(names.map((name, i) => [name, i + 1]));
+  const copy = blankDataHeader();
+  copyDataHeader(header as unknown as DataHeader, copy);
+  assert.deepEqual(copy, header);
 });

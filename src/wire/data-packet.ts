@@ -106,6 +106,25 @@ export function blankDataHeader(): DataHeader {
   };
 }
 
+/** Field by field: `Object.assign` costs several times as much. */
+export function copyDataHeader(from: Readonly<DataHeader>, into: DataHeader): void {
+  into.hopLimit = from.hopLimit;
+  into.lane = from.lane;
+  into.kind = from.kind;
+  into.source = from.source;
+  into.destination = from.destination;
+  into.epoch = from.epoch;
+  into.flow = from.flow;
+  into.sequence = from.sequence;
+  into.routeForm = from.routeForm;
+  into.routeWords = from.routeWords;
+  into.routeIndex = from.routeIndex;
+  into.age = from.age;
+  into.lap = from.lap;
+  into.proofWords = from.proofWords;
+  copyService(from, into);
+}
+
 export type DataHeaderFault = 'truncated' | 'not-data' | 'bad-address' | 'bad-proof' | RouteFault;
 
 /** Decodes the header at `at`; undefined when it is sound, otherwise what is wrong with it. */
