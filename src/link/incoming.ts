@@ -17,7 +17,7 @@ import {
   writeNonce,
 } from '../wire/index.ts';
 import type { Session } from './session.ts';
-import { Shedding, shedsFrom } from './shedding.ts';
+import { Shedding } from './shedding.ts';
 
 export interface IncomingSink {
   /** Datagram `i` of the batch is not a sealed packet. */
@@ -57,7 +57,7 @@ export class Incoming {
 
   receive(batch: DatagramBatch, now: Instant): void {
     const { slab, offsets, lengths } = batch;
-    const sheds = shedsFrom(batch.backlog);
+    const sheds = this.shedding.from(batch.backlog);
     for (let i = 0; i < batch.count; i++) {
       const at = offsets[i]!;
       const length = lengths[i]!;

@@ -8,9 +8,15 @@ const VOICE = { ...SERVICE_DEFAULT, priority: 12 };
 const BULK = { ...SERVICE_DEFAULT, priority: 1 };
 
 /** One packet every 2 ms in each of the lanes, for a second. */
-function offer(world: World, a: TestNode, b: TestNode, lanes: readonly (typeof VOICE)[]): number {
+function offer(
+  world: World,
+  a: TestNode,
+  b: TestNode,
+  lanes: readonly (typeof VOICE)[],
+  times = 500,
+): number {
   let sent = 0;
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < times; i++) {
     for (const service of lanes) sent += a.send(b, `${service.priority}`, 40, service) ? 1 : 0;
     world.run(milliseconds(2));
   }
@@ -46,6 +52,8 @@ test('what waits best goes first, and control never goes', () => {
     [0.9, 1, 1, 0],
     [1, 1, 1, 1],
   ] as const) {
+    b.backlog = backlog - 0.05;
+    offer(world, a, b, [BULK], 1);
     b.backlog = backlog;
     const before = ['bulk', 'normal', 'prompt'].map((kind) => shed(b, kind));
     offer(world, a, b, [VOICE, SERVICE_DEFAULT, BULK]);
@@ -55,9 +63,25 @@ test('what waits best goes first, and control never goes', () => {
   }
 });
 
+test('a buffer that a pause has filled is emptied without loss; one that goes on filling is not', () => {
+  const { world, a, b } = linkedPair();
+  const serve = (from: number, step: number): void => {
+    for (let i = 0; i < 10; i++) {
+      b.backlog = from + i * step;
+      offer(world, a, b, [BULK], 1);
+    }
+    b.backlog = 0;
+    offer(world, a, b, [BULK], 1);
+  };
+  serve(0.7, -0.05);
+  assert.equal(shed(b, 'bulk'), 0);
+  serve(0.2, 0.05);
+  assert.ok(shed(b, 'bulk') >= 7, `${shed(b, 'bulk')}`);
+});
+
 test('what the link loses is told also while packets are shed', () => {
   const { world, a, b } = linkedPair();
-  b.backlog = 0.6;
+  b.backlog = 0.8;
   world.channel(a, b).loss = 0.2;
   for (let i = 0; i < 20; i++) offer(world, a, b, [VOICE, SERVICE_DEFAULT, BULK]);
   const [link] = b.layer.status(world.now);

@@ -6,7 +6,9 @@
  * packet from the system costs a tenth of what serving it does. Control is always served.
  *
  * The steps leave room to the end of the buffer for what is still wanted, and the queue in front of it short: it
- * is what a prompt packet waits in. A node sheds until its buffer is empty, then serves all again.
+ * is what a prompt packet waits in. A node begins to shed when the buffer goes on filling above a step, and ends below
+ * the first. One that was not scheduled for a while, or collected garbage, finds it fuller than a step too, but it empties:
+ * nothing is dropped then, unless it is so full that the next pause would fill it.
  *
  * What is dropped here is missing in the packet counters, and is not the link's loss: a route that changed
  * because of it would move the load, not lessen it. The count rests on headers that nobody has
@@ -25,6 +27,8 @@ const SHED_ABOVE: readonly (readonly [backlog: number, precedence: number])[] = 
   [0.5, DROP_NORMAL],
   [0.25, DROP_FIRST],
 ];
+/** Above this nobody waits to see whether it empties by itself. */
+const ALMOST_FULL = 0.75;
 const NOTHING = DROP_FIRST + 1;
 
 /** Lanes are told apart by priority: voice and remote control are above, files below the rest. */
@@ -40,20 +44,30 @@ export function dropPrecedenceOf(priority: number): number {
 export const dropPrecedenceOfFrame = (bytes: Uint8Array, at: number): number =>
   dropPrecedenceOf(bytes[at + DATA_RECOVERY_AT]! & 15);
 
-/** The least precedence that is dropped at this backlog; above all of them: nothing is. */
-export function shedsFrom(backlog: number): number {
-  if (backlog > 0)
-    for (const [above, precedence] of SHED_ABOVE) if (backlog > above) return precedence;
-  return NOTHING;
-}
-
 export class Shedding {
   private readonly cells: readonly CounterCell[];
+  private backlog = 0;
+  private isShedding = false;
 
   constructor(counters: Counters) {
     this.cells = ['control', 'prompt', 'normal', 'bulk'].map((kind) =>
       counters.cell(`link.shed.${kind}`),
     );
+  }
+
+  /** The least precedence that is dropped of a batch with this backlog; above all of them: nothing is. */
+  from(backlog: number): number {
+    if (backlog === 0 && this.backlog === 0) return NOTHING;
+    const before = this.backlog;
+    const wasShedding = this.isShedding;
+    this.backlog = backlog;
+    const step = SHED_ABOVE.find(([above]) => backlog > above)?.[1] ?? NOTHING;
+    const isFilling = before > 0 && backlog > before;
+    this.isShedding = step !== NOTHING && (wasShedding || isFilling || backlog > ALMOST_FULL);
+    if (!this.isShedding) return NOTHING;
+    // What is prompt goes only where the rest has gone and the buffer stays full.
+    const isHopeless = wasShedding && backlog >= before;
+    return step === DROP_LATE && !isHopeless ? DROP_NORMAL : step;
   }
 
   /** State: one packet of the session's is dropped unopened. The link has carried it. */
