@@ -57,7 +57,10 @@ export class Shedding {
 
   /** The least precedence that is dropped of a batch with this backlog; above all of them: nothing is. */
   from(backlog: number): number {
-    if (backlog === 0 && this.backlog === 0) return NOTHING;
+    return backlog === 0 && this.backlog === 0 ? NOTHING : this.judge(backlog);
+  }
+
+  private judge(backlog: number): number {
     const before = this.backlog;
     const wasShedding = this.isShedding;
     this.backlog = backlog;
