@@ -15,6 +15,8 @@ const PORT = 9;
 const DELAY = 10_000;
 const LOSS = { loss: 0.02, p11: 0.66 };
 const CAPACITY = 20_000_000;
+/** Until the link has measured, by trains of packets, what it carries. */
+const WARM_UP = 5_000;
 const FLOWS = 400;
 const ROUTE_LINKS = 4;
 /** Links of two nodes that differ in nothing else. */
@@ -125,7 +127,7 @@ function onTheWire(kind, { packets, weather, links = 2 }) {
   };
   const idle = counted(() => chain.run(packets * INTERVAL));
   const send = sender(chain, kind, 1);
-  for (let i = 0; i < 1_000; i++) send();
+  for (let i = 0; i < WARM_UP; i++) send();
   if (weather !== undefined)
     for (const [from, to] of [
       [links - 1, links],

@@ -238,7 +238,7 @@ test('the size that passes is found, lost in a hole, and found again', () => {
   probe.acknowledged(first, 20_000 as Instant);
   assert.equal(probe.mtu, 1452);
   probe.noteLarge(5_000_000 as Instant);
-  assert.equal(probe.nextAt, 5_000_000);
+  assert.equal(probe.nextAt, 5_000_001);
   for (let i = 0; i < 6; i++) assert.notEqual(probe.probe(rtt, probe.nextAt), undefined);
   assert.equal(probe.probe(rtt, probe.nextAt), undefined);
   assert.equal(probe.mtu, 1232);
