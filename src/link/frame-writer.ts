@@ -33,10 +33,13 @@ export class FrameWriter {
 
   /** A packet of its own; returns where its frames go. Without a precedence it holds control. */
   packet(link: Link, frameBytes: number, now: Instant, dropPrecedence?: number): number {
-    const size = frameBytes + SEALED_OVERHEAD_BYTES;
-    if (size > this.mtuMin) link.path.mtu.noteLarge(now);
+    if (frameBytes + SEALED_OVERHEAD_BYTES > this.mtuMin) link.path.mtu.noteLarge(now);
+    return this.claim(link, frameBytes, dropPrecedence);
+  }
+
+  private claim(link: Link, frameBytes: number, dropPrecedence?: number): number {
     link.packetsOut++;
-    link.bytesOut += size;
+    link.bytesOut += frameBytes + SEALED_OVERHEAD_BYTES;
     return this.outgoing.packet(link.current, frameBytes, link.path, dropPrecedence);
   }
 
@@ -103,23 +106,18 @@ export class FrameWriter {
     const { mtu, rtt } = link.path;
     const probe = mtu.probe(rtt.rtt, now);
     if (probe === undefined) return;
-    this.padded(link, probe.datagramBytes, FRAME_MTU_PROBE, encodeMtuMessage(probe), now);
+    if (probe.datagramBytes > this.mtuMin) mtu.noteLarge(now);
+    this.padded(link, probe.datagramBytes, FRAME_MTU_PROBE, encodeMtuMessage(probe));
   }
 
-  /** One packet of a train, as large as passes. */
-  train(link: Link, frame: TrainFrame, now: Instant): void {
-    this.padded(link, link.mtu, FRAME_TRAIN, encodeTrainFrame(frame), now);
+  /** One packet of a train, as large as passes: no use of that size that would have to be confirmed soon. */
+  train(link: Link, frame: TrainFrame): void {
+    this.padded(link, link.mtu, FRAME_TRAIN, encodeTrainFrame(frame));
   }
 
-  private padded(
-    link: Link,
-    datagramBytes: number,
-    type: number,
-    body: Uint8Array,
-    now: Instant,
-  ): void {
+  private padded(link: Link, datagramBytes: number, type: number, body: Uint8Array): void {
     const frameBytes = datagramBytes - SEALED_OVERHEAD_BYTES;
-    const at = this.packet(link, frameBytes, now);
+    const at = this.claim(link, frameBytes);
     this.outgoing.slab.fill(0, at, at + frameBytes);
     this.frame(at, type, body);
   }

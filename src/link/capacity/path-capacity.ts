@@ -6,7 +6,7 @@
  * a fraction of a millisecond is a few percent; it starts with four packets, which a slow link can bear,
  * and doubles while it is too short to tell. A train whose packets came in one or two wake-ups says
  * nothing: the receiver may have been busy, or the kernel may have put them together. Only where the
- * longest train is over within 3 ms again and again, the path carries at least what that makes.
+ * longest train is over within 2 ms again and again, the path carries at least what that makes.
  *
  * One train is easily wrong (a wake-up that came late stretches or presses it): the median of the last
  * five counts, and small changes of that are followed slowly. What it cannot see: a policer that lets a
@@ -17,9 +17,11 @@ import type { TrainFrame, TrainReport } from '../../wire/index.ts';
 import { TRAIN_PACKETS_MAX } from '../../wire/index.ts';
 
 const PACKETS_MIN = 4;
+/** Of a train on an idle link, where every packet counts. */
+export const IDLE_TRAIN_PACKETS = 3;
 const TIME_WANTED = 10_000;
 /** Shorter than this a train is not believed. */
-const TIME_MIN = 3_000;
+const TIME_MIN = 2_000;
 /** Wake-ups that a believable train takes. */
 const INSTANTS_MIN = 3;
 const SPACING = 250_000;
@@ -73,7 +75,7 @@ export class PathCapacity {
 
   /** Packets of a train that leaves now. */
   get length(): number {
-    return this.packets;
+    return this.isModest ? IDLE_TRAIN_PACKETS : this.packets;
   }
 
   /** A train leaves. State: the next one is planned for when its report must have come. */
@@ -84,14 +86,14 @@ export class PathCapacity {
     // Counted as told until its report says otherwise: a lost report is not waited for twice.
     this.fruitless++;
     if (this.fruitless >= FRUITLESS_MAX) this.finish();
-    return { train: this.train, packets: this.packets };
+    return { train: this.train, packets: this.length };
   }
 
   /** The neighbour's report of the last train. */
   reported(report: TrainReport, now: Instant): void {
     if (report.train !== this.train || this.wanted === 0) return;
     this.nextAt = now + SPACING;
-    if (report.arrived < ARRIVED_MIN * this.packets) return;
+    if (report.arrived < ARRIVED_MIN * this.length) return;
     if (report.time < TIME_MIN) return this.wasShort(now);
     this.fruitless = 0;
     this.add((report.wireBytes * 8_000_000) / report.time, now);

@@ -17,6 +17,7 @@ import {
 import type { FrameWriter } from '../frame-writer.ts';
 import type { Link } from '../link.ts';
 import type { LinkLimits, LinkTimers } from '../options.ts';
+import { IDLE_TRAIN_PACKETS } from './path-capacity.ts';
 
 /** A link that carries this much is worth knowing. */
 const IN_USE = 200_000;
@@ -63,7 +64,10 @@ export class Trains {
     const { trainRate, trainIdleRate } = options.limits;
     const burst = BURST_TRAINS * TRAIN_PACKETS_MAX;
     this.budget = new TokenBucket({ perSecond: trainRate / PACKET_BITS, burst });
-    this.idleBudget = new TokenBucket({ perSecond: trainIdleRate / PACKET_BITS, burst: 4 });
+    this.idleBudget = new TokenBucket({
+      perSecond: trainIdleRate / PACKET_BITS,
+      burst: IDLE_TRAIN_PACKETS,
+    });
   }
 
   /** Called whenever a link's timers are looked at. */
@@ -132,7 +136,7 @@ export class Trains {
     const isShortOfBudget = link.helloInterval > helloInterval;
     const isSettled = now - link.openedAt >= IDLE_AFTER;
     if (isKnown || isShortOfBudget || !isSettled || now < link.idleTrainAt) return;
-    if (!this.idleBudget.take(now, capacity.length)) return;
+    if (!this.idleBudget.take(now, IDLE_TRAIN_PACKETS)) return;
     link.idleTrainAt = now + IDLE_AGAIN;
     capacity.want(1, now, true);
   }
@@ -155,8 +159,7 @@ export class Trains {
     }
     counters.add('link.train.sent');
     const { train, packets } = capacity.leaves(link.mtu, rtt.rtt, now);
-    for (let place = 0; place < packets; place++)
-      writer.train(link, { train, place, packets }, now);
+    for (let place = 0; place < packets; place++) writer.train(link, { train, place, packets });
   }
 }
 
