@@ -58,11 +58,8 @@ export interface FloodingSink {
   ): Admission;
   /** A record of the version that is held, with another body. True: it replaces the one held. */
   conflict(record: FloodFrame, held: StoredRecord, from: NodeAddress, now: Instant): boolean;
-  /**
-   * Whether the origin of a link-state record just accepted has a link to that neighbour, and so tells
-   * it itself: in a mesh everybody would otherwise hear every record from everybody.
-   */
-  isToldByOrigin(record: StoredRecord, neighbour: NodeAddress): boolean;
+  /** Whether a neighbour gets a link-state record just accepted without this node's help; `flood-cover.ts`. */
+  isToldElsewhere(record: StoredRecord, neighbour: NodeAddress): boolean;
   /** Taken into the store and on its way to the other neighbours. */
   accepted(record: StoredRecord, now: Instant): void;
   /** Its time is over; it has left the store. */
@@ -270,7 +267,7 @@ export class Flooding {
     for (const neighbour of this.neighbours.values())
       if (
         neighbour.address !== except &&
-        !(isMesh && this.sink.isToldByOrigin(record, neighbour.address))
+        !(isMesh && this.sink.isToldElsewhere(record, neighbour.address))
       )
         this.owe(neighbour, key, now);
     if (!isLinkState) this.sink.accepted(record, now);

@@ -30,6 +30,7 @@ import { RouteChoice } from './choice/route-choice.ts';
 import type { RoutingOptions, RoutingSink, TopologySnapshot } from './contract.ts';
 import type { RouteExplanation } from './explain.ts';
 import { explainCandidates } from './explain.ts';
+import { isToldElsewhere } from './flood-cover.ts';
 import type { Admission } from './flooding.ts';
 import { Flooding } from './flooding.ts';
 import type { Edge } from './graph.ts';
@@ -394,15 +395,8 @@ export class LinkStateRouting {
       sendFrame: (neighbour, frameType, body) => this.sink.sendFrame(neighbour, frameType, body),
       admit: (record, _held, from, now) => this.admit(record, from, now),
       conflict: (record, held, from, now) => this.conflict(record, held, from, now),
-      isToldByOrigin: ({ origin }, neighbour) => {
-        const { reports } = this.topologyOf;
-        // A node is the origin of its own records, and tells everybody.
-        if (origin === this.self) return false;
-        return (
-          reports.get(origin)?.has(neighbour) === true &&
-          reports.get(neighbour)?.has(origin) === true
-        );
-      },
+      isToldElsewhere: ({ origin }, neighbour) =>
+        isToldElsewhere(this.topologyOf.reports, { origin, self: this.self, neighbour }),
       accepted: (record, now) => {
         if (record.type === RECORD_CERTIFICATE) this.readmitHeld(record.origin, now);
         if (record.type !== RECORD_LINK_STATE) return;
