@@ -16,6 +16,7 @@ const FROM = 'ATL';
 const BETWEEN = 'DFW';
 const TO = 'LAX';
 const OBSERVED_MS = 2_000;
+const SETTLED_MS = 3_000;
 const WORST_MS = 1_000;
 const KILL_SHARE = 0.2;
 const DELAYS_MS = {
@@ -113,17 +114,22 @@ async function kill(cluster, flow) {
   return { what: `kill ${victim}`, isKill: true, gapMs, isTold, reroutes: 0, told, note };
 }
 
-/** All paths of all links up, the way through the node between in use, and packets coming. */
+/**
+ * All paths of all links up, the way through the node between in use and packets coming. After a kill that
+ * takes the end of a probation: the route that comes back then is no answer to the next failure.
+ */
 async function settled(cluster, flow) {
-  await until('all paths are up', async () => {
+  const isReady = async () => {
     for (const node of plan().nodes) {
       const { links } = await cluster.node(node).handle.status();
       const isUp = ({ state, paths }) =>
         state === 'up' && paths.filter((path) => path.state === 'up').length === 2;
       if (!links.every(isUp)) return false;
     }
-    return (await routeNow(cluster)).length === 2;
-  });
+    const { route } = await cluster.node(FROM).handle.explain(TO);
+    return route?.path[0] === BETWEEN && route.sinceMs > SETTLED_MS;
+  };
+  await until('all paths are up and the best is the route', isReady, { withinMs: 120_000 });
   await flow.steady(1_500, 30_000);
 }
 
