@@ -39,6 +39,8 @@ export interface PacketBenchRow {
   readonly lost: number;
   /** Microseconds of processor time a packet, of each daemon in order; absent where the system does not say. */
   readonly processorUs?: readonly number[];
+  /** The same of this program, which sends and receives. */
+  readonly programUs?: number;
   readonly latency: {
     readonly packets: number;
     readonly p50Ms: number;
@@ -130,9 +132,11 @@ async function benchOne(way: Way, options: PacketBenchOptions): Promise<PacketBe
   const watch = setInterval(() => load.watch(), WATCH_MS);
   try {
     const latencies = await unhurried(load, options);
-    const { packets, seconds, lost, spent } = await full(load, way.pids, options);
+    const { packets, seconds, lost, spent } = await full(load, [...way.pids, process.pid], options);
     const packetsPerSecond = packets / seconds;
-    const processorUs = spent?.map((ns) => ns / 1_000 / packets);
+    const each = spent?.map((ns) => ns / 1_000 / packets);
+    const processorUs = each?.slice(0, -1);
+    const programUs = each?.at(-1);
     return {
       lane,
       bytes,
@@ -140,6 +144,7 @@ async function benchOne(way: Way, options: PacketBenchOptions): Promise<PacketBe
       bitsPerSecond: packetsPerSecond * bytes * 8,
       lost,
       ...(processorUs === undefined ? {} : { processorUs }),
+      ...(programUs === undefined ? {} : { programUs }),
       latency: {
         packets: latencies.length,
         p50Ms: quantile(latencies, 0.5),
@@ -178,7 +183,7 @@ interface Full {
   readonly packets: number;
   readonly seconds: number;
   readonly lost: number;
-  /** Nanoseconds, of each daemon. */
+  /** Nanoseconds, of each daemon and of this program. */
   readonly spent: readonly number[] | undefined;
 }
 

@@ -32,7 +32,7 @@ export const benchCommand: DefinedCommand = defineCommand<Flags>({
     machine: 'processor model, number of processors, version of Node',
     hops: 'links between the first and the last daemon',
     underlay: '`portable` or `fast`',
-    rows: 'list of { lane, bytes, packetsPerSecond, bitsPerSecond, lost, processorUs, latency: { packets, p50Ms, p99Ms, maxMs } }',
+    rows: 'list of { lane, bytes, packetsPerSecond, bitsPerSecond, lost, processorUs, programUs, latency: { packets, p50Ms, p99Ms, maxMs } }',
   },
   flags: {
     lane: {
