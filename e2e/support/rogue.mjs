@@ -5,7 +5,12 @@
  */
 import { Random, readU32, underlayAddress, wallTime } from '../../dist/kernel/index.js';
 import { LinkLayer } from '../../dist/link/index.js';
-import { createMember, createNetwork, TrustStore } from '../../dist/security/index.js';
+import {
+  createMember,
+  createNetwork,
+  restoreIdentity,
+  TrustStore,
+} from '../../dist/security/index.js';
 import { nodeCrypto, nodeEntropy, systemClock, UdpUnderlay } from '../../dist/underlay/index.js';
 import {
   encodeFlood,
@@ -34,8 +39,8 @@ export function certify({
   const lifetime = lifetimeMs * 1_000;
   const made = createMember({ crypto, entropy, network, name, wall, lifetime });
   if (!made.ok) throw new Error(made.reason);
-  const { chain, ...identity } = made.value.identity;
-  return { identity, name, chain };
+  const { chain, ...seeds } = made.value.identity;
+  return { identity: restoreIdentity({ crypto, ...seeds }), name, chain };
 }
 
 /** A network of somebody else. */

@@ -45,7 +45,7 @@ export interface LinkLimits extends RecoveryLimits {
   readonly helloBudget: number;
   /** Bits a second for trains that measure capacity, on links that are used or asked about. */
   readonly trainRate: number;
-  /** Of which on all idle links together. */
+  /** Of which on all idle links together; less where `helloInterval` is above a second. */
   readonly trainIdleRate: number;
   /** Packets gathered before they are sealed and sent: enough for runs to many neighbours at once. */
   readonly outgoingBatchPackets: number;

@@ -1,11 +1,11 @@
 /**
  * When trains are sent, for all links of a node: where somebody asks what a link carries, where a link
  * carries traffic and has not been measured for a minute, and on idle links once, so slowly that it costs
- * nothing to speak of: `trainIdleRate` for all of them together, and nothing where hellos are short of
- * budget already. A link whose capacity is stated is not measured.
+ * nothing to speak of: `trainIdleRate` for all of them together, less where hellos are rare, and nothing
+ * where they are short of budget already. A link whose capacity is stated is not measured.
  */
 import type { Counters, Instant, NodeAddress } from '../../kernel/index.ts';
-import { later, microseconds, TokenBucket } from '../../kernel/index.ts';
+import { later, microseconds, seconds, TokenBucket } from '../../kernel/index.ts';
 import {
   decodeTrainFrame,
   decodeTrainReport,
@@ -26,6 +26,8 @@ const TRAINS_AT_FIRST = 3;
 /** Idle links are left alone for so long after they came up. */
 const IDLE_AFTER = 5_000_000;
 const IDLE_AGAIN = 600_000_000;
+/** Slower hellos lessen the idle rate as much. */
+const IDLE_RATE_HELLOS = seconds(1);
 /** A link whose trains told nothing is not asked again for this long. */
 const HOPELESS_FOR = 30_000_000;
 const BURST_TRAINS = 4;
@@ -62,10 +64,12 @@ export class Trains {
   constructor(options: TrainsOptions) {
     this.options = options;
     const { trainRate, trainIdleRate } = options.limits;
+    // Where hellos are rare so that little is spent, trains are as rare.
+    const thrift = Math.min(1, IDLE_RATE_HELLOS / options.timers.helloInterval);
     const burst = BURST_TRAINS * TRAIN_PACKETS_MAX;
     this.budget = new TokenBucket({ perSecond: trainRate / PACKET_BITS, burst });
     this.idleBudget = new TokenBucket({
-      perSecond: trainIdleRate / PACKET_BITS,
+      perSecond: (thrift * trainIdleRate) / PACKET_BITS,
       burst: IDLE_TRAIN_PACKETS,
     });
   }
