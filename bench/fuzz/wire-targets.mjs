@@ -219,7 +219,14 @@ function encodedSeeds() {
     ],
     decodeHave: [
       wire.encodeHave(
-        ADDRESSES.map((source, i) => ({ source, epoch: 3, flow: 7 + i, first: 90, count: 2 })),
+        ADDRESSES.map((source, i) => ({
+          source,
+          epoch: 3,
+          isSigned: i > 0,
+          flow: 7 + i,
+          first: 90,
+          count: 2,
+        })),
       ),
     ],
     decodeHello: [helloBody(wire.blankHello()), helloBody(FULL_HELLO)],

@@ -95,7 +95,8 @@ function bench(capacity = CAPACITY) {
     return at;
   };
   const name = (from: NodeAddress, run: Partial<HaveRun>): void => {
-    const whole = { source: 1 as NodeAddress, epoch: 0, flow: 0, first: 0, count: 1, ...run };
+    const origin = { source: 1 as NodeAddress, epoch: 0, isSigned: false };
+    const whole = { ...origin, flow: 0, first: 0, count: 1, ...run };
     const body = encodeHave([whole]);
     outlet.receiveHave(from, body, 0, body.length, now as Instant);
   };
@@ -198,6 +199,7 @@ test('who names packets that it has not goes without them itself, and costs nobo
   name(3 as NodeAddress, { count: 255 });
   name(NEIGHBOUR, { count: 255, source: 2 as NodeAddress });
   name(NEIGHBOUR, { count: 255, epoch: 7, flow: 1 });
+  name(NEIGHBOUR, { count: 255, isSigned: true });
   run(1_000_000);
   assert.equal(sent.length, 40);
 });

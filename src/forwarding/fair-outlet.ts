@@ -25,7 +25,7 @@ import {
   writeAge,
 } from '../wire/index.ts';
 import { BackPressure, RELIABLE_BYTES_MAX } from './back-pressure.ts';
-import type { FloodName } from './flood-index.ts';
+import { type FloodName, floodName } from './flood-index.ts';
 import { flowKey } from './flow-line.ts';
 import type { LinkOutlet } from './forwarder.ts';
 import { KnownCopies } from './known-copies.ts';
@@ -170,7 +170,7 @@ export class FairOutlet implements LinkOutlet {
 
   /** A neighbour has brought a copy of a flood's packet: none for it needs to be sent. */
   floodHeard(from: NodeAddress, header: Readonly<DataHeader>, now: Instant): void {
-    if (this.shapers.size > 0) this.neighbourHas(from, header, now);
+    if (this.shapers.size > 0) this.neighbourHas(from, floodName(header), now);
   }
 
   /** A flood's packet is new here: its name goes ahead of copies that have to wait. */
@@ -181,13 +181,13 @@ export class FairOutlet implements LinkOutlet {
       // It came another way before the source's own copy, which waits there.
       const isSource = neighbour === header.source;
       if (isBusy || isSource || this.known.isAnnouncer(neighbour, now))
-        this.known.announce(neighbour, header, now);
+        this.known.announce(neighbour, floodName(header), now);
     }
   }
 
   /** Whether a neighbour has the packet already. */
   hasCopy(neighbour: NodeAddress, header: Readonly<DataHeader>): boolean {
-    return this.shapers.size > 0 && this.known.has(neighbour, header);
+    return this.shapers.size > 0 && this.known.has(neighbour, floodName(header));
   }
 
   /** A destination has packets of a flow: copies that wait here need not be sent. */
@@ -212,9 +212,9 @@ export class FairOutlet implements LinkOutlet {
     const runs = decodeHave(bytes, at, end);
     if (runs === undefined) return this.options.counters.add('have-malformed');
     this.known.announced(from, now);
-    for (const { source, epoch, flow, first, count } of runs)
+    for (const { first, count, ...flow } of runs)
       for (let sequence = first; sequence < first + count; sequence++)
-        this.neighbourHas(from, { source, epoch, flow, sequence }, now);
+        this.neighbourHas(from, { ...flow, sequence }, now);
   }
 
   /** Whether an own flow is to wait until it is `drained`. */

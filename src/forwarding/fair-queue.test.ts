@@ -320,9 +320,10 @@ test('what is sent in the name of a source takes nothing from what the source ha
   const first = Array.from({ length: 36 }, () => q.next(true)!);
   const { length } = first.filter(({ isSigned }) => isSigned);
   assert.ok(Math.abs(length - 18) <= 1, `${length} of 36`);
-  const name = { source: address(1), epoch: 1, flow: 1, sequence: 0 };
+  const name = { source: address(1), epoch: 1, flow: 1, sequence: 0, isSigned: false };
   q.push(packet({ routeForm: ROUTE_FLOOD, isSigned: true }));
   assert.equal(q.cancel(name), undefined, 'a name that anybody can tell');
+  assert.equal(q.cancel({ ...name, isSigned: true })?.isSigned, true);
   q.push(packet({ routeForm: ROUTE_FLOOD }));
   assert.equal(q.cancel(name)?.isSigned, false);
 });

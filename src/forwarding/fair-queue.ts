@@ -188,7 +188,7 @@ export class FairQueue {
     }
     const source = this.source(packet.source, packet.isSigned);
     if (source.isEmpty) this.ring.push(source);
-    if (isNamed(packet) && packet.lap === 0) this.floods.add(packet);
+    if (packet.routeForm === ROUTE_FLOOD && packet.lap === 0) this.floods.add(packet);
     if (isReliable(packet.recovery)) {
       this.reliableBytes += packet.length;
       const { destination } = packet;
@@ -304,7 +304,7 @@ export class FairQueue {
 
   private uncount(packet: QueuedPacket): void {
     this.length--;
-    if (isNamed(packet)) this.floods.delete(packet);
+    if (packet.routeForm === ROUTE_FLOOD) this.floods.delete(packet);
     if (isReliable(packet.recovery)) this.reliableBytes -= packet.length;
     else this.bytes -= packet.length;
   }
@@ -347,7 +347,3 @@ const EITHER = [false, true];
 /** What a member has signed and what only bears its name have shares apart. */
 const keyOf = (address: NodeAddress, isSigned: boolean): number =>
   isSigned ? address + 0x1_0000_0000 : address;
-
-/** Whether neighbours tell each other of it: see the forwarder. */
-const isNamed = ({ routeForm, isSigned }: QueuedPacket): boolean =>
-  routeForm === ROUTE_FLOOD && !isSigned;

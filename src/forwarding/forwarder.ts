@@ -235,9 +235,12 @@ export class Forwarder {
     const seen = this.flows.find(header.source, header.flow, true);
     // Copies of what was proven cost nothing, where nobody waits to hear of them.
     const isCopy = seen?.epoch === header.epoch && seen.window.has(header.sequence);
-    if (isCopy && header.lap === 0 && !this.mayLap(header) && !this.isAcknowledged(seen))
+    const { proofs, links } = this.options;
+    if (isCopy && header.lap === 0 && !this.mayLap(header) && !this.isAcknowledged(seen)) {
+      // A copy that was made up keeps the packet from the neighbour that made it.
+      if (isNamed(header)) links.floodHeard?.(from, header, now);
       return this.dropDuplicate(seen);
-    const { proofs } = this.options;
+    }
     const refusal =
       proofs === undefined ? 'bad-proof' : proofs.refusal(header, from, bytes, at, end, now);
     if (refusal !== undefined) {
@@ -580,9 +583,6 @@ export class Forwarder {
   }
 }
 
-/**
- * Whether neighbours tell each other of the packet: a flood's, in its first lap. Not of a signed one:
- * what is told of a packet made in its source's name would keep the true one away.
- */
+/** Whether neighbours tell each other of the packet: a flood's, in its first lap. */
 const isNamed = (header: Readonly<DataHeader>): boolean =>
-  header.routeForm === ROUTE_FLOOD && header.lap === 0 && header.proofWords === 0;
+  header.routeForm === ROUTE_FLOOD && header.lap === 0;

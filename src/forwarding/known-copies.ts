@@ -11,9 +11,10 @@
  * flow that was learned of first, and the oldest numbers, are forgotten, which costs copies.
  */
 import type { Instant, NodeAddress } from '../kernel/index.ts';
-import type { DataHeader, HaveRun } from '../wire/index.ts';
+import type { HaveRun } from '../wire/index.ts';
 import { HAVE_RUN_LENGTH_MAX, HAVE_RUNS_MAX } from '../wire/index.ts';
 import { DuplicateWindow } from './duplicate-window.ts';
+import { type FloodName, floodFlow } from './flood-index.ts';
 
 export const KNOWN_FLOWS_MAX = 1_024;
 const KNOWN_BITS = 512;
@@ -22,15 +23,13 @@ const ANNOUNCE_WITHIN = 5_000;
 /** Who has named packets less than this ago is told of packets. */
 const ANNOUNCER_LIFE = 1_000_000;
 
-type PacketName = Pick<DataHeader, 'source' | 'epoch' | 'flow' | 'sequence'>;
-
 interface KnownFlow {
   epoch: number;
   readonly window: DuplicateWindow;
 }
 
 class Neighbour {
-  /** By source and label: 48 bits. */
+  /** By `floodFlow`. */
   readonly flows = new Map<number, KnownFlow>();
   /** Named to it with the next frame. */
   pending: { -readonly [K in keyof HaveRun]: HaveRun[K] }[] = [];
@@ -51,9 +50,9 @@ export class KnownCopies {
     this.options = options;
   }
 
-  learn(neighbour: NodeAddress, name: PacketName): void {
+  learn(neighbour: NodeAddress, name: FloodName): void {
     const { flows } = this.of(neighbour);
-    const key = name.source * 0x1_0000 + name.flow;
+    const key = floodFlow(name);
     let known = flows.get(key);
     if (known === undefined) {
       known = { epoch: name.epoch, window: new DuplicateWindow(KNOWN_BITS) };
@@ -68,9 +67,9 @@ export class KnownCopies {
     known.window.admit(name.sequence);
   }
 
-  has(neighbour: NodeAddress, { source, flow, epoch, sequence }: PacketName): boolean {
-    const known = this.neighbours.get(neighbour)?.flows.get(source * 0x1_0000 + flow);
-    return known !== undefined && known.epoch === epoch && known.window.has(sequence);
+  has(neighbour: NodeAddress, name: FloodName): boolean {
+    const known = this.neighbours.get(neighbour)?.flows.get(floodFlow(name));
+    return known !== undefined && known.epoch === name.epoch && known.window.has(name.sequence);
   }
 
   /** The neighbour has named packets: it holds copies back, and wants to be told in turn. */
@@ -83,15 +82,16 @@ export class KnownCopies {
   }
 
   /** This node has the packet: names it to the neighbour shortly. */
-  announce(to: NodeAddress, { source, epoch, flow, sequence }: PacketName, now: Instant): void {
+  announce(to: NodeAddress, name: FloodName, now: Instant): void {
+    const { source, epoch, flow, sequence, isSigned } = name;
     const neighbour = this.of(to);
     const { pending } = neighbour;
     const run = pending.findLast(
-      (r) => r.flow === flow && r.source === source && r.epoch === epoch,
+      (r) => r.flow === flow && r.source === source && r.epoch === epoch && r.isSigned === isSigned,
     );
     const isNext = run !== undefined && run.first + run.count === sequence;
     if (isNext && run.count < HAVE_RUN_LENGTH_MAX) run.count++;
-    else pending.push({ source, epoch, flow, first: sequence, count: 1 });
+    else pending.push({ source, epoch, isSigned, flow, first: sequence, count: 1 });
     if (neighbour.dueAt === Number.POSITIVE_INFINITY) neighbour.dueAt = now + ANNOUNCE_WITHIN;
     if (pending.length >= HAVE_RUNS_MAX) this.send(to, neighbour, now);
   }
@@ -116,7 +116,8 @@ export class KnownCopies {
     const runs = neighbour.pending;
     neighbour.pending = [];
     neighbour.dueAt = Number.POSITIVE_INFINITY;
-    runs.sort((a, b) => a.source - b.source || a.epoch - b.epoch);
+    const side = ({ isSigned }: HaveRun): number => Number(isSigned);
+    runs.sort((a, b) => a.source - b.source || a.epoch - b.epoch || side(a) - side(b));
     this.options.announce(to, runs, now);
   }
 

@@ -23,6 +23,7 @@ const runs = fc.array(
     {
       source: fc.integer({ min: 1, max: 3 }).map((n) => n as NodeAddress),
       epoch: fc.nat(2),
+      isSigned: fc.boolean(),
       flow: fc.nat(0xffff),
       first: fc.nat(0xffff_ffff - HAVE_RUN_LENGTH_MAX),
       count: fc.integer({ min: 1, max: HAVE_RUN_LENGTH_MAX }),

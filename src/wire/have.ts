@@ -7,11 +7,13 @@
  *   |   source address                                              |  0
  *   +---------------------------------------------------------------+
  *   |   source epoch                                                |  4
- *   +---------------+-----------------------------------------------+
- *   | runs          |   runs of 7 bytes: flow label (16), first     |  8
+ *   +-+-------------+-----------------------------------------------+
+ *   |S| runs        |   runs of 7 bytes: flow label (16), first     |  8
  *   |               |   sequence number (32), how many (8)          |
  *   +---------------+-----------------------------------------------+
  *   |   ... the next source, to the end of the frame                |
+ *
+ * S: of the source's signed packets, which others cannot send in its name; without it, of the rest.
  */
 import type { NodeAddress } from '../kernel/index.ts';
 import { isNodeAddress, readU16, readU32, writeU16, writeU32 } from '../kernel/index.ts';
@@ -21,20 +23,23 @@ export const HAVE_RUNS_MAX = 64;
 export const HAVE_RUN_LENGTH_MAX = 255;
 const HEAD_BYTES = 9;
 const RUN_BYTES = 7;
+const SIGNED = 0x80;
 
 /** `count` packets of one flow from sequence number `first` on. */
 export interface HaveRun {
   readonly source: NodeAddress;
   readonly epoch: number;
+  /** Of its signed packets, or of all others. */
+  readonly isSigned: boolean;
   readonly flow: number;
   readonly first: number;
   readonly count: number;
 }
 
-type Origin = Pick<HaveRun, 'source' | 'epoch'>;
+type Origin = Pick<HaveRun, 'source' | 'epoch' | 'isSigned'>;
 
 const isSameSource = (a: Origin | undefined, b: Origin): boolean =>
-  a !== undefined && a.source === b.source && a.epoch === b.epoch;
+  a?.source === b.source && a.epoch === b.epoch && a.isSigned === b.isSigned;
 
 /** The body, without the control frame's header. Runs of one source in a row share its head. */
 export function encodeHave(runs: readonly HaveRun[]): Uint8Array {
@@ -46,6 +51,7 @@ export function encodeHave(runs: readonly HaveRun[]): Uint8Array {
     if (!isSameSource(runs[i - 1], run)) {
       writeU32(bytes, at, run.source);
       writeU32(bytes, at + 4, run.epoch);
+      bytes[at + 8] = run.isSigned ? SIGNED : 0;
       countAt = at + 8;
       at += HEAD_BYTES;
     }
@@ -65,16 +71,17 @@ export function decodeHave(bytes: Uint8Array, at: number, end: number): HaveRun[
     if (end - i < HEAD_BYTES) return undefined;
     const source = readU32(bytes, i);
     const epoch = readU32(bytes, i + 4);
-    const stop = i + HEAD_BYTES + RUN_BYTES * bytes[i + 8]!;
+    const isSigned = (bytes[i + 8]! & SIGNED) !== 0;
+    const stop = i + HEAD_BYTES + RUN_BYTES * (bytes[i + 8]! & ~SIGNED);
     i += HEAD_BYTES;
-    const last = all.at(-1);
-    const isAgain = last?.source === source && last.epoch === epoch;
-    if (!isNodeAddress(source) || isAgain || stop === i || stop > end) return undefined;
+    if (!isNodeAddress(source) || stop === i || stop > end) return undefined;
+    const origin = { source: source as NodeAddress, epoch, isSigned };
+    if (isSameSource(all.at(-1), origin)) return undefined;
     for (; i < stop; i += RUN_BYTES) {
       const first = readU32(bytes, i + 2);
       const count = bytes[i + 6]!;
       if (count === 0 || first + count > 2 ** 32) return undefined;
-      all.push({ source: source as NodeAddress, epoch, flow: readU16(bytes, i), first, count });
+      all.push({ ...origin, flow: readU16(bytes, i), first, count });
     }
   }
   return all.length > 0 && all.length <= HAVE_RUNS_MAX ? all : undefined;
