@@ -104,7 +104,9 @@ async function carry(network, t) {
   assert.ok(packets > perSecond * seconds * 0.8, `${packets} datagrams`);
   assert.ok(gapMs < GAP_BAR_MS, `${gapMs} ms`);
   const { history: after } = await atl.json(['why', 'LAX', '--history']);
-  assert.deepEqual(after, before, 'the route to LAX changed');
+  // Times of day are reckoned from the node's clock when asked for, to a millisecond.
+  const changes = (history) => history.map(({ at, ...change }) => change);
+  assert.deepEqual(changes(after), changes(before), 'the route to LAX changed');
   return { mend: () => network.mend(used) };
 }
 

@@ -15,7 +15,7 @@ import { mustRun, needs, pause, scratch, start, until } from './support/bounded.
 import { FaultDirector, SETTLE_MS } from './support/faults.mjs';
 import { MachineWatch } from './support/machine.mjs';
 import { isWithin, joined, MeasuredFlow } from './support/measured-flow.mjs';
-import { BEST_ROUTE, startContinent } from './support/overlane.mjs';
+import { startContinent, untilRouteIsGood } from './support/overlane.mjs';
 import { TransportStreamRecorder } from './support/transport-stream.mjs';
 
 const FILM_SECONDS = 120;
@@ -87,7 +87,7 @@ test('a video through a UDP forward lives through a cut, 30 % loss and a kill -9
   await director.play({ holdMs: HOLD_MS });
   const healedMs = performance.now();
   await director.heal();
-  await director.wayBack(BEST_ROUTE);
+  await untilRouteIsGood(cluster);
   await pause(3_000);
   const endedMs = performance.now() - 1_000;
   camera.child.kill('SIGTERM');

@@ -75,15 +75,6 @@ export class FaultDirector {
     for (const [a, b] of hurt) await this.#cluster.heal(a, b);
   }
 
-  /** Better news is believed later than worse, and later still of what failed before. */
-  async wayBack(route, { timeoutMs = 90_000 } = {}) {
-    await until(
-      `the route is ${route.join(' > ')} again`,
-      async () => (await this.route()).join() === route.join(),
-      { timeoutMs, everyMs: 200 },
-    );
-  }
-
   stop() {
     this.#watching.abort();
   }

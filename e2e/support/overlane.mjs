@@ -25,20 +25,37 @@ export async function startLab(t, plan, options = {}) {
   return cluster;
 }
 
-/** The best route from ATL to LAX by the latencies of the plan. */
-export const BEST_ROUTE = ['ATL', 'DFW', 'LAX'];
+/** The shortest route from ATL to LAX by the latencies of the plan. */
+const BEST_ROUTE = ['ATL', 'DFW', 'LAX'];
+/** A route stays until another is 15 % better (docs/margins.md), and a busy machine measures the rest too long. */
+const NEAR_BEST = 1.25;
+const DELAYS = new Map(
+  continentPlan().links.flatMap(({ a, b, impairments: { delayMs } }) => [
+    [`${a}-${b}`, delayMs],
+    [`${b}-${a}`, delayMs],
+  ]),
+);
+const delayOf = (route) =>
+  route.slice(1).reduce((sum, node, i) => sum + DELAYS.get(`${route[i]}-${node}`), 0);
 
 /**
- * The twelve cities, with the route from ATL to LAX the best there is: links measure themselves
- * while twelve daemons start at once, and better news is believed later than worse.
+ * Until the route from ATL to LAX is as good as the best, to within the margins: links measure
+ * themselves while twelve daemons start at once, and better news is believed later than worse.
  */
-export async function startContinent(t, config) {
-  const cluster = await startLab(t, continentPlan(config));
-  await until(
-    `the route is ${BEST_ROUTE.join(' > ')}`,
-    async () => (await routeOf(cluster, 'ATL', 'LAX')).join() === BEST_ROUTE.join(),
+export const untilRouteIsGood = (cluster) =>
+  until(
+    'the route from ATL to LAX is near the best',
+    async () => {
+      const route = await routeOf(cluster, 'ATL', 'LAX');
+      return route.length > 1 && delayOf(route) <= NEAR_BEST * delayOf(BEST_ROUTE);
+    },
     { timeoutMs: 90_000, everyMs: 200 },
   );
+
+/** The twelve cities, with a good route. */
+export async function startContinent(t, config) {
+  const cluster = await startLab(t, continentPlan(config));
+  await untilRouteIsGood(cluster);
   return cluster;
 }
 
