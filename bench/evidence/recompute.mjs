@@ -4,10 +4,12 @@
  */
 import { Counters, Random } from '../../dist/kernel/index.js';
 import { LinkChanges } from '../../dist/routing/link-changes.js';
+import { LinkClaims } from '../../dist/routing/link-claims.js';
 import { ROUTING_LIMITS, ROUTING_TIMERS } from '../../dist/routing/options.js';
 import { RouteTable } from '../../dist/routing/routes.js';
 import { pathsFrom } from '../../dist/routing/shortest-paths.js';
 import { Topology } from '../../dist/routing/topology.js';
+import { PermittedLinks } from '../../dist/security/index.js';
 import { encodeLinkState } from '../../dist/wire/index.js';
 import { digits, median } from './measure.mjs';
 
@@ -44,7 +46,13 @@ function timeOf({ nodes, degree, rounds }) {
   const random = new Random(nodes);
   const nameOf = (address) => `n${address}`;
   const counters = new Counters();
-  const topology = new Topology();
+  const claims = new LinkClaims({
+    permitted: () => new PermittedLinks(undefined),
+    memberAt: () => undefined,
+    isNameTaken: () => false,
+    counters,
+  });
+  const topology = new Topology(claims);
   const links = drawLinks(nodes, degree, random);
   const put = (origin, sequence) => {
     const reports = [...links.get(origin)].sort(([x], [y]) => x - y);
