@@ -136,8 +136,10 @@ export class Chain {
         }
       if (way === undefined && due < 0) break;
       this.now = Math.max(this.now, next);
-      if (due >= 0) this.handle(due, { kind: 'timeout' });
-      else this.deliver(way);
+      if (due >= 0) {
+        this.handle(due, { kind: 'timeout' });
+        if (this.wakes[due] <= this.now) throw new Error(`node ${due} stands still at ${this.now}`);
+      } else this.deliver(way);
     }
     this.now = end;
   }

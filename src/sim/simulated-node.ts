@@ -281,6 +281,8 @@ export class SimulatedNode {
   private arm(): void {
     const due = this.node?.nextTimeout();
     if (due === undefined) return;
+    if (!Number.isSafeInteger(due))
+      this.violate('due-timeout-progress', `a timeout at ${due}, which is no whole microsecond`);
     const at = Math.max(this.clock.virtual(due), this.network.queue.now);
     // An earlier alarm stays: when it goes off too soon it sets the next one.
     if (this.armed?.run !== undefined && this.armed.at <= at) return;

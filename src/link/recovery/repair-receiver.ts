@@ -99,7 +99,7 @@ export class RepairReceiver {
     }
     for (let lost = counter - room; lost < counter; lost++) {
       this.makeRoom();
-      const dueAt = now - (silence * (counter - lost)) / (gap + 1);
+      const dueAt = now - Math.round((silence * (counter - lost)) / (gap + 1));
       const entry = missingPacket({ slot, counter: lost, foundAt: now, dueAt, nextAt });
       this.missing.set(this.key(slot, lost), entry);
     }
