@@ -4,8 +4,12 @@
  * rubbish under right MACs and tags. None may throw, stall, or stop the node from serving others.
  */
 import {
+  AEAD_COUNTER_BYTES,
+  AEAD_TAG_BYTES,
   concatBytes,
+  createAeadBatch,
   instant,
+  readU16,
   readU32,
   underlayAddress,
   writeU16,
@@ -105,7 +109,7 @@ function insiderFeed() {
 
 /** Mallory is real until links and end-to-end sessions stand; then the fuzzer has the keys. */
 function insiderWorld(seed) {
-  const told = { link: undefined, ends: [] };
+  const told = { link: undefined, ends: [], unnamed: [] };
   const world = liveWorld(seed, tellingCrypto(told));
   world.nodes.delete('mallory');
   let counter = told.link.counter + 1;
@@ -116,10 +120,8 @@ function insiderWorld(seed) {
       world.bob.events.some((e) => e.kind === 'link-down' && e.neighbour === world.malloryAddress),
     sealed(frames) {
       const header = new Uint8Array(wire.SEALED_HEADER_BYTES);
-      wire.writeSealedHeader(header, 0, told.link.receiver, counter);
-      const nonce = new Uint8Array(12);
-      wire.writeNonce(nonce, 0, counter++);
-      return concatBytes(header, told.link.key.seal(nonce, frames, header));
+      wire.writeSealedHeader(header, 0, told.link.receiver, counter++);
+      return sealed(told.link.key, header, wire.headOfSealed(wire.DROP_NEVER), frames);
     },
     /**
      * Data frames, wherever they begin, never bear another member's address: headers are not signed, so
@@ -137,21 +139,16 @@ function insiderWorld(seed) {
       writeU16(frames, 16, flowOf(sequence));
       writeU32(frames, 20, sequence++);
     },
-    dataFrame({ key, nonce, aad, index }, plaintext) {
-      const view = new DataView(aad.buffer);
-      const name = {
-        source: view.getUint32(0),
-        destination: view.getUint32(4),
-        epoch: view.getUint32(8),
-      };
+    dataFrame({ key, name, index }, plaintext) {
       const flow = flowOf(sequence);
       const header = { ...wire.blankDataHeader(), ...name, flow, sequence, hopLimit: 64 };
       const bytes = new Uint8Array(wire.DATA_HEADER_BYTES);
       wire.encodeDataHeader(bytes, 0, header, wire.NO_ROUTE);
-      const own = nonce.slice();
-      writeU16(own, 4, flow);
-      writeU32(own, 8, sequence++);
-      return concatBytes(bytes, index, key.seal(own, plaintext, aad));
+      const own = new Uint8Array(AEAD_COUNTER_BYTES);
+      writeU16(own, 0, flow);
+      writeU32(own, 4, sequence++);
+      const text = sealed(key, own, 0, plaintext).subarray(AEAD_COUNTER_BYTES);
+      return concatBytes(bytes, index, text);
     },
   });
 }
@@ -219,7 +216,21 @@ function liveWorld(seed, malloryCrypto, onDatagram) {
   return Object.assign(world, { bob, carol, mallory, malloryAddress: mallory.node.address });
 }
 
-/** Remembers keys, nonces and plaintexts of everything sealed in a batch. */
+/** `front`, which ends with the counter, and behind it the text sealed under that. */
+function sealed(key, front, head, text) {
+  const slab = concatBytes(front, text, new Uint8Array(AEAD_TAG_BYTES));
+  const batch = createAeadBatch(1);
+  batch.count = 1;
+  batch.keys[0] = key;
+  batch.slabs[0] = slab;
+  batch.heads[0] = head;
+  batch.offsets[0] = front.length;
+  batch.lengths[0] = text.length;
+  simCrypto().sealBatch(batch);
+  return slab;
+}
+
+/** Remembers keys and plaintexts of everything sealed in a batch. */
 function tellingCrypto(told) {
   const crypto = simCrypto();
   return {
@@ -234,24 +245,42 @@ function tellingCrypto(told) {
 function tell(told, batch, i) {
   const slab = batch.slabs[i];
   const key = batch.keys[i];
-  const at = batch.aadOffsets[i];
-  const aad = slab.slice(at, at + batch.aadLengths[i]);
   const textAt = batch.offsets[i];
   const text = slab.slice(textAt, textAt + batch.lengths[i]);
-  if (aad.length === wire.SEALED_HEADER_BYTES) {
-    const samples = told.link?.key === key ? told.link.samples : [];
-    const counter = wire.sealedCounter(aad, 0);
-    told.link = { key, samples, receiver: wire.sealedReceiver(aad, 0), counter };
-    if (samples.length < SAMPLES_MAX) samples.push(text);
-    return;
-  }
-  let end = told.ends.find((e) => e.key === key);
+  if (batch.heads[i] === 0) return tellEnd(told, key, slab.slice(textAt - 8, textAt), text);
+  const headerAt = textAt - wire.SEALED_HEADER_BYTES;
+  const samples = told.link?.key === key ? told.link.samples : [];
+  const counter = wire.sealedCounter(slab, headerAt);
+  told.link = { key, samples, receiver: wire.sealedReceiver(slab, headerAt), counter };
+  if (samples.length < SAMPLES_MAX) samples.push(text);
+  nameEnd(told, text);
+}
+
+/** A session end to end; where it leads is known when its first packet is sealed for the link. */
+function tellEnd(told, key, counter, text) {
+  let end = [...told.ends, ...told.unnamed].find((e) => e.key === key);
   if (end === undefined) {
-    const nonce = batch.nonces.slice(12 * i, 12 * i + 12);
-    end = { key, aad, nonce, index: slab.slice(textAt - 4, textAt), samples: [] };
-    told.ends.push(end);
+    end = { key, samples: [], first: counter };
+    told.unnamed.push(end);
   }
   if (end.samples.length < SAMPLES_MAX) end.samples.push(text);
+}
+
+function nameEnd(told, frames) {
+  const header = wire.blankDataHeader();
+  if (wire.decodeDataHeader(header, frames, 0, frames.length) !== undefined) return;
+  const i = told.unnamed.findIndex(
+    ({ first }) => readU16(first, 0) === header.flow && readU32(first, 4) === header.sequence,
+  );
+  if (i < 0) return;
+  const [end] = told.unnamed.splice(i, 1);
+  const { source, destination, epoch } = header;
+  const at = wire.dataHeaderBytes(header);
+  told.ends.push({
+    ...end,
+    name: { source, destination, epoch },
+    index: frames.slice(at, at + wire.SESSION_INDEX_BYTES),
+  });
 }
 
 /** Right MACs and tags over handshake messages whose content is changed before. */

@@ -9,6 +9,10 @@ export type AeadAlgorithm = 'aes-128-gcm' | 'chacha20-poly1305';
 
 export const AEAD_TAG_BYTES = 16;
 export const AEAD_NONCE_BYTES = 12;
+/** In front of the text of a packet. */
+export const AEAD_COUNTER_BYTES = 8;
+/** Of a batch' entry: what is sealed has a length of two bytes. */
+export const AEAD_TEXT_BYTES_MAX: number = 0xffff - AEAD_COUNTER_BYTES - AEAD_TAG_BYTES;
 
 /** Key bytes each algorithm takes: 16 and 32. */
 export const aeadKeyBytes = (algorithm: AeadAlgorithm): number =>
@@ -24,18 +28,21 @@ export interface AeadKey {
 }
 
 /**
- * Structure of arrays for sealing or opening many packets in one call. Entry i covers, in `slabs[i]`:
- * additional data at [aadOffsets[i], +aadLengths[i]), text at [offsets[i], +lengths[i]), and the tag
- * right behind the text. `nonces` holds 12 bytes an entry. Texts are changed in place.
- * `results[i]` becomes 1 where the entry succeeded, 0 where a tag did not verify.
+ * Structure of arrays for sealing or opening many packets in one call, in the shape of TLS 1.2 records (RFC 5288,
+ * RFC 7905), which OpenSSL does at once (ADR 24). Entry i, in `slabs[i]`:
+ *
+ *   counter, 8 bytes | text: [offsets[i], +lengths[i]) | tag, 16 bytes
+ *   nonce  four zero bytes, counter: so no counter may come twice under a key
+ *   AAD    counter, the lower three bytes of heads[i], length of the text in two bytes
+ *
+ * The counter is read and not changed; texts are sealed and opened in place, at most AEAD_TEXT_BYTES_MAX.
+ * `results[i]` becomes 1 where the entry succeeded, 0 where a tag did not verify: then the text is spoilt.
  */
 export interface AeadBatch {
   count: number;
   readonly keys: AeadKey[];
   readonly slabs: Uint8Array[];
-  readonly nonces: Uint8Array;
-  readonly aadOffsets: Uint32Array;
-  readonly aadLengths: Uint32Array;
+  readonly heads: Uint32Array;
   readonly offsets: Uint32Array;
   readonly lengths: Uint32Array;
   readonly results: Uint8Array;
@@ -81,9 +88,7 @@ export function createAeadBatch(capacity: number): AeadBatch {
     count: 0,
     keys: [],
     slabs: [],
-    nonces: new Uint8Array(AEAD_NONCE_BYTES * capacity),
-    aadOffsets: new Uint32Array(capacity),
-    aadLengths: new Uint32Array(capacity),
+    heads: new Uint32Array(capacity),
     offsets: new Uint32Array(capacity),
     lengths: new Uint32Array(capacity),
     results: new Uint8Array(capacity),

@@ -5,8 +5,9 @@
  * cannot keep up opens what matters and drops the rest (`shedding.ts`).
  */
 import type { AeadBatch, Counters, Crypto, DatagramBatch, Instant } from '../kernel/index.ts';
-import { AEAD_NONCE_BYTES, createAeadBatch } from '../kernel/index.ts';
+import { createAeadBatch } from '../kernel/index.ts';
 import {
+  headOfSealed,
   isSealedPacket,
   PACKET_SEALED,
   SEALED_HEADER_BYTES,
@@ -14,7 +15,6 @@ import {
   sealedCounter,
   sealedDropPrecedence,
   sealedReceiver,
-  writeNonce,
 } from '../wire/index.ts';
 import type { Session } from './session.ts';
 import { Shedding } from './shedding.ts';
@@ -86,9 +86,7 @@ export class Incoming {
     const n = opening.count++;
     opening.keys[n] = session.receive;
     opening.slabs[n] = slab;
-    writeNonce(opening.nonces, n * AEAD_NONCE_BYTES, counter);
-    opening.aadOffsets[n] = at;
-    opening.aadLengths[n] = SEALED_HEADER_BYTES;
+    opening.heads[n] = headOfSealed(dropPrecedence);
     opening.offsets[n] = at + SEALED_HEADER_BYTES;
     opening.lengths[n] = length - SEALED_OVERHEAD_BYTES;
     this.sessions[n] = session;

@@ -6,18 +6,12 @@
  * same session and carries no data, which saves 60 bytes of headers and tag each time.
  */
 import type { AeadBatch, Crypto, UnderlayAddress } from '../kernel/index.ts';
-import {
-  AEAD_NONCE_BYTES,
-  AEAD_TAG_BYTES,
-  assert,
-  createAeadBatch,
-  DatagramBatch,
-} from '../kernel/index.ts';
+import { AEAD_TAG_BYTES, assert, createAeadBatch, DatagramBatch } from '../kernel/index.ts';
 import {
   DROP_NEVER,
+  headOfSealed,
   SEALED_HEADER_BYTES,
   SEALED_OVERHEAD_BYTES,
-  writeNonce,
   writeSealedHeader,
 } from '../wire/index.ts';
 import type { Session } from './session.ts';
@@ -74,9 +68,7 @@ export class Outgoing {
     const i = sealing.count++;
     sealing.keys[i] = session.send;
     sealing.slabs[i] = this.batch.slab;
-    writeNonce(sealing.nonces, i * AEAD_NONCE_BYTES, counter);
-    sealing.aadOffsets[i] = at;
-    sealing.aadLengths[i] = SEALED_HEADER_BYTES;
+    sealing.heads[i] = headOfSealed(dropPrecedence);
     sealing.offsets[i] = frames;
     sealing.lengths[i] = frameBytes;
     return frames;

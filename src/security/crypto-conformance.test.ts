@@ -4,9 +4,11 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { AeadAlgorithm, AeadBatch, AeadKey, Crypto } from '../kernel/index.ts';
 import {
+  AEAD_COUNTER_BYTES,
   AEAD_NONCE_BYTES,
   AEAD_TAG_BYTES,
   aeadKeyBytes,
+  concatBytes,
   createAeadBatch,
   InvariantError,
   Random,
@@ -14,9 +16,9 @@ import {
 } from '../kernel/index.ts';
 
 const ALGORITHMS: readonly AeadAlgorithm[] = ['aes-128-gcm', 'chacha20-poly1305'];
-const AAD_BYTES = 16;
 /** An odd offset: nothing may count on alignment. */
 const FIRST_AT = 3;
+const HEAD = 0x15_02_07;
 
 export function cryptoConformance(name: string, crypto: Crypto): void {
   describe(`${name}: conformance of Crypto`, () => {
@@ -181,9 +183,11 @@ function batches(crypto: Crypto, algorithm: AeadAlgorithm): void {
     for (let i = 0; i < batch.count; i++) {
       assert.equal(batch.results[i], 1);
       const at = batch.offsets[i]!;
-      const nonce = batch.nonces.slice(AEAD_NONCE_BYTES * i, AEAD_NONCE_BYTES * (i + 1));
-      const aad = slab.slice(batch.aadOffsets[i]!, batch.aadOffsets[i]! + AAD_BYTES);
-      const sealed = slab.slice(at, at + batch.lengths[i]! + AEAD_TAG_BYTES);
+      const length = batch.lengths[i]!;
+      const counter = before.slice(at - AEAD_COUNTER_BYTES, at);
+      const nonce = concatBytes(new Uint8Array(4), counter);
+      const aad = concatBytes(counter, Uint8Array.of(0x15, 2, 7, length >> 8, length & 255));
+      const sealed = slab.slice(at, at + length + AEAD_TAG_BYTES);
       assert.deepEqual(sealed, key.seal(nonce, texts[i]!, aad));
       before.set(sealed, at);
     }
@@ -194,15 +198,32 @@ function batches(crypto: Crypto, algorithm: AeadAlgorithm): void {
     const { batch, slab, texts } = filled(key, lengths);
     crypto.sealBatch(batch);
     slab[batch.offsets[2]! + 5]! ^= 4;
-    slab[batch.aadOffsets[3]!]! ^= 1;
-    const forged = slab.slice(batch.offsets[2]!, batch.offsets[2]! + 40);
+    slab[batch.offsets[3]! - 1]! ^= 1;
+    batch.heads[4]! ^= 1;
     crypto.openBatch(batch);
-    assert.deepEqual([...batch.results.subarray(0, batch.count)], [1, 1, 0, 0, 1]);
-    for (const i of [0, 1, 4]) {
+    assert.deepEqual([...batch.results.subarray(0, batch.count)], [1, 1, 0, 0, 0]);
+    for (const i of [0, 1]) {
       const at = batch.offsets[i]!;
       assert.deepEqual(slab.slice(at, at + batch.lengths[i]!), texts[i]);
     }
-    assert.deepEqual(slab.slice(batch.offsets[2]!, batch.offsets[2]! + 40), forged);
+  });
+
+  it('a text that is cut or longer than sealed does not open, and the key is good afterwards', () => {
+    const { batch, slab, texts } = filled(key, lengths);
+    crypto.sealBatch(batch);
+    const sealed = slab.slice();
+    for (const change of [-1, 1]) {
+      slab.set(sealed);
+      batch.lengths[4]! += change;
+      crypto.openBatch(batch);
+      assert.deepEqual([...batch.results.subarray(0, batch.count)], [1, 1, 1, 1, 0]);
+      batch.lengths[4]! -= change;
+    }
+    slab.set(sealed);
+    crypto.openBatch(batch);
+    assert.equal(batch.results[4], 1);
+    const at = batch.offsets[4]!;
+    assert.deepEqual(slab.slice(at, at + batch.lengths[4]!), texts[4]);
   });
 
   it('an empty batch does nothing', () => {
@@ -220,18 +241,17 @@ function filled(
   const random = new Random(10);
   const slab = random.bytes(4_096);
   const batch = createAeadBatch(lengths.length);
-  batch.nonces.set(random.bytes(batch.nonces.length));
   const texts: Uint8Array[] = [];
   let at = FIRST_AT;
   for (const [i, length] of lengths.entries()) {
     batch.keys[i] = key;
     batch.slabs[i] = slab;
-    batch.aadOffsets[i] = at;
-    batch.aadLengths[i] = AAD_BYTES;
-    batch.offsets[i] = at + AAD_BYTES;
+    at += AEAD_COUNTER_BYTES;
+    batch.heads[i] = HEAD;
+    batch.offsets[i] = at;
     batch.lengths[i] = length;
-    texts.push(slab.slice(at + AAD_BYTES, at + AAD_BYTES + length));
-    at += AAD_BYTES + length + AEAD_TAG_BYTES + 1;
+    texts.push(slab.slice(at, at + length));
+    at += length + AEAD_TAG_BYTES + 1;
   }
   batch.count = lengths.length;
   return { batch, slab, texts };

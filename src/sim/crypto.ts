@@ -25,7 +25,7 @@ import type {
   Signer,
 } from '../kernel/index.ts';
 import {
-  AEAD_NONCE_BYTES,
+  AEAD_COUNTER_BYTES,
   AEAD_TAG_BYTES,
   aeadKeyBytes,
   assert,
@@ -97,6 +97,9 @@ function keyAgreement(privateKey: Uint8Array): KeyAgreement {
   };
 }
 
+/** Additional data of the entry at hand, as `AeadBatch` says. */
+const batchAad = new Uint8Array(AEAD_COUNTER_BYTES + 5);
+
 function sealBatch(batch: AeadBatch): void {
   for (let i = 0; i < batch.count; i++) {
     const key = ownKey(batch.keys[i]);
@@ -114,16 +117,22 @@ function openBatch(batch: AeadBatch): void {
     key.absorb(slab, batch.offsets[i]!, end);
     const isAuthentic = key.isTag(slab, end);
     if (isAuthentic) key.decrypt(slab, batch.offsets[i]!, end);
+    else slab.fill(0, batch.offsets[i]!, end);
     batch.results[i] = isAuthentic ? 1 : 0;
   }
 }
 
 function enter(key: SimAeadKey, batch: AeadBatch, i: number): { slab: Uint8Array; end: number } {
   const slab = batch.slabs[i]!;
-  const aadAt = batch.aadOffsets[i]!;
-  key.start(batch.nonces, AEAD_NONCE_BYTES * i);
-  key.absorb(slab, aadAt, aadAt + batch.aadLengths[i]!);
-  return { slab, end: batch.offsets[i]! + batch.lengths[i]! };
+  const at = batch.offsets[i]!;
+  const length = batch.lengths[i]!;
+  const counterAt = at - AEAD_COUNTER_BYTES;
+  key.start(0, readU32(slab, counterAt), readU32(slab, counterAt + 4));
+  batchAad.set(slab.subarray(counterAt, at));
+  writeU32(batchAad, AEAD_COUNTER_BYTES, (batch.heads[i]! << 8) | (length >> 8));
+  batchAad[AEAD_COUNTER_BYTES + 4] = length;
+  key.absorb(batchAad, 0, batchAad.length);
+  return { slab, end: at + length };
 }
 
 function ownKey(key: AeadKey | undefined): SimAeadKey {
@@ -158,7 +167,7 @@ class SimAeadKey implements AeadKey {
   seal(nonce: Uint8Array, plaintext: Uint8Array, aad: Uint8Array): Uint8Array {
     const out = new Uint8Array(plaintext.length + AEAD_TAG_BYTES);
     out.set(plaintext);
-    this.start(nonce, 0);
+    this.start(readU32(nonce, 0), readU32(nonce, 4), readU32(nonce, 8));
     this.absorb(aad, 0, aad.length);
     this.encrypt(out, 0, plaintext.length);
     this.writeTag(out, plaintext.length);
@@ -168,7 +177,7 @@ class SimAeadKey implements AeadKey {
   open(nonce: Uint8Array, sealed: Uint8Array, aad: Uint8Array): Uint8Array | undefined {
     const end = sealed.length - AEAD_TAG_BYTES;
     if (end < 0) return undefined;
-    this.start(nonce, 0);
+    this.start(readU32(nonce, 0), readU32(nonce, 4), readU32(nonce, 8));
     this.absorb(aad, 0, aad.length);
     this.absorb(sealed, 0, end);
     if (!this.isTag(sealed, end)) return undefined;
@@ -177,10 +186,8 @@ class SimAeadKey implements AeadKey {
     return plaintext;
   }
 
-  start(nonces: Uint8Array, at: number): void {
-    const n0 = readU32(nonces, at);
-    const n1 = readU32(nonces, at + 4);
-    const n2 = readU32(nonces, at + 8);
+  /** The three words of a nonce. */
+  start(n0: number, n1: number, n2: number): void {
     this.a = stir(stir(stir(this.k0, n0), n1), n2);
     this.b = stir(stir(stir(this.k1, n2), n0), n1);
     this.stream = stir(stir(stir(this.k2, n1), n2), n0);

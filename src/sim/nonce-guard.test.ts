@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AeadKey, Crypto } from '../kernel/index.ts';
-import { AEAD_TAG_BYTES, createAeadBatch, writeU32 } from '../kernel/index.ts';
+import { AEAD_COUNTER_BYTES, AEAD_TAG_BYTES, createAeadBatch, writeU32 } from '../kernel/index.ts';
 import { simCrypto } from './crypto.ts';
 import { NonceGuard } from './nonce-guard.ts';
 
@@ -17,16 +17,17 @@ const keyOf = (crypto: Crypto, n: number): AeadKey =>
 /** Seals one byte under the counter and opens it again; whether it came back. */
 function sealOne(crypto: Crypto, key: AeadKey, counter: number, text: number): boolean {
   const batch = createAeadBatch(1);
-  const slab = new Uint8Array(1 + AEAD_TAG_BYTES);
-  slab[0] = text;
+  const slab = new Uint8Array(AEAD_COUNTER_BYTES + 1 + AEAD_TAG_BYTES);
+  slab[AEAD_COUNTER_BYTES] = text;
   batch.count = 1;
   batch.keys[0] = key;
   batch.slabs[0] = slab;
+  batch.offsets[0] = AEAD_COUNTER_BYTES;
   batch.lengths[0] = 1;
-  writeU32(batch.nonces, 8, counter);
+  writeU32(slab, 4, counter);
   crypto.sealBatch(batch);
   crypto.openBatch(batch);
-  return batch.results[0] === 1 && slab[0] === text && batch.keys[0] === key;
+  return batch.results[0] === 1 && slab[AEAD_COUNTER_BYTES] === text && batch.keys[0] === key;
 }
 
 test('counters that never repeat pass, in any order, and packets open as before', () => {

@@ -5,7 +5,7 @@
  * the same text again, as a retransmitted handshake message may, reveals nothing and is let pass.
  */
 import type { AeadAlgorithm, AeadBatch, AeadKey, Crypto } from '../kernel/index.ts';
-import { AEAD_NONCE_BYTES, readU32, toHex } from '../kernel/index.ts';
+import { AEAD_COUNTER_BYTES, readU32, toHex } from '../kernel/index.ts';
 
 /** Sealed under one key: nonce prefix of 8 bytes -> last 4 bytes -> digest of text. */
 interface KeyUse {
@@ -51,7 +51,7 @@ export class NonceGuard {
       algorithm,
       seal: (nonce, plaintext, aad) => {
         const digest = digestOf(digestOf(1, plaintext, 0, plaintext.length), aad, 0, aad.length);
-        this.note(use, nonce, 0, digest);
+        this.note(use, [readU32(nonce, 0), readU32(nonce, 4), readU32(nonce, 8)], digest);
         return inner.seal(nonce, plaintext, aad);
       },
       open: (nonce, sealed, aad) => inner.open(nonce, sealed, aad),
@@ -75,8 +75,11 @@ export class NonceGuard {
       const use = this.useOf.get(batch.keys[i]!);
       if (use === undefined) this.onReuse('a batch is sealed under a key this guard did not make');
       else {
-        const text = digestOf(1, batch.slabs[i]!, batch.offsets[i]!, batch.lengths[i]!);
-        this.note(use, batch.nonces, i * AEAD_NONCE_BYTES, text);
+        const slab = batch.slabs[i]!;
+        const at = batch.offsets[i]!;
+        const counterAt = at - AEAD_COUNTER_BYTES;
+        const text = digestOf(1 ^ batch.heads[i]!, slab, at, batch.lengths[i]!);
+        this.note(use, [0, readU32(slab, counterAt), readU32(slab, counterAt + 4)], text);
       }
     }
     this.withInnerKeys(batch, () => this.inner.sealBatch(batch));
@@ -90,10 +93,11 @@ export class NonceGuard {
     for (let i = 0; i < count; i++) keys[i] = outer[i]!;
   }
 
-  private note(use: KeyUse, nonces: Uint8Array, at: number, digest: number): void {
-    const high = readU32(nonces, at);
-    const middle = readU32(nonces, at + 4);
-    const low = readU32(nonces, at + 8);
+  private note(
+    use: KeyUse,
+    [high, middle, low]: readonly [number, number, number],
+    digest: number,
+  ): void {
     if (high !== use.high || middle !== use.middle) {
       const prefix = `${high}/${middle}`;
       let found = use.prefixes.get(prefix);

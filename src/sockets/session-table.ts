@@ -18,6 +18,7 @@
 
 import type { Counters, Instant, NodeAddress, Random } from '../kernel/index.ts';
 import {
+  AEAD_COUNTER_BYTES,
   AEAD_TAG_BYTES,
   bytesEqual,
   readU32,
@@ -28,7 +29,6 @@ import {
 import type { Member, TransportKeys } from '../security/index.ts';
 import type { DataHeader, SessionMessage, SessionOffer } from '../wire/index.ts';
 import {
-  dataHeaderBytes,
   decodeSessionMessage,
   encodeSessionMessage,
   KIND_SEALED,
@@ -37,7 +37,7 @@ import {
   SESSION_INDEX_BYTES,
 } from '../wire/index.ts';
 import type { Session } from './session.ts';
-import { PayloadSealer, ReplayFlows, SESSION_AAD_BYTES, writeSessionAad } from './session.ts';
+import { PayloadSealer, ReplayFlows } from './session.ts';
 import type { HandshakeParty, Initiation } from './session-handshake.ts';
 import {
   answerInitiation,
@@ -113,7 +113,7 @@ const SCRATCH_BYTES = 2_048;
 export class SessionTable {
   /** Plaintext to be sealed is written here, from `scratchOffset` on. */
   readonly scratch: Uint8Array = new Uint8Array(SCRATCH_BYTES);
-  readonly scratchOffset: number = SESSION_AAD_BYTES + SESSION_INDEX_BYTES;
+  readonly scratchOffset: number = AEAD_COUNTER_BYTES;
   private readonly options: SessionTableOptions;
   private readonly sealer: PayloadSealer;
   private readonly peers = new Map<NodeAddress, Peer>();
@@ -166,24 +166,14 @@ export class SessionTable {
     const session = peer === undefined ? undefined : this.sendSession(peer, now);
     if (peer === undefined || session === undefined) return 'unreachable';
     const { scratch, scratchOffset } = this;
-    const { self, epoch } = this.options;
-    writeSessionAad(scratch, 0, {
-      source: self.address,
-      destination: path.destination,
-      epoch,
-    });
-    writeU32(scratch, SESSION_AAD_BYTES, session.remoteIndex);
-    this.sealer.seal(
-      session.send,
-      scratch,
-      { aadAt: 0, textAt: scratchOffset, length },
-      { epoch, flow: name.flow, sequence: name.sequence },
-    );
+    this.sealer.seal(session.send, scratch, { at: scratchOffset, length }, name);
+    const payloadAt = scratchOffset - SESSION_INDEX_BYTES;
+    writeU32(scratch, payloadAt, session.remoteIndex);
     session.sealed++;
     session.lastUsed = now;
     peer.lastUsed = now;
     const end = scratchOffset + length + AEAD_TAG_BYTES;
-    const payload = scratch.subarray(SESSION_AAD_BYTES, end);
+    const payload = scratch.subarray(payloadAt, end);
     return this.options.events.sendPacket(path, { kind: KIND_SEALED, ...name }, payload, now);
   }
 
@@ -202,9 +192,8 @@ export class SessionTable {
     }
     if (header.epoch !== session.peerEpoch) return this.refuse('wrong-epoch');
     if (!session.replay.check(header.flow, header.sequence)) return this.refuse('replayed');
-    const frameAt = at - dataHeaderBytes(header);
-    const place = { aadAt: frameAt + 4, textAt: at + SESSION_INDEX_BYTES, length };
-    if (!this.sealer.open(session.receive, bytes, place, header)) return this.refuse('bad-tag');
+    const text = { at: at + SESSION_INDEX_BYTES, length };
+    if (!this.sealer.open(session.receive, bytes, text, header)) return this.refuse('bad-tag');
     session.replay.accept(header.flow, header.sequence);
     session.lastUsed = now;
     const peer = this.peers.get(session.peer);

@@ -3,24 +3,20 @@
  * it, and which packets of each of the peer's flows have been seen. What a session seals:
  *
  *   receiver index (4) | ciphertext | tag (16)
- *   nonce  source epoch (4), flow (2), zero (2), sequence (4)
- *   AAD    source address (4), destination address (4), source epoch (4): bytes 4..15 of the data frame,
- *          which no forwarding node changes
+ *   counter of `AeadBatch`: flow (2), zero (2), sequence (4); it is in the header of the data frame, not on the wire
  *
- * (epoch, flow, sequence) never comes twice from a node and keys are never shared between sessions, so
- * no nonce is used twice under a key.
+ * (flow, sequence) never comes twice from a node in one epoch, and a key serves one direction between two nodes in
+ * one epoch each: so no nonce is used twice under a key, and a packet said to be from another source, to another
+ * destination or of another epoch finds no key that opens it.
  */
 import type { AeadBatch, AeadKey, Crypto, Instant, NodeAddress } from '../kernel/index.ts';
-import { AEAD_TAG_BYTES, createAeadBatch, writeU16, writeU32 } from '../kernel/index.ts';
+import { AEAD_TAG_BYTES, createAeadBatch, readU32, writeU32 } from '../kernel/index.ts';
 import type { Member } from '../security/index.ts';
 import { ReplayWindow } from '../security/index.ts';
-import type { DataHeader } from '../wire/index.ts';
 
 export const REPLAY_FLOWS_MAX = 256;
 /** Of one flow: what a link must not lose may come late by all that is on the way of several links. */
 const REPLAY_WINDOW_PACKETS = 8_192;
-/** Source address, destination address, epoch. */
-export const SESSION_AAD_BYTES = 12;
 
 export interface Session {
   readonly peer: NodeAddress;
@@ -91,60 +87,56 @@ export class PayloadSealer {
 
   constructor(crypto: Crypto) {
     this.crypto = crypto;
+    this.batch.count = 1;
   }
 
-  /** Seals [textAt, textAt+length) in place; the additional data stands at `aadAt`. */
+  /** Seals [textAt, +length) in place; the eight bytes in front of it are written over. */
   seal(
     key: AeadKey,
     slab: Uint8Array,
-    place: { aadAt: number; textAt: number; length: number },
-    name: { epoch: number; flow: number; sequence: number },
+    text: { readonly at: number; readonly length: number },
+    name: PacketName,
   ): void {
-    this.fill(key, slab, place, name);
+    this.fill(key, slab, text, name);
     this.crypto.sealBatch(this.batch);
   }
 
-  /** Opens in place; `length` without the tag. */
+  /** Opens in place; `length` without the tag. The bytes in front are as they were afterwards. */
   open(
     key: AeadKey,
     slab: Uint8Array,
-    place: { aadAt: number; textAt: number; length: number },
-    name: { epoch: number; flow: number; sequence: number },
+    text: { readonly at: number; readonly length: number },
+    name: PacketName,
   ): boolean {
-    this.fill(key, slab, place, name);
+    const before0 = readU32(slab, text.at - 8);
+    const before1 = readU32(slab, text.at - 4);
+    this.fill(key, slab, text, name);
     this.crypto.openBatch(this.batch);
+    writeU32(slab, text.at - 8, before0);
+    writeU32(slab, text.at - 4, before1);
     return this.batch.results[0] === 1;
   }
 
   private fill(
     key: AeadKey,
     slab: Uint8Array,
-    place: { aadAt: number; textAt: number; length: number },
-    name: { epoch: number; flow: number; sequence: number },
+    text: { readonly at: number; readonly length: number },
+    name: PacketName,
   ): void {
     const { batch } = this;
-    batch.count = 1;
     batch.keys[0] = key;
     batch.slabs[0] = slab;
-    batch.aadOffsets[0] = place.aadAt;
-    batch.aadLengths[0] = SESSION_AAD_BYTES;
-    batch.offsets[0] = place.textAt;
-    batch.lengths[0] = place.length;
-    writeU32(batch.nonces, 0, name.epoch);
-    writeU16(batch.nonces, 4, name.flow);
-    writeU16(batch.nonces, 6, 0);
-    writeU32(batch.nonces, 8, name.sequence);
+    batch.offsets[0] = text.at;
+    batch.lengths[0] = text.length;
+    writeU32(slab, text.at - 8, name.flow << 16);
+    writeU32(slab, text.at - 4, name.sequence);
   }
 }
 
-export function writeSessionAad(
-  bytes: Uint8Array,
-  at: number,
-  header: Pick<DataHeader, 'source' | 'destination' | 'epoch'>,
-): void {
-  writeU32(bytes, at, header.source);
-  writeU32(bytes, at + 4, header.destination);
-  writeU32(bytes, at + 8, header.epoch);
+/** A packet's among those of its source in one epoch. */
+interface PacketName {
+  readonly flow: number;
+  readonly sequence: number;
 }
 
 /** Bytes a sealed payload has on top of its plaintext. */

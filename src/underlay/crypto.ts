@@ -34,12 +34,14 @@ import type {
   Signer,
 } from '../kernel/index.ts';
 import {
+  AEAD_COUNTER_BYTES,
   AEAD_NONCE_BYTES,
   AEAD_TAG_BYTES,
   aeadKeyBytes,
   assert,
   fromBase64url,
   toBase64url,
+  writeU32,
 } from '../kernel/index.ts';
 
 const KEY_BYTES = 32;
@@ -147,20 +149,21 @@ class NodeAeadKey implements AeadKey {
     const slab = batch.slabs[i]!;
     const at = batch.offsets[i]!;
     const end = at + batch.lengths[i]!;
-    const cipher = this.cipher(batchNonce(batch, i));
-    cipher.setAAD(batchAad(batch, i), { plaintextLength: end - at });
+    readCounter(batch, i);
+    const cipher = this.cipher(batchNonce);
+    cipher.setAAD(batchAad, { plaintextLength: end - at });
     slab.set(cipher.update(slab.subarray(at, end)), at);
     cipher.final();
     slab.set(cipher.getAuthTag(), end);
   }
 
-  /** The text is changed only where the tag verifies. */
   openInPlace(batch: AeadBatch, i: number): boolean {
     const slab = batch.slabs[i]!;
     const at = batch.offsets[i]!;
     const end = at + batch.lengths[i]!;
-    const decipher = this.decipher(batchNonce(batch, i));
-    decipher.setAAD(batchAad(batch, i), { plaintextLength: end - at });
+    readCounter(batch, i);
+    const decipher = this.decipher(batchNonce);
+    decipher.setAAD(batchAad, { plaintextLength: end - at });
     decipher.setAuthTag(slab.subarray(end, end + AEAD_TAG_BYTES));
     const plaintext = decipher.update(slab.subarray(at, end));
     if (!isFinal(decipher)) return false;
@@ -262,13 +265,19 @@ function isFinal(decipher: NodeDecipher): boolean {
   }
 }
 
-function batchNonce(batch: AeadBatch, i: number): Uint8Array {
-  return batch.nonces.subarray(AEAD_NONCE_BYTES * i, AEAD_NONCE_BYTES * (i + 1));
-}
+/** Of the entry at hand; written anew for each. */
+const batchNonce = new Uint8Array(AEAD_NONCE_BYTES);
+const batchAad = new Uint8Array(AEAD_COUNTER_BYTES + 5);
 
-function batchAad(batch: AeadBatch, i: number): Uint8Array {
-  const at = batch.aadOffsets[i]!;
-  return batch.slabs[i]!.subarray(at, at + batch.aadLengths[i]!);
+/** Nonce and additional data of entry `i`, as `AeadBatch` says. */
+function readCounter(batch: AeadBatch, i: number): void {
+  const slab = batch.slabs[i]!;
+  const at = batch.offsets[i]! - AEAD_COUNTER_BYTES;
+  for (let k = 0; k < AEAD_COUNTER_BYTES; k++)
+    batchNonce[AEAD_NONCE_BYTES - AEAD_COUNTER_BYTES + k] = batchAad[k] = slab[at + k]!;
+  const length = batch.lengths[i]!;
+  writeU32(batchAad, AEAD_COUNTER_BYTES, (batch.heads[i]! << 8) | (length >> 8));
+  batchAad[AEAD_COUNTER_BYTES + 4] = length;
 }
 
 function ownKey(key: AeadKey | undefined): NodeAeadKey {

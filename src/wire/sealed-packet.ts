@@ -17,8 +17,9 @@
  * Precedence: of being dropped by a node that cannot keep up, before it opens anything (RFC 2597's word). 0: never,
  * which is every packet with a frame of control; 3: first. It tells an observer what size and rhythm tell already.
  *
- * The header is the additional data of the AEAD. The nonce is four zero bytes and the counter, which
- * never repeats under one key; it stays below 2^53 because keys are renewed long before.
+ * Sealed as `AeadBatch` says, with the first three bytes as its head: the counter stands in front of the text. It
+ * never repeats under one key, and stays below 2^53 because keys are renewed long before. The receiver index is
+ * not authenticated: it says which key opens the packet, and no other does.
  */
 import { AEAD_TAG_BYTES, readU32, writeU32 } from '../kernel/index.ts';
 import { PACKET_SEALED } from './packet-types.ts';
@@ -50,6 +51,10 @@ export function writeSealedHeader(
   writeU32(bytes, at + 12, counter >>> 0);
 }
 
+/** What is authenticated of the header beside the counter (`AeadBatch.heads`): type, precedence and a zero. */
+export const headOfSealed = (dropPrecedence: number): number =>
+  (PACKET_SEALED << 16) | (dropPrecedence << 8);
+
 /** Whether `length` bytes at `at` can be a sealed packet with at least one byte of frames. */
 export const isSealedPacket = (bytes: Uint8Array, at: number, length: number): boolean =>
   length > SEALED_OVERHEAD_BYTES &&
@@ -66,11 +71,4 @@ export const sealedReceiver = (bytes: Uint8Array, at: number): number => readU32
 export function sealedCounter(bytes: Uint8Array, at: number): number {
   const high = readU32(bytes, at + 8);
   return high > 0x1f_ffff ? -1 : high * WORD + readU32(bytes, at + 12);
-}
-
-/** The 12-byte nonce of a counter. */
-export function writeNonce(nonces: Uint8Array, at: number, counter: number): void {
-  writeU32(nonces, at, 0);
-  writeU32(nonces, at + 4, Math.floor(counter / WORD));
-  writeU32(nonces, at + 8, counter >>> 0);
 }

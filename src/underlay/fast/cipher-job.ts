@@ -8,7 +8,7 @@
  * not claim the others do.
  *
  *   control  0 claim: job << 12 | packets left   1 packets done   2 direction   3 threads asleep   4 a thread failed
- *   tables   addresses of nonce, additional data and text; their lengths; per thread a cipher context
+ *   tables   address of the text; length, counter, head and cipher; per thread a cipher context
  */
 import type { Evp, EvpPacket } from './evp.ts';
 
@@ -18,6 +18,8 @@ export const DIRECTION = 2;
 export const ASLEEP = 3;
 export const FAILED = 4;
 const CONTROL_WORDS = 16;
+/** Of a packet in the tables: its length, two of its counter, head, 1 where it is AES-GCM. */
+const PACKET_WORDS = 5;
 
 /** Packets of one job. */
 export const JOB_PACKETS_MAX = 1_024;
@@ -30,18 +32,22 @@ const LEFT_MASK = (1 << LEFT_BITS) - 1;
 export class CipherJob {
   readonly memory: SharedArrayBuffer;
   readonly control: Int32Array;
-  readonly nonces: Float64Array;
-  readonly aads: Float64Array;
   readonly texts: Float64Array;
   /** Thread t's context for packet i is at `t * JOB_PACKETS_MAX + i`. */
   readonly contexts: Float64Array;
-  readonly aadLengths: Uint32Array;
-  readonly lengths: Uint32Array;
+  private readonly words: Int32Array;
   readonly results: Uint8Array;
-  private readonly packet: EvpPacket = { nonce: 0, aad: 0, aadLength: 0, text: 0, length: 0 };
+  private readonly packet: EvpPacket = {
+    algorithm: 'aes-128-gcm',
+    text: 0,
+    length: 0,
+    counter0: 0,
+    counter1: 0,
+    head: 0,
+  };
 
   static bytesFor(threads: number): number {
-    return CONTROL_WORDS * 4 + JOB_PACKETS_MAX * (8 * (3 + threads) + 4 * 2 + 1);
+    return CONTROL_WORDS * 4 + JOB_PACKETS_MAX * (8 * (1 + threads) + 4 * PACKET_WORDS + 1);
   }
 
   constructor(memory: SharedArrayBuffer, threads: number) {
@@ -54,15 +60,26 @@ export class CipherJob {
     };
     const doubles = (count: number): Float64Array =>
       new Float64Array(memory, next(8 * count), count);
-    const words = (count: number): Uint32Array => new Uint32Array(memory, next(4 * count), count);
     this.control = new Int32Array(memory, 0, CONTROL_WORDS);
-    this.nonces = doubles(JOB_PACKETS_MAX);
-    this.aads = doubles(JOB_PACKETS_MAX);
     this.texts = doubles(JOB_PACKETS_MAX);
     this.contexts = doubles(JOB_PACKETS_MAX * threads);
-    this.aadLengths = words(JOB_PACKETS_MAX);
-    this.lengths = words(JOB_PACKETS_MAX);
+    const words = JOB_PACKETS_MAX * PACKET_WORDS;
+    this.words = new Int32Array(memory, next(4 * words), words);
     this.results = new Uint8Array(memory, next(JOB_PACKETS_MAX), JOB_PACKETS_MAX);
+  }
+
+  /** Enters packet i of the next job; `contexts`: the key's, one for each thread. */
+  enter(i: number, packet: Readonly<EvpPacket>, contexts: readonly number[]): void {
+    const { words } = this;
+    const at = i * PACKET_WORDS;
+    this.texts[i] = packet.text;
+    words[at] = packet.length;
+    words[at + 1] = packet.counter0;
+    words[at + 2] = packet.counter1;
+    words[at + 3] = packet.head;
+    words[at + 4] = packet.algorithm === 'aes-128-gcm' ? 1 : 0;
+    for (let thread = 0; thread < contexts.length; thread++)
+      this.contexts[thread * JOB_PACKETS_MAX + i] = contexts[thread]!;
   }
 
   /** Lets threads claim packets 0 .. count of what was written into the tables. */
@@ -102,12 +119,14 @@ export class CipherJob {
   }
 
   private one(evp: Evp, thread: number, i: number): void {
-    const { packet } = this;
-    packet.nonce = this.nonces[i]!;
-    packet.aad = this.aads[i]!;
-    packet.aadLength = this.aadLengths[i]!;
+    const { packet, words } = this;
+    const at = i * PACKET_WORDS;
     packet.text = this.texts[i]!;
-    packet.length = this.lengths[i]!;
+    packet.length = words[at]!;
+    packet.counter0 = words[at + 1]!;
+    packet.counter1 = words[at + 2]!;
+    packet.head = words[at + 3]!;
+    packet.algorithm = words[at + 4] === 1 ? 'aes-128-gcm' : 'chacha20-poly1305';
     const context = this.contexts[thread * JOB_PACKETS_MAX + i]!;
     const isSealing = this.control[DIRECTION] === 0;
     const isDone = isSealing ? evp.seal(context, packet) : evp.open(context, packet);

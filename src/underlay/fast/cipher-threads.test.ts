@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  AEAD_NONCE_BYTES,
   AEAD_TAG_BYTES,
   type AeadBatch,
   type Crypto,
   createAeadBatch,
   InvariantError,
   Random,
+  writeU32,
 } from '../../kernel/index.ts';
 import { nodeCrypto } from '../crypto.ts';
 import { FAILED } from './cipher-job.ts';
@@ -102,9 +102,8 @@ function fill(
   for (let i = 0; i < count; i++) {
     batch.keys[i] = keys[(i >> 2) % keys.length]!;
     batch.slabs[i] = slab;
-    batch.nonces.set([i & 255, i >> 8], i * AEAD_NONCE_BYTES);
-    batch.aadOffsets[i] = i * PACKET;
-    batch.aadLengths[i] = 16;
+    writeU32(slab, i * PACKET + 12, i);
+    batch.heads[i] = i & 0xffffff;
     batch.offsets[i] = i * PACKET + 16;
     batch.lengths[i] = 15 + random.below(PACKET - 32 - AEAD_TAG_BYTES);
   }

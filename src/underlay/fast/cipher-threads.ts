@@ -10,7 +10,7 @@ import { Worker } from 'node:worker_threads';
 import { assert } from '../../kernel/index.ts';
 import { CipherJob, DIRECTION, DONE, FAILED, JOB_PACKETS_MAX } from './cipher-job.ts';
 import type { CipherThreadData } from './cipher-thread.ts';
-import type { Evp, EvpPacket } from './evp.ts';
+import type { Evp } from './evp.ts';
 
 /** Fewer packets are done here before another thread has noticed them. */
 const SHARED_FROM = 24;
@@ -45,18 +45,6 @@ export class CipherThreads {
 
   isWorthIt(packets: number): boolean {
     return packets >= SHARED_FROM && packets <= JOB_PACKETS_MAX;
-  }
-
-  /** Enters packet i of the next job; `contexts`: the key's, one for each thread. */
-  enter(i: number, packet: Readonly<EvpPacket>, contexts: readonly number[]): void {
-    const { job, count } = this;
-    job.nonces[i] = packet.nonce;
-    job.aads[i] = packet.aad;
-    job.aadLengths[i] = packet.aadLength;
-    job.texts[i] = packet.text;
-    job.lengths[i] = packet.length;
-    for (let thread = 0; thread < count; thread++)
-      job.contexts[thread * JOB_PACKETS_MAX + i] = contexts[thread]!;
   }
 
   /** Does packets 0 .. packets with the other threads. `results`: 1 where it was done. */

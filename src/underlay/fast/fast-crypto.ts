@@ -1,6 +1,6 @@
 /**
- * `Crypto` whose packets are sealed and opened with kept OpenSSL contexts (evp.ts); everything else
- * is that of `node:crypto`. Taken only after it has agreed with that one on both algorithms.
+ * `Crypto` whose batches are sealed and opened with kept OpenSSL contexts (evp.ts); everything else, single
+ * texts too, is that of `node:crypto`. Taken only after it has agreed with that one on both algorithms.
  *
  * Every offset and length of a batch is checked against its slab before an address is made of it. A
  * context belongs to one key and one direction and is made when first used; when the key is
@@ -8,21 +8,24 @@
  * each, because a context serves one thread at a time.
  */
 import {
-  AEAD_NONCE_BYTES,
+  AEAD_COUNTER_BYTES,
   AEAD_TAG_BYTES,
+  AEAD_TEXT_BYTES_MAX,
   type AeadAlgorithm,
   type AeadBatch,
   type AeadKey,
   aeadKeyBytes,
   assert,
+  bytesEqual,
   type Crypto,
+  createAeadBatch,
   fail,
   ok,
   type Result,
 } from '../../kernel/index.ts';
 import { CipherThreads } from './cipher-threads.ts';
 import { Evp, type EvpPacket } from './evp.ts';
-import { NativeMemory, native } from './native.ts';
+import { native } from './native.ts';
 
 /** The fast implementation around `base`; the reason where it cannot be had or is not right. */
 export function fastCrypto(base: Crypto, threads = 1): Result<Crypto> {
@@ -58,7 +61,7 @@ class FastCrypto implements Crypto {
   }
 
   aeadKey(algorithm: AeadAlgorithm, key: Uint8Array): AeadKey {
-    return new EvpKey(this.engine, algorithm, key);
+    return new EvpKey(this.engine, this.base.aeadKey(algorithm, key), key);
   }
 
   sealBatch(batch: AeadBatch): void {
@@ -79,15 +82,19 @@ interface Contexts {
 class Engine {
   readonly evp: Evp;
   private readonly threads: CipherThreads | undefined;
-  private readonly packet: EvpPacket = { nonce: 0, aad: 0, aadLength: 0, text: 0, length: 0 };
+  private readonly packet: EvpPacket = {
+    algorithm: 'aes-128-gcm',
+    text: 0,
+    length: 0,
+    counter0: 0,
+    counter1: 0,
+    head: 0,
+  };
   private readonly abandoned: FinalizationRegistry<Contexts>;
-  /** For single calls: nonce, additional data and text, copied in and out. */
-  private single: NativeMemory;
 
   constructor(evp: Evp, threads: number) {
     this.evp = evp;
     this.threads = threads > 1 ? new CipherThreads(evp, threads) : undefined;
-    this.single = new NativeMemory(evp.native, 4_096);
     this.abandoned = new FinalizationRegistry((contexts) => {
       for (const context of [...contexts.seal, ...contexts.open]) evp.free(context);
     });
@@ -103,10 +110,9 @@ class Engine {
 
   run(batch: AeadBatch, direction: 'seal' | 'open'): void {
     const { evp, packet } = this;
-    const { count, keys, slabs, nonces, aadOffsets, aadLengths, offsets, lengths } = batch;
-    assert(AEAD_NONCE_BYTES * count <= nonces.length, 'a batch of more entries than it holds');
+    const { count, keys, slabs, heads, offsets, lengths } = batch;
+    assert(count <= batch.results.length, 'a batch of more entries than it holds');
     const threads = this.threads?.isWorthIt(count) === true ? this.threads : undefined;
-    const nonceBase = evp.native.addressOf(nonces.buffer) + nonces.byteOffset;
     let slab: Uint8Array | undefined;
     let base = 0;
     let key: AeadKey | undefined;
@@ -117,26 +123,27 @@ class Engine {
         slab = next;
         base = evp.native.addressOf(slab.buffer) + slab.byteOffset;
       }
-      const aadAt = aadOffsets[i]!;
-      const aadLength = aadLengths[i]!;
       const at = offsets[i]!;
       const length = lengths[i]!;
       // A slab whose buffer was detached has length 0 and fails here.
       assert(
-        aadAt + aadLength <= slab.length && at + length + AEAD_TAG_BYTES <= slab.length,
+        at >= AEAD_COUNTER_BYTES &&
+          at + length + AEAD_TAG_BYTES <= slab.length &&
+          length <= AEAD_TEXT_BYTES_MAX,
         'a packet outside its slab',
       );
       if (keys[i] !== key) {
         key = keys[i];
         contexts = ownKey(key).contextsFor(direction);
+        packet.algorithm = key!.algorithm;
       }
-      packet.nonce = nonceBase + AEAD_NONCE_BYTES * i;
-      packet.aad = base + aadAt;
-      packet.aadLength = aadLength;
       packet.text = base + at;
       packet.length = length;
+      packet.counter0 = machineWord(slab, at - 8);
+      packet.counter1 = machineWord(slab, at - 4);
+      packet.head = heads[i]!;
       if (threads !== undefined) {
-        threads.enter(i, packet, contexts);
+        threads.job.enter(i, packet, contexts);
         continue;
       }
       const context = contexts[0]!;
@@ -146,65 +153,30 @@ class Engine {
     }
     if (threads !== undefined) threads.run(count, direction, batch.results);
   }
-
-  /** One text by itself. Returns it sealed or opened, undefined where the tag is wrong. */
-  one(
-    context: number,
-    direction: 'seal' | 'open',
-    nonce: Uint8Array,
-    input: Uint8Array,
-    aad: Uint8Array,
-  ): Uint8Array | undefined {
-    assert(nonce.length === AEAD_NONCE_BYTES, 'a nonce of the wrong length');
-    const aadAt = 16;
-    const textAt = aadAt + aad.length;
-    const length = direction === 'seal' ? input.length : input.length - AEAD_TAG_BYTES;
-    const needed = textAt + length + AEAD_TAG_BYTES;
-    if (needed > this.single.bytes.length)
-      this.single = new NativeMemory(this.evp.native, 8 * Math.ceil(needed / 4));
-    const { single, packet } = this;
-    single.bytes.set(nonce, 0);
-    single.bytes.set(aad, aadAt);
-    single.bytes.set(input, textAt);
-    packet.nonce = single.address;
-    packet.aad = single.address + aadAt;
-    packet.aadLength = aad.length;
-    packet.text = single.address + textAt;
-    packet.length = length;
-    if (direction === 'open' && !this.evp.open(context, packet)) return undefined;
-    if (direction === 'seal') assert(this.evp.seal(context, packet), 'OpenSSL did not seal');
-    const end = textAt + length + (direction === 'seal' ? AEAD_TAG_BYTES : 0);
-    const out = single.bytes.slice(textAt, end);
-    // What was secret does not stay behind.
-    if (direction === 'open') single.bytes.fill(0, textAt, end);
-    return out;
-  }
 }
 
 class EvpKey implements AeadKey {
   readonly algorithm: AeadAlgorithm;
   private readonly engine: Engine;
+  private readonly single: AeadKey;
   /** Until both contexts are made; then it is erased. */
   private readonly key: Uint8Array;
   private readonly contexts: Contexts = { seal: [], open: [] };
 
-  constructor(engine: Engine, algorithm: AeadAlgorithm, key: Uint8Array) {
-    assert(key.length === aeadKeyBytes(algorithm), 'an AEAD key of the wrong length');
-    this.algorithm = algorithm;
+  constructor(engine: Engine, single: AeadKey, key: Uint8Array) {
+    this.algorithm = single.algorithm;
     this.engine = engine;
+    this.single = single;
     this.key = new Uint8Array(key);
     engine.keep(this, this.contexts);
   }
 
   seal(nonce: Uint8Array, plaintext: Uint8Array, aad: Uint8Array): Uint8Array {
-    const sealed = this.engine.one(this.contextsFor('seal')[0]!, 'seal', nonce, plaintext, aad);
-    assert(sealed !== undefined, 'sealing has no way to be refused');
-    return sealed;
+    return this.single.seal(nonce, plaintext, aad);
   }
 
   open(nonce: Uint8Array, sealed: Uint8Array, aad: Uint8Array): Uint8Array | undefined {
-    if (sealed.length < AEAD_TAG_BYTES) return undefined;
-    return this.engine.one(this.contextsFor('open')[0]!, 'open', nonce, sealed, aad);
+    return this.single.open(nonce, sealed, aad);
   }
 
   contextsFor(direction: 'seal' | 'open'): readonly number[] {
@@ -225,24 +197,43 @@ function ownKey(key: AeadKey | undefined): EvpKey {
   return key;
 }
 
+/** Four bytes as this machine reads a word; all that are supported are little-endian. */
+function machineWord(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+}
+
 /** What the two implementations do not agree on, on both algorithms; undefined where all is well. */
 function disagreement(fast: Crypto, base: Crypto): string | undefined {
-  const text = Uint8Array.from({ length: 100 }, (_, i) => i);
-  const nonce = text.subarray(0, AEAD_NONCE_BYTES);
-  const aad = text.subarray(20, 36);
   for (const algorithm of base.aeadPreference) {
-    const raw = text.subarray(0, aeadKeyBytes(algorithm));
+    const raw = Uint8Array.from({ length: aeadKeyBytes(algorithm) }, (_, i) => i);
     try {
-      const [near, far] = [fast.aeadKey(algorithm, raw), base.aeadKey(algorithm, raw)];
-      const sealed = near.seal(nonce, text, aad);
-      const isSame = far.open(nonce, sealed, aad)?.every((byte, i) => byte === text[i]) === true;
-      const isOpened = near.open(nonce, sealed, aad)?.every((byte, i) => byte === text[i]) === true;
-      sealed[50]! ^= 1;
-      if (!isSame || !isOpened || near.open(nonce, sealed, aad) !== undefined)
+      const [near, far] = [batchOfOne(fast, algorithm, raw), batchOfOne(base, algorithm, raw)];
+      fast.sealBatch(near);
+      base.sealBatch(far);
+      const isSame = bytesEqual(near.slabs[0]!, far.slabs[0]!);
+      near.slabs[0]![50]! ^= 1;
+      fast.openBatch(near);
+      const isForged = near.results[0] === 1;
+      near.slabs[0]!.set(far.slabs[0]!);
+      fast.openBatch(near);
+      base.openBatch(far);
+      const isOpened = near.results[0] === 1 && bytesEqual(near.slabs[0]!, far.slabs[0]!);
+      if (!isSame || isForged || !isOpened)
         return `OpenSSL's ${algorithm} does not do what node:crypto does`;
     } catch (error) {
       return `OpenSSL's ${algorithm} fails: ${(error as Error).message}`;
     }
   }
   return undefined;
+}
+
+function batchOfOne(crypto: Crypto, algorithm: AeadAlgorithm, raw: Uint8Array): AeadBatch {
+  const batch = createAeadBatch(1);
+  batch.count = 1;
+  batch.keys[0] = crypto.aeadKey(algorithm, raw);
+  batch.slabs[0] = Uint8Array.from({ length: 140 }, (_, i) => i);
+  batch.heads[0] = 0x15_02_00;
+  batch.offsets[0] = 16;
+  batch.lengths[0] = 100;
+  return batch;
 }
