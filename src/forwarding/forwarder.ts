@@ -32,6 +32,7 @@ import {
   ROUTE_PATH,
   ROUTE_WORDS_MAX,
   writeAge,
+  writeFrameHop,
 } from '../wire/index.ts';
 import type { DuplicateWindow } from './duplicate-window.ts';
 import type { FlowEntry, FlowTableOptions } from './flow-table.ts';
@@ -547,8 +548,7 @@ export class Forwarder {
       }
       const slab = links.outgoingSlab;
       slab.set(frame, out);
-      slab[out + 1] = header.hopLimit - 1;
-      if (header.routeForm === ROUTE_PATH) slab[out + 19] = header.routeIndex + 1;
+      writeFrameHop(slab, out, header);
       if (header.deadline > 0) writeAge(slab, out, header.age);
       entry.copies++;
       this.forwarded.value++;
@@ -567,8 +567,7 @@ export class Forwarder {
     const { links } = this.options;
     const { header } = this;
     if (links.strand === undefined) return this.drop(header, 'no-route');
-    bytes[at + 1] = header.hopLimit - 1;
-    if (header.routeForm === ROUTE_PATH) bytes[at + 19] = header.routeIndex + 1;
+    writeFrameHop(bytes, at, header);
     links.strand(bytes, at, end, header, to, now);
   }
 

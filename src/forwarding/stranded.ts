@@ -9,7 +9,7 @@
  * Bound: `STRANDED_BYTES_MAX`. Overflow: the newest is dropped (`dropped.stranded-full`).
  */
 import type { Instant, NodeAddress } from '../kernel/index.ts';
-import { DATA_LAP_AT } from '../wire/index.ts';
+import { frameLap, writeFrameLap } from '../wire/index.ts';
 import type { QueuedPacket } from './packet-line.ts';
 
 export const STRANDED_BYTES_MAX = 16_777_216;
@@ -43,11 +43,11 @@ export class Stranded {
   }
 
   add(packet: QueuedPacket, now: Instant): void {
-    const lap = packet.frame[DATA_LAP_AT]! + 1;
+    const lap = frameLap(packet.frame, 0) + 1;
     if (lap > LAP_MAX) return this.options.dropped(packet, 'laps-used-up');
     if (this.bytes + packet.length > STRANDED_BYTES_MAX)
       return this.options.dropped(packet, 'stranded-full');
-    packet.frame[DATA_LAP_AT] = lap;
+    writeFrameLap(packet.frame, 0, lap);
     packet.queuedAt = now;
     if (this.packets.length === 0) this.retry = now + RETRY_INTERVAL;
     this.packets.push(packet);

@@ -15,7 +15,6 @@ import type { Goodbye } from '../wire/index.ts';
 import {
   blankHello,
   CONTROL_FRAME_HEADER_BYTES,
-  DATA_RECOVERY_AT,
   decodeGoodbye,
   decodeHello,
   decodeMtuMessage,
@@ -39,6 +38,7 @@ import {
   FRAME_RELIABLE_ACK,
   FRAME_REPAIR_REQUEST,
   FRAME_SYNC,
+  frameRecovery,
   HELLO_ANSWER_AT_ONCE,
   HELLO_HURRY,
   HELLO_SPARE,
@@ -218,7 +218,7 @@ export class FrameReader {
       const type = slab[at]!;
       if (type === FRAME_PADDING) return;
       if (type === FRAME_DATA) {
-        const asks = slab[at + DATA_RECOVERY_AT]! >>> 4;
+        const asks = frameRecovery(slab, at);
         if (Recovery.keeps(asks)) {
           const { session, start } = this;
           recovery.arrived(link, { session: session!, slab, start, at, end }, now);

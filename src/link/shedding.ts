@@ -18,7 +18,7 @@
  * overloaded, which is how it was for all before.
  */
 import type { CounterCell, Counters, Instant } from '../kernel/index.ts';
-import { DATA_RECOVERY_AT, DROP_FIRST, DROP_LATE, DROP_NORMAL } from '../wire/index.ts';
+import { DROP_FIRST, DROP_LATE, DROP_NORMAL, framePriority } from '../wire/index.ts';
 import type { Session } from './session.ts';
 
 /** Shares of the receiving buffer above which packets of a precedence are dropped. */
@@ -42,7 +42,7 @@ export function dropPrecedenceOf(priority: number): number {
 
 /** Of the data frame at `at`. */
 export const dropPrecedenceOfFrame = (bytes: Uint8Array, at: number): number =>
-  dropPrecedenceOf(bytes[at + DATA_RECOVERY_AT]! & 15);
+  dropPrecedenceOf(framePriority(bytes, at));
 
 export class Shedding {
   private readonly cells: readonly CounterCell[];

@@ -42,7 +42,7 @@ import { routeFault } from './route-block.ts';
 import type { PacketService } from './service.ts';
 
 export const DATA_HEADER_BYTES = 32;
-/** Where in a data frame the byte stands whose upper half is the recovery. */
+/** Where the byte stands whose upper half is the recovery, and whose lower the priority. */
 export const DATA_RECOVERY_AT = 24;
 /** What nodes change on the way, besides the hop limit: the route index, the age, the lap. */
 export const DATA_ROUTE_INDEX_AT = 19;

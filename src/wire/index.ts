@@ -1,5 +1,6 @@
 export * from './cbor.ts';
 export * from './certificate.ts';
+export * from './data-frame.ts';
 export * from './data-packet.ts';
 export * from './delivered.ts';
 export * from './enrol.ts';

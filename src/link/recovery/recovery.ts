@@ -9,14 +9,13 @@
  * never asked for twice and carry nothing for it. See docs/recovery.md and ADR 9.
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../../kernel/index.ts';
-import { readU16, readU32, writeU16 } from '../../kernel/index.ts';
 import type { LossReport, ParityHead } from '../../wire/index.ts';
 import {
+  addFrameAge,
   blankLossReport,
   blankParityHead,
   blankRepair,
   DATA_HEADER_BYTES,
-  DATA_TIME_STEP,
   DROP_LATE,
   decodeLossReport,
   decodeParityHead,
@@ -29,6 +28,12 @@ import {
   FRAME_REPAIR,
   FRAME_REPAIR_DECLINE,
   FRAME_REPAIR_REQUEST,
+  frameAge,
+  frameDeadline,
+  frameDestination,
+  frameRecovery,
+  frameRequests,
+  frameRetransmissions,
   lossReportBytes,
   parityOverhead,
   RECOVERY_DEADLINE,
@@ -46,11 +51,6 @@ import type { RecoveryLimits } from './options.ts';
 import { DEADLINE_DEFAULT } from './options.ts';
 import type { Repairing } from './repair-sender.ts';
 
-const AT_DESTINATION = 8;
-const AT_RECOVERY = 24;
-const AT_REQUESTS = 25;
-const AT_DEADLINE = 26;
-const AT_AGE = 28;
 /** Parities are not worth their bytes on a link that loses less. */
 const PARITY_LOSS_MIN_PPM = 2_000;
 /** Less time than this no parity can use. */
@@ -162,13 +162,15 @@ export class Recovery {
       recovery.regaining.keep({ session, counter, bytes: slab, at, length: end - at }, now);
     }
     const { profile } = recovery.receiver;
-    if (slab[at + AT_RECOVERY]! >>> 4 === RECOVERY_REALTIME) return profile.realtime(now);
-    const destination = readU32(slab, at + AT_DESTINATION) as NodeAddress;
+    if (frameRecovery(slab, at) === RECOVERY_REALTIME) return profile.realtime(now);
+    const destination = frameDestination(slab, at);
     const rest = destination === this.options.self ? 0 : (this.options.latencyTo(destination) ?? 0);
-    const age = readU16(slab, at + AT_AGE) * DATA_TIME_STEP + (link.path.rtt.rtt >>> 1);
-    const deadline = readU16(slab, at + AT_DEADLINE) * DATA_TIME_STEP || DEADLINE_DEFAULT;
-    const asks = slab[at + AT_REQUESTS]!;
-    const wishes = { requests: asks >>> 4, retransmissions: asks & 15 };
+    const age = frameAge(slab, at) + (link.path.rtt.rtt >>> 1);
+    const deadline = frameDeadline(slab, at) || DEADLINE_DEFAULT;
+    const wishes = {
+      requests: frameRequests(slab, at),
+      retransmissions: frameRetransmissions(slab, at),
+    };
     profile.deadline((deadline - age - rest) as Duration, wishes, now);
   }
 
@@ -216,7 +218,7 @@ export class Recovery {
   private keepOne(note: Note, slab: Uint8Array): void {
     const { link, session, counter, at, bytes, now } = note;
     const recovery = this.of(link);
-    const protocol = slab[at + AT_RECOVERY]! >>> 4;
+    const protocol = frameRecovery(slab, at);
     const tally = recovery.tallyOf(protocol);
     tally.packetsProtected++;
     tally.bytesProtected += bytes;
@@ -229,7 +231,7 @@ export class Recovery {
       session,
       now,
     );
-    if (this.isParityWanted(link, recovery, wanted) && readU16(slab, at + AT_DEADLINE) > 0) {
+    if (this.isParityWanted(link, recovery, wanted) && frameDeadline(slab, at) > 0) {
       const frame = slab.subarray(at, at + bytes);
       recovery.parities.add({ session: index, counter, frame, wanted: wanted as Duration }, now);
     }
@@ -239,13 +241,13 @@ export class Recovery {
   /** How long after it was first sent a packet may still be sent again in time. */
   private wantedFor(link: Link, slab: Uint8Array, at: number, protocol: number): number {
     const { limits, latencyTo } = this.options;
-    let deadline = readU16(slab, at + AT_DEADLINE) * DATA_TIME_STEP;
+    let deadline: number = frameDeadline(slab, at);
     if (deadline === 0 && protocol === RECOVERY_REALTIME)
       return Math.min(limits.historyTime, REALTIME_WANTED);
     deadline ||= DEADLINE_DEFAULT;
-    const destination = readU32(slab, at + AT_DESTINATION) as NodeAddress;
+    const destination = frameDestination(slab, at);
     const rest = Math.max(latencyTo(destination) ?? 0, link.path.rtt.rtt >>> 1);
-    const age = readU16(slab, at + AT_AGE) * DATA_TIME_STEP;
+    const age = frameAge(slab, at);
     return Math.min(limits.historyTime, deadline - age - rest);
   }
 
@@ -270,8 +272,8 @@ export class Recovery {
       const { counter, frame, held } = regained;
       if (frame[0] !== FRAME_DATA || frame.length < DATA_HEADER_BYTES) return false;
       if (!recovery.receiver.repaired(head.session, counter)) continue;
-      advanceAge(frame, 0, held);
-      recovery.tallyOf(frame[AT_RECOVERY]! >>> 4).recovered++;
+      addFrameAge(frame, 0, held);
+      recovery.tallyOf(frameRecovery(frame, 0)).recovered++;
       recovery.tally.parity.recovered++;
       this.options.data(link, frame, 0, frame.length, now);
     }
@@ -306,7 +308,7 @@ export class Recovery {
       recovery.tally.duplicates++;
       return true;
     }
-    recovery.tallyOf(slab[frame + AT_RECOVERY]! >>> 4).recovered++;
+    recovery.tallyOf(frameRecovery(slab, frame)).recovered++;
     this.options.data(link, slab, frame, end, now);
     return true;
   }
@@ -345,16 +347,9 @@ export class Recovery {
     const slab = this.options.slab;
     encodeRepair(slab, at, packet, frame);
     const data = at + REPAIR_OVERHEAD_BYTES;
-    advanceAge(slab, data, held);
+    addFrameAge(slab, data, held);
     const tally = this.of(link).tallyOf(packet.protocol);
     tally.repairsSent++;
     tally.repairBytes += size + SEALED_OVERHEAD_BYTES;
   }
-}
-
-/** A packet with a deadline was not under way, but held. */
-function advanceAge(slab: Uint8Array, at: number, held: Duration): void {
-  if (readU16(slab, at + AT_DEADLINE) === 0) return;
-  const age = readU16(slab, at + AT_AGE) + Math.round(held / DATA_TIME_STEP);
-  writeU16(slab, at + AT_AGE, Math.min(0xffff, age));
 }
