@@ -57,15 +57,14 @@ export const nodeEntropy = (): Entropy => ({ bytes: (count) => plain(randomBytes
 
 class NodeCrypto implements Crypto {
   private readonly verifyKeys: KeyCache;
-  private preference: readonly AeadAlgorithm[] | undefined;
 
   constructor(verifyKeysMax: number) {
     this.verifyKeys = new KeyCache(verifyKeysMax);
   }
 
   get aeadPreference(): readonly AeadAlgorithm[] {
-    this.preference ??= aeadPreferenceBy(sealingCost());
-    return this.preference;
+    measuredPreference ??= aeadPreferenceBy(sealingCost());
+    return measuredPreference;
   }
 
   sha256(message: Uint8Array): Uint8Array {
@@ -288,6 +287,8 @@ function ownKey(key: AeadKey | undefined): NodeAeadKey {
 const plain = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+/** Once a process: all its nodes run on one kind of processor, and must not differ by what else it was busy with. */
+let measuredPreference: readonly AeadAlgorithm[] | undefined;
 const COST_ROUNDS = 6;
 /**
  * AES without instructions for it costs several times what ChaCha20-Poly1305 costs; with them about
