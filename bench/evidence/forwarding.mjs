@@ -1,7 +1,7 @@
 /** What one daemon's forwarding costs and how steady it is: the packet path's bars, fast underlay. */
 import { join } from 'node:path';
 import { measureForwarding, withDaemon } from '../packet-path/forwarding.mjs';
-import { digits, pause, processMemory } from './measure.mjs';
+import { digits, processMemory } from './measure.mjs';
 
 const MEMORY_MAX = 150;
 const GROWTH_MAX = 5;
@@ -52,30 +52,21 @@ export const forwardingPauses = {
       nodeArguments: ['--import', RECORDER],
       env: { OVERLANE_GC_FILE: gcFile },
     };
-    return withDaemon({ underlay: 'fast', daemonOptions }, async ({ run, daemon }) => {
-      const memory = watchMemory(daemon.pid);
-      try {
-        const at = { bytes: 200, pid: daemon.pid, rate: 100_000, burst: 16, gcFile };
-        const f = await run({ ...at, warmMs: 3_000, measureMs: 1_000 * seconds });
-        await pause(0);
-        log(JSON.stringify({ ...f, memory: memory.samples.map(Math.round) }));
-        const { most, growth } = memory.figures();
-        const added = f.p99 - f.calmP99;
-        const rate = Math.round(f.packets / f.seconds);
-        return {
-          measured:
-            `p99 ${digits(f.p99)} ms, ${digits(Math.max(0, added))} ms of it for ${f.pauses} collections, longest ` +
-            `${digits(f.longestPause)} ms; ${Math.round(most)} MB`,
-          holds: added < 2 && f.longestPause < 10 && isModest(memory.figures()),
-          how:
-            `${rate} packets of 200 B a second for ${seconds} s through one daemon, ${f.lost} lost. Latency p50 ${digits(f.p50)} ms; ` +
-            `p99 of the packets that met no collection ${digits(f.calmP99)} ms. Resident memory over the second half ${inWords(growth)}.`,
-          values: { ...f, memoryMax: most, memoryGrowth: growth },
-        };
-      } finally {
-        memory.stop();
-      }
-    });
+    const load = { bytes: 200, rate: 100_000, burst: 16, gcFile };
+    const f = await watched({ daemonOptions }, load, seconds);
+    log(JSON.stringify(f));
+    const added = f.p99 - f.calmP99;
+    const rate = Math.round(f.packets / f.seconds);
+    return {
+      measured:
+        `p99 ${digits(f.p99)} ms, ${digits(Math.max(0, added))} ms of it for ${f.pauses} collections, longest ` +
+        `${digits(f.longestPause)} ms; ${Math.round(f.memoryMax)} MB`,
+      holds: added < 2 && f.longestPause < 10 && isModest(f),
+      how:
+        `${rate} packets of 200 B a second for ${seconds} s through one daemon, ${f.lost} lost. Latency p50 ${digits(f.p50)} ms; ` +
+        `p99 of the packets that met no collection ${digits(f.calmP99)} ms. Resident memory over the second half ${inWords(f.memoryGrowth)}.`,
+      values: f,
+    };
   },
 };
 
@@ -86,42 +77,38 @@ export const memoryAtRate = {
   reference: 'Spines 140 MB resident',
   async run({ quick, log }) {
     const seconds = quick ? 10 : 600;
-    return withDaemon({ underlay: 'fast' }, async ({ run, daemon }) => {
-      const memory = watchMemory(daemon.pid);
-      try {
-        const load = { bytes: 1_200, burst: 64, window: 512, pid: daemon.pid };
-        const f = await run({ ...load, warmMs: 3_000, measureMs: 1_000 * seconds });
-        const { most, growth } = memory.figures();
-        log(JSON.stringify({ ...f, most, growth }));
-        const rate = Math.round(f.packets / f.seconds / 1_000);
-        return {
-          measured: `${Math.round(most)} MB at most; over the second half it ${inWords(growth)}`,
-          holds: isModest({ most, growth }),
-          how: `${rate} thousand packets of 1200 B a second for ${seconds} s, ${f.lost} lost; looked at every second.`,
-          values: { ...f, memoryMax: most, memoryGrowth: growth },
-        };
-      } finally {
-        memory.stop();
-      }
-    });
+    const f = await watched({}, { bytes: 1_200, burst: 64, window: 512 }, seconds);
+    log(JSON.stringify(f));
+    const rate = Math.round(f.packets / f.seconds / 1_000);
+    return {
+      measured: `${Math.round(f.memoryMax)} MB at most; over the second half it ${inWords(f.memoryGrowth)}`,
+      holds: isModest(f),
+      how: `${rate} thousand packets of 1200 B a second for ${seconds} s, ${f.lost} lost; looked at every second.`,
+      values: f,
+    };
   },
 };
 
-/** Megabytes resident, every second. */
-function watchMemory(pid) {
-  const samples = [];
-  const timer = setInterval(() => samples.push(processMemory(pid, 'VmRSS') / 1e6), 1_000);
-  return {
-    samples,
-    stop: () => clearInterval(timer),
-    figures() {
+/** The load's figures, and the most of the daemon's resident megabytes and their growth over the second half. */
+function watched(options, load, seconds) {
+  return withDaemon({ underlay: 'fast', ...options }, async ({ run, daemon }) => {
+    const { pid } = daemon;
+    const samples = [];
+    const look = () => samples.push(processMemory(pid, 'VmRSS') / 1e6);
+    const timer = setInterval(look, 1_000);
+    try {
+      const figures = await run({ ...load, pid, warmMs: 3_000, measureMs: 1_000 * seconds });
       const half = samples.slice(samples.length >> 1);
-      return { most: Math.max(...samples), growth: half.at(-1) - half[0] };
-    },
-  };
+      const memoryMax = Math.max(...samples);
+      return { ...figures, memoryMax, memoryGrowth: half.at(-1) - half[0] };
+    } finally {
+      clearInterval(timer);
+    }
+  });
 }
 
-const isModest = ({ most, growth }) => most < MEMORY_MAX && growth < GROWTH_MAX;
+const isModest = ({ memoryMax, memoryGrowth }) =>
+  memoryMax < MEMORY_MAX && memoryGrowth < GROWTH_MAX;
 const inWords = (growth) => `${growth < 0 ? 'fell' : 'grew'} by ${digits(Math.abs(growth))} MB`;
 
 export const forwardingLatency = {
