@@ -21,7 +21,7 @@ import type {
   Random,
   Result,
 } from '../kernel/index.ts';
-import { BoundedQueue, fail, ok, soonest } from '../kernel/index.ts';
+import { BoundedQueue, fail, ok, SlabViews, soonest } from '../kernel/index.ts';
 import type {
   DataHeader,
   DecodedTimedMessage,
@@ -46,7 +46,7 @@ import { Reassembly } from './fragments.ts';
 import type { IncomingLimits } from './incoming-messages.ts';
 import { IncomingMessages } from './incoming-messages.ts';
 import type { Framing, Ports } from './message-writer.ts';
-import { plainFraming, timedFraming, writeMessage } from './message-writer.ts';
+import { PlainFraming, timedFraming, writeMessage } from './message-writer.ts';
 import type { OutgoingConversation, OutgoingLimits, OutgoingOptions } from './outgoing-messages.ts';
 import { OutgoingMessages } from './outgoing-messages.ts';
 import { PortTable } from './port-table.ts';
@@ -130,8 +130,9 @@ export class DatagramSockets {
   private readonly ports: PortTable<DatagramSocket>;
   private readonly sent: CounterCell;
   private readonly delivered: CounterCell;
+  private readonly views = new SlabViews();
+  private readonly plain: PlainFraming;
   private pendingBytes = 0;
-  private nextIdentifier: number;
 
   constructor(options: DatagramSocketsOptions) {
     this.options = options;
@@ -140,7 +141,8 @@ export class DatagramSockets {
     this.reassembly = new Reassembly(options.limits, options.counters);
     const { random } = options;
     this.ports = new PortTable({ capacity: options.limits.socketsMax, random });
-    this.nextIdentifier = random.u32();
+    const identifier = random.u32();
+    this.plain = new PlainFraming(identifier);
     const { limits, counters, sink } = options;
     this.incoming = new IncomingMessages({
       limits,
@@ -155,7 +157,7 @@ export class DatagramSockets {
       transmit: (c, number, payload, now) => this.transmitReliable(c, number, payload, now),
       outcome: (id, message, outcome) => this.reliableEnded(id, message, outcome),
     };
-    this.outgoing = new OutgoingMessages(outgoing, this.nextIdentifier);
+    this.outgoing = new OutgoingMessages(outgoing, identifier);
   }
 
   get size(): number {
@@ -344,7 +346,7 @@ export class DatagramSockets {
       return this.sayPortUnreachable(header, message, now);
     }
     let payload: Uint8Array | undefined;
-    if (message.kind === 'datagram') payload = bytes.subarray(message.payloadOffset, end);
+    if (message.kind === 'datagram') payload = this.views.of(bytes, message.payloadOffset, end);
     else payload = this.reassembly.add(header.source, message, bytes, end, now);
     if (payload === undefined) return;
     this.delivered.value++;
@@ -417,11 +419,12 @@ export class DatagramSockets {
     payload: Uint8Array,
     now: Instant,
   ): SendOutcome {
-    const ports = { fromPort: socket.port, toPort };
     if (socket.playout === 0) {
-      const identifier = this.nextIdentifier;
-      this.nextIdentifier = (identifier + 1) >>> 0;
-      return this.write(socket, path, plainFraming(ports, identifier), payload, now);
+      const { plain } = this;
+      if (plain.ports.fromPort !== socket.port || plain.ports.toPort !== toPort)
+        plain.ports = { fromPort: socket.port, toPort };
+      plain.identifier = (plain.identifier + 1) >>> 0;
+      return this.write(socket, path, plain, payload, now);
     }
     const c = this.conversation(socket, path.destination, toPort);
     const framing = this.timed(socket, c, c.nextNumber++, false, now);

@@ -29,14 +29,27 @@ export interface Ports {
   readonly toPort: number;
 }
 
-/** `identifier` names the message among those of its ports while its parts are on their way. */
-export const plainFraming = (ports: Ports, identifier: number): Framing => ({
-  wholeBytes: DATAGRAM_HEADER_BYTES,
-  partBytes: FRAGMENT_HEADER_BYTES,
-  whole: (bytes, at) => encodeDatagramHeader(bytes, at, ports),
-  part: (bytes, at, totalBytes, offset) =>
-    encodeFragmentHeader(bytes, at, { ...ports, totalBytes, identifier, offset }),
-});
+/** Used for one message after the other. */
+export class PlainFraming implements Framing {
+  readonly wholeBytes: number = DATAGRAM_HEADER_BYTES;
+  readonly partBytes: number = FRAGMENT_HEADER_BYTES;
+  ports: Ports = { fromPort: 0, toPort: 0 };
+  /** Names the message among those of its ports while its parts are on their way. */
+  identifier: number;
+
+  constructor(identifier: number) {
+    this.identifier = identifier;
+  }
+
+  whole(bytes: Uint8Array, at: number): void {
+    encodeDatagramHeader(bytes, at, this.ports);
+  }
+
+  part(bytes: Uint8Array, at: number, totalBytes: number, offset: number): void {
+    const { ports, identifier } = this;
+    encodeFragmentHeader(bytes, at, { ...ports, totalBytes, identifier, offset });
+  }
+}
 
 export const timedFraming = (message: Omit<TimedMessage, 'totalBytes' | 'offset'>): Framing => ({
   wholeBytes: TIMED_HEADER_BYTES,

@@ -22,6 +22,7 @@ import {
   AEAD_TAG_BYTES,
   bytesEqual,
   readU32,
+  SlabViews,
   soonest,
   TokenBucket,
   writeU32,
@@ -116,6 +117,7 @@ export class SessionTable {
   readonly scratchOffset: number = AEAD_COUNTER_BYTES;
   private readonly options: SessionTableOptions;
   private readonly sealer: PayloadSealer;
+  private readonly views = new SlabViews();
   private readonly peers = new Map<NodeAddress, Peer>();
   private readonly byIndex = new Map<number, Session>();
   private readonly pendingByIndex = new Map<number, Peer>();
@@ -173,8 +175,9 @@ export class SessionTable {
     session.lastUsed = now;
     peer.lastUsed = now;
     const end = scratchOffset + length + AEAD_TAG_BYTES;
-    const payload = scratch.subarray(payloadAt, end);
-    return this.options.events.sendPacket(path, { kind: KIND_SEALED, ...name }, payload, now);
+    const payload = this.views.of(scratch, payloadAt, end);
+    const packet = { kind: KIND_SEALED, flow: name.flow, sequence: name.sequence };
+    return this.options.events.sendPacket(path, packet, payload, now);
   }
 
   /**
