@@ -5,10 +5,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { initNetwork, provisionMember, startDaemon } from '../daemon/index.ts';
+import {
+  CHANNEL_DATAGRAMS,
+  ChannelDecoder,
+  DatagramsReader,
+  initNetwork,
+  provisionMember,
+  startDaemon,
+} from '../daemon/index.ts';
 import type { DatagramSocket, OverlayNodeHandle } from '../host/index.ts';
 import { Random } from '../kernel/index.ts';
 import { connect } from './connect.ts';
+import { ControlClient } from './control-client.ts';
 import { createNode } from './create-node.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'overlane-many-'));
@@ -16,6 +24,7 @@ const states = { ATL: join(scratch, 'ATL'), LAX: join(scratch, 'LAX') };
 const closers: (() => unknown)[] = [];
 let program: OverlayNodeHandle;
 let embedded: OverlayNodeHandle;
+let controlPath: string;
 
 before(async () => {
   initNetwork({ state: states.ATL, network: 'test', name: 'ATL', isLab: true });
@@ -23,7 +32,8 @@ before(async () => {
   const config = join(states.ATL, 'overlane.yaml');
   writeFileSync(config, 'listen: ["127.0.0.1:0"]\nlog: { level: error }\n');
   const daemon = await startDaemon({ state: states.ATL, config, isProcess: false });
-  program = await connect(daemon.controlPath);
+  controlPath = daemon.controlPath;
+  program = await connect(controlPath);
   const addresses = (await program.status()).underlay.locals;
   const listen = ['127.0.0.1:0'];
   const neighbours = [{ name: 'ATL', addresses }];
@@ -139,4 +149,36 @@ test('a program that does not read loses the oldest, and is told how many', asyn
     numbers,
     Array.from({ length: 16 }, (_, i) => 384 + i),
   );
+});
+
+test('what a program leaves unread for long comes in order, without what was pushed out meanwhile', async () => {
+  const { socket } = await new ControlClient(controlPath).upgrade<unknown>(
+    '/v1/datagram?port=77&receiveQueueMax=200',
+    'overlane-datagram',
+  );
+  await using sender = await embedded.datagram({ pendingMax: 4_096 });
+  // More than the connection holds and the queue, so that all ways to the program are taken.
+  const count = 3_000;
+  const payloads = Array.from({ length: count }, (_, i) =>
+    new Uint8Array(1_000).fill(i >> 8, 0, 1),
+  );
+  for (const [i, payload] of payloads.entries()) payload[1] = i;
+  for (let at = 0; at < count; at += 100) {
+    sender.sendMany(payloads.slice(at, at + 100), { to: 'ATL:77' });
+    for (let turn = 0; turn < 20; turn++) await nextTurn();
+  }
+  const [decoder, reader] = [new ChannelDecoder(), new DatagramsReader()];
+  let newest = -1;
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    for (const { type, body } of decoder.push(chunk)) {
+      if (type !== CHANNEL_DATAGRAMS) continue;
+      for (const payload of reader.read(body)!.payloads) {
+        const number = payload[0]! * 256 + payload[1]!;
+        assert.ok(number > newest, `${number} behind ${newest}`);
+        newest = number;
+      }
+    }
+    if (newest === count - 1) break;
+  }
+  assert.equal(newest, count - 1);
 });

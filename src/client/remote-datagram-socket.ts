@@ -196,6 +196,8 @@ export class RemoteDatagramSocket
   }
 
   private takeIn({ payloads, end: from, lane }: ChannelDatagrams): void {
+    if (this.isClosed) return;
+    if (this.listenerCount('message') === 0) return this.inbox.pushMany(payloads, from, lane);
     for (const payload of payloads) {
       if (this.isClosed) return;
       const datagram = { payload, from, lane };

@@ -16,7 +16,9 @@ const GATHERED_BYTES_MAX = 64 * 1024;
 /** So little is copied out, so that a program that sends one at a time keeps one buffer warm. */
 const COPIED_BYTES_MAX = 4 * 1024;
 /** Buffers kept for use again; beyond them a new one is made each time. */
-const SPARE_MAX = 4;
+const SPARE_MAX = 16;
+/** Bytes that the connection holds for a program that is slower than the node, above which `isFull`. */
+const WAITING_BYTES_MAX = SPARE_MAX * GATHERED_BYTES_MAX;
 
 export class ChannelWriter {
   private readonly socket: Socket;
@@ -36,9 +38,14 @@ export class ChannelWriter {
     this.socket = socket;
   }
 
-  /** Whether nothing waits for `drain` of the connection. */
+  /** Whether nothing waits for `drain` of the connection. What the system has taken at once does not. */
   get isRoomy(): boolean {
-    return !this.socket.writableNeedDrain;
+    return !this.socket.writableNeedDrain || this.socket.writableLength === 0;
+  }
+
+  /** Whether as much waits as may wait here. A Unix socket itself takes less than one input of a node brings. */
+  get isFull(): boolean {
+    return this.socket.writableLength >= WAITING_BYTES_MAX;
   }
 
   /** A datagram to or from `node:port`. False where `drain` of the connection is to be awaited. */

@@ -16,6 +16,7 @@ import type {
   ConnectOptions,
   DatagramOptions,
   DatagramSocket,
+  Lender,
   OverlayNodeHandle,
   OverlayStream,
 } from '../host/index.ts';
@@ -287,10 +288,21 @@ function deliverFrom(socket: Socket, overlay: DatagramSocket, body: Uint8Array):
   );
 }
 
-/** Overlay to program. A program that does not read fills the socket's own bounded queue. */
-async function receiveInto(socket: Socket, overlay: DatagramSocket): Promise<void> {
+/**
+ * Overlay to program: from the node's memory into a frame, while the connection has room. A program that
+ * does not read fills the socket's own bounded queue.
+ */
+async function receiveInto(
+  socket: Socket,
+  overlay: DatagramSocket & Partial<Lender>,
+): Promise<void> {
   const writer = new ChannelWriter(socket);
   let told = 0;
+  overlay.lendTo?.((payload, from, lane) => {
+    if (writer.isFull || overlay.dropped !== told) return false;
+    writer.datagram(from.node, from.port, payload, lane);
+    return true;
+  });
   for await (const { payloads, from, lane } of overlay.batches()) {
     if (socket.destroyed) return;
     if (overlay.dropped !== told) {
@@ -298,7 +310,7 @@ async function receiveInto(socket: Socket, overlay: DatagramSocket): Promise<voi
       writer.frame(channelFrame(CHANNEL_DROPPED, utf8Encode(String(told))));
     }
     for (const payload of payloads) writer.datagram(from.node, from.port, payload, lane);
-    if (writer.isRoomy) continue;
+    if (!writer.isFull) continue;
     await new Promise<void>((resolve) => {
       socket.once('drain', resolve);
       socket.once('close', resolve);

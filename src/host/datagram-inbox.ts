@@ -2,32 +2,50 @@
  * Datagrams that have arrived at a socket and are not read yet: shared by the sockets of an embedded
  * node and those of a daemon. Read one by one or in batches; both take from the same bounded queue.
  *
- * A batch costs its reader one promise, however many datagrams came meanwhile.
+ * What waits is kept in runs, one for each stretch of datagrams from one socket in one lane: a run is
+ * what a reader of batches gets, so that a datagram costs its place in an array and a batch one promise.
  */
-import { BoundedQueue } from '../kernel/index.ts';
-import type { Datagram, ReceivedBatch } from './api.ts';
+import type { Datagram, EndpointParts, ReceivedBatch } from './api.ts';
 
 /** Default of `receiveQueueMax`: as many as one input of the node may bring. */
 export const RECEIVE_QUEUE_MAX = 1_024;
+/** Places of datagrams that were taken out are let go when there are so many of them. */
+const COMPACT_AT = 256;
+
+interface Run {
+  readonly from: EndpointParts;
+  readonly lane: string;
+  payloads: Uint8Array[];
+  /** Places in front that were read or pushed out. */
+  taken: number;
+}
 
 export class DatagramInbox {
-  private readonly queue: BoundedQueue<Datagram>;
+  /** Datagrams pushed out by later ones. */
+  dropped = 0;
+  private readonly capacity: number;
+  private readonly runs: Run[] = [];
+  private length = 0;
   private readers: (() => void)[] = [];
   private isClosed = false;
 
   /** Overflow: drop oldest. */
   constructor(capacity: number = RECEIVE_QUEUE_MAX) {
-    this.queue = new BoundedQueue({ capacity, overflow: 'drop-oldest' });
+    this.capacity = capacity;
   }
 
-  /** Datagrams pushed out by later ones. */
-  get dropped(): number {
-    return this.queue.overflows;
+  get isEmpty(): boolean {
+    return this.length === 0;
   }
 
-  push(datagram: Datagram): void {
-    this.queue.push(datagram);
-    if (this.readers.length > 0) this.wake();
+  push({ payload, from, lane }: Datagram): void {
+    this.add(payload, from, lane);
+    this.wake();
+  }
+
+  pushMany(payloads: readonly Uint8Array[], from: EndpointParts, lane: string): void {
+    for (const payload of payloads) this.add(payload, from, lane);
+    this.wake();
   }
 
   /** What was received before is still there to be read; iteration ends behind it. */
@@ -37,27 +55,46 @@ export class DatagramInbox {
   }
 
   datagrams(): AsyncIterableIterator<Datagram> {
-    return this.iterate(() => this.queue.shift());
+    return this.iterate(() => this.shift());
   }
 
   batches(): AsyncIterableIterator<ReceivedBatch> {
     return this.iterate(() => this.takeBatch());
   }
 
+  private add(payload: Uint8Array, from: EndpointParts, lane: string): void {
+    if (this.length === this.capacity) {
+      this.dropped++;
+      this.shift();
+    }
+    const last = this.runs[this.runs.length - 1];
+    if (last !== undefined && last.lane === lane && isSame(last.from, from))
+      last.payloads.push(payload);
+    else this.runs.push({ from, lane, payloads: [payload], taken: 0 });
+    this.length++;
+  }
+
+  private shift(): Datagram | undefined {
+    const run = this.runs[0];
+    if (run === undefined) return undefined;
+    const { payloads, from, lane } = run;
+    const payload = payloads[run.taken++]!;
+    this.length--;
+    if (run.taken === payloads.length) this.runs.shift();
+    else if (run.taken >= COMPACT_AT && 2 * run.taken >= payloads.length) {
+      payloads.splice(0, run.taken);
+      run.taken = 0;
+    }
+    return { payload, from, lane };
+  }
+
   /** All that is queued in front of the first datagram from elsewhere or in another lane. */
   private takeBatch(): ReceivedBatch | undefined {
-    const first = this.queue.shift();
-    if (first === undefined) return undefined;
-    const { from, lane } = first;
-    const payloads = [first.payload];
-    for (let next = this.queue.peek(); next !== undefined; next = this.queue.peek()) {
-      const isSame =
-        next.from === from || (next.from.port === from.port && next.from.node === from.node);
-      if (!isSame || next.lane !== lane) break;
-      this.queue.shift();
-      payloads.push(next.payload);
-    }
-    return { payloads, from, lane };
+    const run = this.runs.shift();
+    if (run === undefined) return undefined;
+    const { payloads, taken, from, lane } = run;
+    this.length -= payloads.length - taken;
+    return { payloads: taken === 0 ? payloads : payloads.slice(taken), from, lane };
   }
 
   private iterate<T>(take: () => T | undefined): AsyncIterableIterator<T> {
@@ -85,8 +122,12 @@ export class DatagramInbox {
   }
 
   private wake(): void {
+    if (this.readers.length === 0) return;
     const woken = this.readers;
     this.readers = [];
     for (const reader of woken) reader();
   }
 }
+
+const isSame = (a: EndpointParts, b: EndpointParts): boolean =>
+  a === b || (a.port === b.port && a.node === b.node);

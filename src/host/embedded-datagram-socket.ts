@@ -48,6 +48,18 @@ interface Waiting {
   readonly reliable: ReliableBytes | undefined;
 }
 
+/**
+ * Offered each datagram while it is in the node's own memory, and nothing waits to be read. True: taken, copied as
+ * far as it is needed; false: it is queued. It runs inside the node, so it may call nothing of the node's.
+ */
+export type Borrower = (payload: Uint8Array, from: EndpointParts, lane: string) => boolean;
+
+/** What a socket of this process can do besides. */
+export interface Lender {
+  /** From now on datagrams are offered to `borrower` first. */
+  lendTo(borrower: Borrower): void;
+}
+
 const CODES: Readonly<Partial<Record<SendOutcome | 'unknown', UndeliverableCode>>> = {
   unreachable: 'UNREACHABLE',
   unknown: 'UNKNOWN_DESTINATION',
@@ -58,7 +70,7 @@ const UTF8 = new TextEncoder();
 
 export class EmbeddedDatagramSocket
   extends EventEmitter<DatagramSocketEvents>
-  implements DatagramSocket
+  implements DatagramSocket, Lender
 {
   readonly local: EndpointParts;
   unsent = 0;
@@ -68,6 +80,7 @@ export class EmbeddedDatagramSocket
   private waiting: Waiting[] = [];
   private staged: Datagram[] = [];
   private readonly desk = new ReliableDesk();
+  private borrower: Borrower | undefined;
   private isClosed = false;
 
   constructor(options: {
@@ -155,6 +168,18 @@ export class EmbeddedDatagramSocket
 
   batches(): AsyncIterableIterator<ReceivedBatch> {
     return this.inbox.batches();
+  }
+
+  /** 'message' is not emitted for what is borrowed. */
+  lendTo(borrower: Borrower): void {
+    this.borrower = borrower;
+  }
+
+  /** Whether a datagram that lies in the node's memory needs no copy of its own. */
+  lend(payload: Uint8Array, from: EndpointParts, lane: string): boolean {
+    const { borrower, staged, inbox } = this;
+    if (borrower === undefined || staged.length > 0 || !inbox.isEmpty) return false;
+    return borrower(payload, from, lane);
   }
 
   /** A datagram to be handed out by `handOut`, which the first one asks for: true. */

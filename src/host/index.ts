@@ -1,6 +1,7 @@
 export * from './api.ts';
 export { DatagramInbox, RECEIVE_QUEUE_MAX } from './datagram-inbox.ts';
 export { ECHOES_MAX } from './echo-desk.ts';
+export type { Lender } from './embedded-datagram-socket.ts';
 export {
   checkDatagramSize,
   checkPort,

@@ -358,9 +358,11 @@ export class SocketTable {
   datagram(id: SocketId, payload: Uint8Array, meta: DatagramMeta): void {
     const socket = this.datagrams.get(id);
     if (socket === undefined) return;
-    const own = this.arena.keep(payload);
-    const datagram = { payload: own, from: this.source(meta), lane: this.laneName(meta.lane) };
-    if (socket.stage(datagram)) this.driver.effect(() => socket.handOut(throwLater));
+    const from = this.source(meta);
+    const lane = this.laneName(meta.lane);
+    if (socket.lend(payload, from, lane)) return;
+    if (socket.stage({ payload: this.arena.keep(payload), from, lane }))
+      this.driver.effect(() => socket.handOut(throwLater));
   }
 
   datagramReceipt(id: SocketId, message: number, outcome: ReceiptOutcome): void {
