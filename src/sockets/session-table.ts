@@ -3,9 +3,10 @@
  * idle and too many. Noise IK (the peer's static key is in its certificate, which routing has already
  * spread): one round trip, and the initiator's first data can follow the answer at once.
  *
- * Per peer there is at most a *current* session to send with, the *previous* one that is still opened
+ * Per peer there is at most a *current* session to send with, the *previous* ones that are still opened
  * for packets on their way, an *unconfirmed* one that this node answered and has not yet heard on, and one
- * *initiation* under way. A responder sends with an unconfirmed session only when it has no other: an
+ * *initiation* under way. Who has just answered does not initiate: two renewals at once would displace what
+ * packets are sealed with that wait in queues. A responder sends with an unconfirmed session only when it has no other: an
  * initiation may be a replay, and a replay can displace nothing. Where both ends initiate at once the
  * initiation of the lower address stands.
  *
@@ -89,7 +90,8 @@ export interface SessionTableOptions extends HandshakeParty {
 interface Peer {
   readonly address: NodeAddress;
   current: Session | undefined;
-  previous: Session | undefined;
+  /** Oldest first. */
+  previous: Session[];
   unconfirmed: Session | undefined;
   initiation: Initiation | undefined;
   /** When the first of the present run of initiations left; undefined while none runs. */
@@ -106,6 +108,10 @@ const RETRY_FIRST = 250_000;
 const RETRY_MAX = 5_000_000;
 /** A superseded session still opens packets for this long. */
 const PREVIOUS_KEPT = 10_000_000;
+/** Superseded sessions kept of one peer. Overflow: the oldest is forgotten. */
+const PREVIOUS_MAX = 4;
+/** The initiator of a session that was answered has used it by then, or never will. */
+const CONFIRMED_WITHIN = 5_000_000;
 /** A session is not used beyond this many times its rekey age, whatever happens to renewals. */
 const AGE_FACTOR_MAX = 5;
 const NOTICES_PER_SECOND = 20;
@@ -144,13 +150,7 @@ export class SessionTable {
   isReady(address: NodeAddress, now: Instant): boolean {
     const peer = this.peers.get(address) ?? this.addPeer(address, now);
     const session = this.sendSession(peer, now);
-    const { limits } = this.options;
-    if (session === undefined) this.initiate(peer, now);
-    else if (
-      now - session.madeAt > limits.sessionRekeyAfter ||
-      session.sealed > limits.sessionRekeyPackets
-    )
-      this.initiate(peer, now);
+    if (session === undefined || this.isDue(session, peer, now)) this.initiate(peer, now);
     return session !== undefined;
   }
 
@@ -246,6 +246,13 @@ export class SessionTable {
     peer.tries = Math.min(peer.tries, 1);
     peer.retryAt = Math.min(peer.retryAt, now + RETRY_FIRST) as Instant;
     this.soonestRetry = soonest(this.soonestRetry, peer.retryAt);
+  }
+
+  /** Whether this node is to renew a session. */
+  private isDue({ madeAt, sealed }: Session, { unconfirmed }: Peer, now: Instant): boolean {
+    const { sessionRekeyAfter, sessionRekeyPackets } = this.options.limits;
+    if (now - madeAt <= sessionRekeyAfter && sealed <= sessionRekeyPackets) return false;
+    return unconfirmed === undefined || now - unconfirmed.madeAt > CONFIRMED_WITHIN;
   }
 
   /** Superseded long enough ago that nothing sealed with it can still be on its way. */
@@ -366,8 +373,8 @@ export class SessionTable {
     if (peer.address !== this.options.self.address) this.retire(peer, old, now);
     else if (old !== undefined) this.forget(old);
     if (old !== undefined && old.peerEpoch !== session.peerEpoch) {
-      this.forget(old);
-      peer.previous = undefined;
+      for (const one of peer.previous) this.forget(one);
+      peer.previous = [];
       this.options.counters.add('session.peer-restarts');
       this.options.events.peerRestarted(peer.address, now);
     }
@@ -375,11 +382,13 @@ export class SessionTable {
     this.options.events.sessionReady(peer.address, now);
   }
 
-  /** Keeps a session for packets on their way; the one kept before is forgotten. */
+  /** Keeps a session for packets on their way; those kept for long are forgotten. */
   private retire(peer: Peer, session: Session | undefined, now: Instant): void {
-    if (peer.previous !== undefined) this.forget(peer.previous);
-    peer.previous = session;
-    if (session !== undefined) session.supersededAt = now;
+    if (session === undefined) return;
+    session.supersededAt = now;
+    peer.previous.push(session);
+    while (peer.previous.length > PREVIOUS_MAX || this.isStale(peer.previous[0]!, now))
+      this.forget(peer.previous.shift()!);
   }
 
   private remember(
@@ -439,7 +448,7 @@ export class SessionTable {
     const peer: Peer = {
       address,
       current: undefined,
-      previous: undefined,
+      previous: [],
       unconfirmed: undefined,
       initiation: undefined,
       tryingSince: undefined,
@@ -463,7 +472,7 @@ export class SessionTable {
   }
 
   private dropPeer(peer: Peer): void {
-    for (const session of [peer.current, peer.previous, peer.unconfirmed])
+    for (const session of [peer.current, ...peer.previous, peer.unconfirmed])
       if (session !== undefined) this.forget(session);
     this.stopTrying(peer);
     this.peers.delete(peer.address);

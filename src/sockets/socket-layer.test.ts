@@ -229,6 +229,33 @@ describe('end-to-end sessions', () => {
     }
   });
 
+  test('renewing the keys loses nothing that is under way, though both ends want to', () => {
+    const limits = { sessionRekeyAfter: 2 * SECOND };
+    for (const delay of [40, 110]) {
+      const late = { reorder: 0.2, reorderDelay: milliseconds(50) };
+      const network = new TestNetwork({ limits, hops: [{ delay: milliseconds(delay), ...late }] });
+      const { a, b } = pair(network);
+      const ends = [
+        { node: a, socket: bind(network, a, 7), to: b },
+        { node: b, socket: bind(network, b, 7), to: a },
+      ];
+      let sent = 0;
+      for (const { node, socket, to } of ends)
+        for (let at = 0; at < 20 * SECOND; at += 3 * MS)
+          network.after(at, (now) => {
+            const outcome = node.layer.datagramSend(socket, to.address, 7, text(9), now);
+            if (outcome === 'sent') sent++;
+          });
+      network.runFor(22 * SECOND);
+      for (const { node } of ends) {
+        assert.ok(node.layer.counters.value('session.made') >= 5, 'keys were renewed');
+        assert.equal(node.layer.counters.value('session.refused.unknown-session'), 0, `${delay}`);
+      }
+      assert.ok(sent > 13_000);
+      assert.ok(a.datagrams.length + b.datagrams.length >= sent, 'and nothing was lost');
+    }
+  });
+
   test('a peer that never answers costs a bounded number of attempts', () => {
     const network = new TestNetwork();
     const { a, b } = pair(network);
