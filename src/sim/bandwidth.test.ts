@@ -258,3 +258,23 @@ describe('rates reserved along the whole way', () => {
     assert.equal(news.at(-1)!.state, 'held');
   });
 });
+
+describe('reservations under load', () => {
+  it('are opened and kept beside best effort of the same source and priority, without a session before', () => {
+    const testbed = started(lineTopology(4, link(2 * MBIT)), { linkCapacity: 2 * MBIT });
+    const one = testbed.node('n1');
+    const news = newsOf(one);
+    for (const node of ['n2', 'n3', 'n4']) testbed.node(node).bind({ port: 9 });
+    for (const name of ['n1', 'n2', 'n3'])
+      for (const to of ['n2', 'n3', 'n4'])
+        if (to !== name) stream(testbed, testbed.node(name).bind({}), 3 * MBIT, to);
+    testbed.run(seconds(5));
+    one.bind({}).reserve('n4', 0.5 * MBIT);
+    testbed.run(seconds(40));
+    assert.deepEqual(
+      news.map(({ state }) => state),
+      ['held'],
+    );
+    testbed.assertSound();
+  });
+});

@@ -48,7 +48,7 @@ import {
   readResponse,
 } from './session-handshake.ts';
 import type { FlowPath, PacketOutcome } from './socket-types.ts';
-import { bestPath, everyWay } from './socket-types.ts';
+import { everyWay, ownPath } from './socket-types.ts';
 
 export interface SessionLimits {
   /** Peers with a session or one being made. The idle one used longest ago gives way. */
@@ -298,7 +298,7 @@ export class SessionTable {
     peer.initiation = initiation;
     this.pendingByIndex.set(name.index, peer);
     // A captured node may stand on the best way: what was not answered goes every way.
-    const path = peer.tries > 1 ? everyWay(peer.address) : bestPath(peer.address);
+    const path = peer.tries > 1 ? everyWay(peer.address) : ownPath(peer.address);
     this.sendSessionMessage(path, { kind: 'initiation', receiverIndex: 0, noise: message }, now);
     options.counters.add('session.initiations');
   }
@@ -337,7 +337,7 @@ export class SessionTable {
     const { keys } = answer.value;
     peer.unconfirmed = this.remember(peer, member, keys, offer, localIndex, now);
     if (source !== options.self.address) this.stopTrying(peer);
-    const path = header.routeForm === ROUTE_FLOOD ? everyWay(source) : bestPath(source);
+    const path = header.routeForm === ROUTE_FLOOD ? everyWay(source) : ownPath(source);
     const { message: noise } = answer.value;
     this.sendSessionMessage(path, { kind: 'response', receiverIndex: offer.index, noise }, now);
     options.counters.add('session.answered');
@@ -434,7 +434,7 @@ export class SessionTable {
       receiverIndex: index,
       noise: new Uint8Array(0),
     };
-    this.sendSessionMessage(bestPath(to), message, now);
+    this.sendSessionMessage(ownPath(to), message, now);
   }
 
   private sendSessionMessage(path: FlowPath, message: SessionMessage, now: Instant): void {

@@ -71,7 +71,7 @@ import type {
   SocketSink,
   StreamId,
 } from './socket-types.ts';
-import { bestPath } from './socket-types.ts';
+import { ownPath } from './socket-types.ts';
 import { StreamTable } from './stream-table.ts';
 
 export interface SocketLayerOptions {
@@ -521,7 +521,7 @@ export class SocketLayer {
     const { scratch, scratchOffset } = this.sessions;
     scratch.set(message, scratchOffset);
     const sequence = this.flows.nextSequence(CONTROL_FLOW);
-    this.sessions.send(bestPath(peer), { flow: CONTROL_FLOW, sequence }, message.length, now);
+    this.sessions.send(ownPath(peer), { flow: CONTROL_FLOW, sequence }, message.length, now);
   }
 
   private transmit(

@@ -13,7 +13,7 @@ import type {
   GraphKind,
 } from '../routing/index.ts';
 import type { DataHeader, GraphEdge, PacketService, RouteBlock } from '../wire/index.ts';
-import { copyService, FLOOD_ROUTE, NO_ROUTE, SERVICE_DEFAULT } from '../wire/index.ts';
+import { copyService, FLOOD_ROUTE, NO_ROUTE, PRIORITY_MAX, SERVICE_DEFAULT } from '../wire/index.ts';
 
 export type SocketId = number;
 export type StreamId = number;
@@ -226,7 +226,9 @@ export interface FlowPath {
   readonly routeRoom?: number;
 }
 
-/** The way that every node chooses by itself, best effort: control messages and answers. */
+const OWN_SERVICE: Readonly<PacketService> = { ...SERVICE_DEFAULT, priority: PRIORITY_MAX };
+
+/** The way that every node chooses by itself, best effort: answers. */
 export const bestPath = (destination: NodeAddress, lane = 0): FlowPath => ({
   destination,
   lane,
@@ -234,10 +236,19 @@ export const bestPath = (destination: NodeAddress, lane = 0): FlowPath => ({
   route: NO_ROUTE,
 });
 
+/**
+ * Messages of the node itself: sessions, reservations. They go before what its applications send, or a node
+ * that sends more than its links carry could neither open a session nor keep what is reserved for it.
+ */
+export const ownPath = (destination: NodeAddress): FlowPath => ({
+  ...bestPath(destination),
+  service: OWN_SERVICE,
+});
+
 /** Over every link, signed, so that no node on one way decides what becomes of it. */
 export const everyWay = (destination: NodeAddress): FlowPath => ({
-  ...bestPath(destination),
-  service: { ...SERVICE_DEFAULT, isSigned: true },
+  ...ownPath(destination),
+  service: { ...OWN_SERVICE, isSigned: true },
   route: FLOOD_ROUTE,
 });
 

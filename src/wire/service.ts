@@ -37,6 +37,7 @@ export interface PacketService {
 
 /** Priority of what states none: above bulk, below everything that somebody waits for. */
 export const PRIORITY_DEFAULT = 4;
+export const PRIORITY_MAX = 15;
 
 /** Best effort. */
 export const SERVICE_DEFAULT: Readonly<PacketService> = {
