@@ -16,7 +16,7 @@ import type {
 } from '../forwarding/index.ts';
 import { FlowReservations, LinkLedger } from '../forwarding/index.ts';
 import type { Counters, Duration, Instant, NodeAddress, Result } from '../kernel/index.ts';
-import { fail, later, ok, seconds, soonest } from '../kernel/index.ts';
+import { fail, later, microseconds, ok, seconds, soonest } from '../kernel/index.ts';
 import type { LinkLayer } from '../link/index.ts';
 import type { LinkStateRouting } from '../routing/index.ts';
 import type { SocketId, SocketLayer, SocketRefusal, StreamId } from '../sockets/index.ts';
@@ -25,6 +25,7 @@ import {
   decodeReservationRequest,
   encodeReservationAnswer,
   MESSAGE_RESERVE,
+  NO_ROUTE,
   RESERVED_RATE_MAX,
   ROUTE_FLOOD,
 } from '../wire/index.ts';
@@ -127,17 +128,26 @@ export class NodeBandwidth implements RateApi {
 
   reserve(request: RateRequest, now: Instant): Result<number, SocketRefusal> {
     const { socket, destination, rate } = request;
-    const { self, sockets } = this.options;
+    const { self, sockets, routing } = this.options;
     const flow = sockets().routeOf(socket, destination);
     if (flow === undefined) return fail('closed');
     const isRate = rate > 0 && rate <= RESERVED_RATE_MAX;
     if (!isRate || destination === self || flow.route?.form === ROUTE_FLOOD)
       return fail('bad-argument');
+    const { routes } = flow;
+    routes?.reserve(destination, rate);
+    const chosen = () => routes?.chosenTo(destination);
     const spec = {
       destination,
       rate,
       label: () => sockets().routeOf(socket, destination)?.flow,
       links: () => this.linksOf(socket, destination),
+      wish: () => this.linksOver(destination, chosen()?.wish),
+      settle: (isGranted: boolean, at: Instant) => {
+        const route = chosen();
+        if (route !== undefined) routing.choice.chooser.granted(route, isGranted, at);
+      },
+      ended: () => routes?.reserve(destination, -rate),
     };
     return ok(this.flows.open(spec, now));
   }
@@ -146,9 +156,9 @@ export class NodeBandwidth implements RateApi {
     this.flows.close(id, now);
   }
 
-  /** A route has changed: flows look where they go. Graphs they look at every second. */
+  /** A route has changed: flows look where they go, after the call that changed it. */
   rerouted(now: Instant): void {
-    this.rerouteAt = now;
+    this.rerouteAt = later(now, microseconds(1));
   }
 
   /** A request or an answer from a node that has proven who it is. */
@@ -268,5 +278,12 @@ export class NodeBandwidth implements RateApi {
     const { self, sockets, routing } = this.options;
     const route = sockets().routeOf(socket, destination)?.route;
     return routeLinks(route, { source: self, destination }, routing.path(destination));
+  }
+
+  private linksOver(
+    destination: NodeAddress,
+    path: readonly NodeAddress[] | undefined,
+  ): DirectedLink[] {
+    return routeLinks(NO_ROUTE, { source: this.options.self, destination }, path);
   }
 }

@@ -436,8 +436,14 @@ export class OverlayNode implements OverlayNodeApi {
           this.bandwidth.rerouted(this.now);
           this.sockets.routeChanged(change.destination, this.now);
         },
-        flowRouteChanged: (destination) => this.sockets.routeChanged(destination, this.now),
-        graphChanged: (change) => sink.event({ kind: 'graph-changed', ...change }),
+        flowRouteChanged: (destination) => {
+          this.bandwidth.rerouted(this.now);
+          this.sockets.routeChanged(destination, this.now);
+        },
+        graphChanged: (change) => {
+          this.bandwidth.rerouted(this.now);
+          sink.event({ kind: 'graph-changed', ...change });
+        },
         memberLearned: ({ address, name }) => {
           sink.event({ kind: 'member', address, name });
           this.membersChanged(address);

@@ -2,15 +2,12 @@
 import { formatDuration } from '../kernel/index.ts';
 import type { MarginRow } from '../link/index.ts';
 import { MARGIN_MIN, MARGIN_PARTS } from './advertiser.ts';
+import { MOVE_ROUNDS, ROUND, SPREAD_SHARE, STAY_MIN } from './choice/draw.ts';
 import {
   FLIGHT_AGAIN,
   FLIGHT_LATELY,
   FLIGHT_SHARE,
-  MOVE_ROUNDS,
-  ROUND,
-  SPREAD_SHARE,
   STAY_MAX,
-  STAY_MIN,
   URGENT_LOSS_PPM,
 } from './choice/flow-chooser.ts';
 import { MARGINS, type Margin } from './choice/metrics.ts';
@@ -101,6 +98,11 @@ const flows: readonly MarginRow[] = [
   {
     what: 'a flow with `spread`',
     rule: `draws from paths no worse than the best by ${percent(SPREAD_SHARE)}, and stays while its path stands`,
+    source: CHOOSER,
+  },
+  {
+    what: 'a flow with a reserved rate',
+    rule: `stays while its path is no worse than the best by ${percent(SPREAD_SHARE)}; then moves at its turn, when the rate is reserved on the other path`,
     source: CHOOSER,
   },
 ];

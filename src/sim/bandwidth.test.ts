@@ -39,6 +39,20 @@ function stream(testbed: Testbed, socket: TestbedSocket, rate: number, to: strin
   };
 }
 
+/** From a to d by b, or by c where a link takes 7 ms more. */
+function diamond(rate: number): Topology {
+  const slow = { ...link(rate), delay: milliseconds(12) };
+  return {
+    nodes: ['a', 'b', 'c', 'd'],
+    links: [
+      evenLink('a', 'b', link(rate)),
+      evenLink('b', 'd', link(rate)),
+      evenLink('a', 'c', slow),
+      evenLink('c', 'd', slow),
+    ],
+  };
+}
+
 function started(topology: Topology, options: { linkCapacity?: number } = {}): Testbed {
   const testbed = new Testbed({ seed: 5, topology, ...options });
   testbed.start();
@@ -187,18 +201,7 @@ describe('rates reserved along the whole way', () => {
   });
 
   it('a reservation moves with its flow, and where there is no room the flow is told', () => {
-    const nodes = ['a', 'b', 'c', 'd'];
-    const slow = { ...link(10 * MBIT), delay: milliseconds(20) };
-    const topology = {
-      nodes,
-      links: [
-        evenLink('a', 'b', link(10 * MBIT)),
-        evenLink('b', 'd', link(10 * MBIT)),
-        evenLink('a', 'c', slow),
-        evenLink('c', 'd', slow),
-      ],
-    };
-    const testbed = started(topology, { linkCapacity: 10 * MBIT });
+    const testbed = started(diamond(10 * MBIT), { linkCapacity: 10 * MBIT });
     const news = newsOf(testbed.node('a'));
     const others = newsOf(testbed.node('c'));
     const blocking = testbed.node('c').bind({});
@@ -219,6 +222,82 @@ describe('rates reserved along the whole way', () => {
     testbed.run(seconds(30));
     assert.equal(news.at(-1)!.state, 'held');
     testbed.assertSound();
+  });
+
+  describe('beside best effort that fills both ways of a diamond, a flow with a rate', () => {
+    /** A reserved flow from a to d by b, its messages counted; best effort that moves with the routes. */
+    const loaded = (blocked: number) => {
+      const testbed = started(diamond(2 * MBIT), { linkCapacity: 2 * MBIT });
+      const [a, b, c] = [testbed.node('a'), testbed.node('b'), testbed.node('c')];
+      const news = newsOf(a);
+      if (blocked > 0) c.bind({}).reserve('d', blocked);
+      const socket = a.bind({});
+      socket.reserve('d', 0.8 * MBIT);
+      testbed.node('d').bind({ port: 9 });
+      testbed.run(seconds(3));
+      for (const node of [a, b, c]) stream(testbed, node.bind({}), 2.6 * MBIT, 'd');
+      const count = { sent: 0, inTime: 0 };
+      const sentAt: number[] = [];
+      testbed.node('d').bind({
+        port: 8,
+        onMessage: ({ payload }) => {
+          if (testbed.now - sentAt[new DataView(payload.buffer).getUint32(0)]! <= 200_000)
+            count.inTime++;
+        },
+      });
+      testbed.every(milliseconds(15), () => {
+        const payload = new Uint8Array(1_200);
+        new DataView(payload.buffer).setUint32(0, count.sent++);
+        sentAt.push(testbed.now);
+        socket.send(payload, { to: 'd', port: 8 });
+        return true;
+      });
+      const way = (): string => {
+        const { links } = a.status()!.bandwidth!.reservations[0]!;
+        return links.map(({ to }) => testbed.nameOf(to)).join(' ');
+      };
+      testbed.run(seconds(5));
+      return { testbed, news, count, way };
+    };
+    const assertWhole = ({ testbed, news, count }: ReturnType<typeof loaded>): void => {
+      testbed.run(seconds(1));
+      assert.ok(count.sent - count.inTime <= 14, `${count.sent} sent, ${count.inTime} in time`);
+      assert.deepEqual(
+        news.map(({ state }) => state),
+        ['held'],
+      );
+      testbed.assertSound();
+    };
+
+    it('stays on its way when the network’s route moves, and loses nothing', () => {
+      const run = loaded(0);
+      run.testbed.impairLink('a', 'b', { delay: milliseconds(20) });
+      run.testbed.run(seconds(20));
+      const route = run.testbed.node('a').explainRoute('d')!.route!;
+      assert.equal(route.path[0], run.testbed.addressOf('c'));
+      assert.equal(run.way(), 'b d');
+      assertWhole(run);
+    });
+
+    it('moves where it is far better, after its rate is reserved there, and loses nothing', () => {
+      const run = loaded(0);
+      run.testbed.impairLink('a', 'b', { delay: milliseconds(80) });
+      assert.ok(run.testbed.runUntil(() => run.way() === 'c d', { within: seconds(300) }));
+      run.testbed.run(seconds(3));
+      const { granted } = run.testbed.node('b').status()!.bandwidth!;
+      assert.equal(granted.length, 0, 'what it left is free');
+      assertWhole(run);
+    });
+
+    it('stays where the better way has no room for it', () => {
+      const run = loaded(1.4 * MBIT);
+      run.testbed.impairLink('a', 'b', { delay: milliseconds(80) });
+      run.testbed.run(seconds(200));
+      const { counters } = run.testbed.node('a').status()!;
+      assert.ok(counters['forwarding.reservation.wish-refused']! > 0);
+      assert.equal(run.way(), 'b d');
+      assertWhole(run);
+    });
   });
 
   it('of two that want the same last capacity in one moment one gets it', () => {

@@ -40,6 +40,7 @@ import {
   SERVICE_DEFAULT,
   TIME_SENT_STEP,
 } from '../wire/index.ts';
+import type { FlowRoute } from './flow-routes.ts';
 import { FlowRoutes, routingFault } from './flow-routes.ts';
 import type { ReassemblyLimits } from './fragments.ts';
 import { Reassembly } from './fragments.ts';
@@ -53,7 +54,6 @@ import { PortTable } from './port-table.ts';
 import type {
   FlowOptions,
   FlowPath,
-  FlowRoute,
   FlowStatus,
   PacketOutcome,
   PacketOutlet,
@@ -200,7 +200,7 @@ export class DatagramSockets {
     const socket = this.sockets.get(id);
     return socket === undefined
       ? undefined
-      : { flow: socket.flow, route: socket.routes.routeTo(to) };
+      : { flow: socket.flow, route: socket.routes.routeTo(to), routes: socket.routes };
   }
 
   /** False when there is no such socket. */

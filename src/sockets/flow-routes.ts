@@ -8,6 +8,9 @@
  * this flow, and renewed by whoever chose it. The others are dissemination graphs, made for the flow's
  * deadline and asked for again whenever the network's state has moved on: a number is compared for
  * each packet, nothing is computed.
+ *
+ * A flow with a reserved rate has that on the links of one path: while it does, its packets bear the path even
+ * where they would bear none, so that no node on the way sends them where nothing is reserved.
  */
 import { DISJOINT_PATHS_MAX } from '../forwarding/index.ts';
 import type { Duration, Instant, NodeAddress } from '../kernel/index.ts';
@@ -35,6 +38,14 @@ export interface FlowIdentity {
   readonly key?: number;
 }
 
+/** What tells a flow's packets apart, and where they go now; undefined: no way. */
+export interface FlowRoute {
+  readonly flow: number;
+  readonly route: RouteBlock | undefined;
+  /** Where its routes come from; undefined: it was opened by the other end. */
+  readonly routes: FlowRoutes | undefined;
+}
+
 /** A route that stays the same. */
 interface Fixed {
   readonly route: RouteBlock;
@@ -56,6 +67,8 @@ export class FlowRoutes {
   private readonly fixed = new Map<NodeAddress, Fixed>();
   private readonly chosen = new Map<NodeAddress, ChosenRoute>();
   private readonly planned = new Map<NodeAddress, Planned>();
+  /** Bits a second, where any are reserved. */
+  private readonly rates = new Map<NodeAddress, number>();
 
   constructor(routing: FlowRouting | undefined, network: PacketOutlet, flow: FlowIdentity = {}) {
     this.flow = flow;
@@ -68,6 +81,11 @@ export class FlowRoutes {
     const { routing } = this;
     switch (routing.scheme) {
       case 'best':
+        if (this.rates.size > 0 && this.rates.has(destination))
+          return (
+            this.byMetric(KEPT_PATH, destination, port) ??
+            this.network.defaultRoute(destination, this.lane)
+          );
         return this.network.defaultRoute(destination, this.lane);
       case 'flood':
         return FLOOD_ROUTE;
@@ -97,6 +115,25 @@ export class FlowRoutes {
       if (plan !== undefined)
         found.push({ request: this.requestFor(destination), graph: statusOf(plan, now) });
     return found;
+  }
+
+  /** The route that is chosen for packets to a destination, where one is. */
+  chosenTo(destination: NodeAddress): ChosenRoute | undefined {
+    const chosen = this.chosen.get(destination);
+    return chosen?.isLive === true ? chosen : undefined;
+  }
+
+  /** Reserves so much more for packets to a destination, or less where `bitsPerSecond` is negative. */
+  reserve(destination: NodeAddress, bitsPerSecond: number): void {
+    const rate = (this.rates.get(destination) ?? 0) + bitsPerSecond;
+    if (rate > 0) this.rates.set(destination, rate);
+    else this.rates.delete(destination);
+    const chosen = this.chosen.get(destination);
+    if (chosen === undefined) return;
+    chosen.rate = Math.max(0, rate);
+    if (rate > 0 || this.routing.scheme !== 'best') return;
+    this.network.releaseRoute(chosen);
+    this.chosen.delete(destination);
   }
 
   /** The socket is closed: nobody needs to keep its routes up to date. */
@@ -161,7 +198,7 @@ export class FlowRoutes {
   }
 
   private byMetric(
-    routing: FlowRouting & { readonly scheme: 'metric' },
+    routing: MetricRouting,
     destination: NodeAddress,
     port: number | undefined,
   ): RouteBlock | undefined {
@@ -178,12 +215,18 @@ export class FlowRoutes {
         key: this.flow.key ?? 0,
         ...(port === undefined ? {} : { port }),
       });
+      chosen.rate = this.rates.get(destination) ?? 0;
       this.chosen.set(destination, chosen);
     }
     chosen.uses++;
     return chosen.route;
   }
 }
+
+type MetricRouting = FlowRouting & { readonly scheme: 'metric' };
+
+/** As the network's routes, but chosen for the flow. */
+const KEPT_PATH: MetricRouting = { scheme: 'metric', metric: { kind: 'default' } };
 
 /** What is wrong with a flow's routing, before its destination is known; undefined: nothing. */
 export function routingFault(flow: {

@@ -290,7 +290,7 @@ export class TestNetwork {
       defaultRoute: () => NO_ROUTE,
       chooseRoute: (spec) => {
         const route = pathBlock([spec.destination]);
-        return { id: 1, spec, route, isLive: true, uses: 0 };
+        return { id: 1, spec, route, isLive: true, uses: 0, rate: 0, wish: undefined };
       },
       releaseRoute: () => {},
       send: (packet, payload, now) => this.send(node, packet, payload, now),

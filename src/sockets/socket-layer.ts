@@ -50,6 +50,7 @@ import type { MessageOutlet } from './datagram-sockets.ts';
 import { DatagramSockets } from './datagram-sockets.ts';
 import { Echo } from './echo.ts';
 import { CONTROL_FLOW, FlowLabels } from './flow-labels.ts';
+import type { FlowRoute } from './flow-routes.ts';
 import type { ConversationStatus } from './incoming-messages.ts';
 import { SESSION_OVERHEAD_BYTES } from './session.ts';
 import { SessionTable } from './session-table.ts';
@@ -58,7 +59,6 @@ import { SOCKET_LIMITS_DEFAULT } from './socket-limits.ts';
 import type {
   FlowOptions,
   FlowPath,
-  FlowRoute,
   FlowStatus,
   PacketOutcome,
   PacketOutlet,

@@ -13,7 +13,13 @@ import type {
   GraphKind,
 } from '../routing/index.ts';
 import type { DataHeader, GraphEdge, PacketService, RouteBlock } from '../wire/index.ts';
-import { copyService, FLOOD_ROUTE, NO_ROUTE, PRIORITY_MAX, SERVICE_DEFAULT } from '../wire/index.ts';
+import {
+  copyService,
+  FLOOD_ROUTE,
+  NO_ROUTE,
+  PRIORITY_MAX,
+  SERVICE_DEFAULT,
+} from '../wire/index.ts';
 
 export type SocketId = number;
 export type StreamId = number;
@@ -208,12 +214,6 @@ export interface PacketOutlet {
   leastLatency(destination: NodeAddress, lane: number): Duration | undefined;
   /** Whether policy lets a flow go over all these nodes; asked again when `graphVersion` has moved. */
   permitsPath(destination: NodeAddress, lane: number, path: readonly NodeAddress[]): boolean;
-}
-
-/** What tells a flow's packets apart, and where they go now; undefined: no way. */
-export interface FlowRoute {
-  readonly flow: number;
-  readonly route: RouteBlock | undefined;
 }
 
 /** Where one flow's packets go. */

@@ -20,13 +20,13 @@ import {
 import { ByteBudget, RING_BYTES_MIN } from './byte-ring.ts';
 import type { MessageOutlet } from './datagram-sockets.ts';
 import { DeadlineHeap } from './deadline-heap.ts';
+import type { FlowRoute } from './flow-routes.ts';
 import { deadlineFault, FlowRoutes, routingFault } from './flow-routes.ts';
 import { PORT_MAX, PortTable } from './port-table.ts';
 import type { SegmentOutlet, SegmentSource } from './segment-writer.ts';
 import type {
   FlowOptions,
   FlowPath,
-  FlowRoute,
   FlowStatus,
   PacketOutlet,
   SocketId,
@@ -197,7 +197,8 @@ export class StreamTable {
   /** The label and the route that a stream's packets have now. */
   routeOf(id: StreamId): FlowRoute | undefined {
     const stream = this.streams.get(id);
-    return stream === undefined ? undefined : { flow: stream.flow, route: stream.path.route };
+    if (stream === undefined) return undefined;
+    return { flow: stream.flow, route: stream.path.route, routes: this.routesOf.get(id) };
   }
 
   /** Runs one operation of the owner on a stream and arms its timer anew. */

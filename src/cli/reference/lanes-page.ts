@@ -107,7 +107,10 @@ is not to be had is refused when the flow is opened (\`RATE_NOT_AVAILABLE\`), wi
 left there, and the rate that can; the answer takes a round trip to the farthest link, 3 s at most. Packets within
 the rate go before all others on these links, the rest of the flow within its fair share.
 
-When the route changes the reservation moves. Where the new way has no room the flow is told (\`watch\`, the
+A flow with a rate keeps to one path, which its packets bear, whatever the network's routes do meanwhile: load
+moves latencies, and where it would go instead nothing is reserved for it. When another path is better by half, the
+rate is reserved there first, and the flow moves when it holds. When its path breaks it moves at once, and the
+reservation follows. Where the new way has no room the flow is told (\`watch\`, the
 event \`reservation\`, \`status --json\`), goes on within its fair share, and has the rate again when there is room.
 The reservation ends with the socket, or 15 s after its node was last heard. A lane with the recovery \`reliable\`
 or \`fair-reliable\`, and the routing \`flood\`, reserve nothing and are refused with a rate.

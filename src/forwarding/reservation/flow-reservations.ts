@@ -9,8 +9,11 @@
  * capacity of one link its tail admits the first; where they meet on two links in opposite order, both
  * may be told no, and both know within that time.
  *
- * A flow whose route changes asks the new links at once and releases the old ones. Where a link then has
- * no room the flow is told (`lost`), goes on within its fair share, and asks again every ten seconds.
+ * A flow whose route breaks asks the links of its new one at once. Where one then has no room the flow is
+ * told (`lost`), goes on within its fair share, and asks again every ten seconds. One that would only go
+ * better elsewhere has its rate reserved there first, beside what it has (make before break, RFC 3209
+ * section 2.5, by the idea), and moves when all links have agreed or stays. Links that a flow has left are
+ * released when what it sent over them must have passed.
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../../kernel/index.ts';
 import { later, milliseconds, seconds } from '../../kernel/index.ts';
@@ -31,6 +34,12 @@ export interface FlowToReserve {
   readonly label: () => number | undefined;
   /** Every link its packets take now; empty: it has no way at the moment. */
   readonly links: () => readonly DirectedLink[];
+  /** Every link of the way it is to take when its rate is reserved there too; empty: it stays. */
+  readonly wish: () => readonly DirectedLink[];
+  /** What came of the wish. State: it has none any more. */
+  readonly settle: (isGranted: boolean, now: Instant) => void;
+  /** Nothing is reserved for it any more. */
+  readonly ended: () => void;
 }
 
 /** Where a reservation fell short. `silent`: the node at its tail has not answered. */
@@ -76,6 +85,8 @@ const REFUSED_AGAIN = seconds(10);
 /** A link whose tail has not answered for so long is not held any more. */
 const SILENT_AFTER = seconds(13);
 const LOOK_AGAIN = milliseconds(100);
+/** Longer than packets take to the end of the way that their flow has left. */
+const LEFT_FOR = seconds(1);
 /** Links of one flow's ways; more are not asked. */
 export const RESERVED_LINKS_MAX = 64;
 
@@ -94,6 +105,11 @@ interface Reserved {
   readonly openedAt: Instant;
   state: ReservationState;
   links: Asked[];
+  /** Links of the way it wishes for, but for those it has; undefined: it wishes for none. */
+  wished: Asked[] | undefined;
+  wishedAt: Instant;
+  /** Links of ways it has left: `askAt` is when they are released. */
+  left: Asked[];
   /** While there is no way: when to look for one. */
   lookAt: number;
 }
@@ -110,7 +126,8 @@ export class FlowReservations {
   /** What came of it is told, never within this call. */
   open(flow: FlowToReserve, now: Instant): number {
     const id = this.nextId++;
-    this.flows.set(id, { id, flow, openedAt: now, state: 'asking', links: [], lookAt: now });
+    const none = { links: [], wished: undefined, wishedAt: now, left: [] };
+    this.flows.set(id, { id, flow, openedAt: now, state: 'asking', ...none, lookAt: now });
     return id;
   }
 
@@ -119,13 +136,15 @@ export class FlowReservations {
     const reserved = this.flows.get(id);
     if (reserved === undefined) return;
     this.flows.delete(id);
-    for (const link of reserved.links) this.release(reserved, link, now);
+    for (const link of linksOf(reserved)) this.release(reserved, link, now);
+    reserved.flow.ended();
   }
 
   answered(from: NodeAddress, answer: ReservationAnswer, now: Instant): void {
     const reserved = this.flows.get(answer.id);
-    const link = reserved?.links.find((l) => l.from === from && l.to === answer.neighbour);
-    if (reserved === undefined || link === undefined) return;
+    if (reserved === undefined) return;
+    const link = linkIn([...reserved.links, ...(reserved.wished ?? [])], from, answer.neighbour);
+    if (link === undefined) return;
     this.take(link, answer, now);
     this.judge(reserved, now);
   }
@@ -143,7 +162,9 @@ export class FlowReservations {
       }
       this.follow(reserved, now);
       reserved.lookAt = later(now, LOOK_AGAIN);
-      for (const link of reserved.links) if (link.askAt <= now) this.ask(reserved, link, now);
+      for (const link of [...reserved.links, ...(reserved.wished ?? [])])
+        if (link.askAt <= now) this.ask(reserved, link, now);
+      this.releaseLeft(reserved, now);
       this.judge(reserved, now);
     }
   }
@@ -151,10 +172,12 @@ export class FlowReservations {
   nextTimeout(): Instant | undefined {
     if (this.flows.size === 0) return undefined;
     let next = Number.POSITIVE_INFINITY;
-    for (const { links, state, openedAt, lookAt } of this.flows.values()) {
+    for (const reserved of this.flows.values()) {
+      const { links, state, openedAt, lookAt, wished, wishedAt } = reserved;
       if (links.length === 0) next = Math.min(next, lookAt);
       if (state === 'asking') next = Math.min(next, openedAt + OPEN_PATIENCE);
-      for (const { askAt } of links) next = Math.min(next, askAt);
+      if (wished !== undefined) next = Math.min(next, wishedAt + OPEN_PATIENCE);
+      for (const { askAt } of linksOf(reserved)) next = Math.min(next, askAt);
     }
     return Math.ceil(next) as Instant;
   }
@@ -174,21 +197,49 @@ export class FlowReservations {
     }));
   }
 
-  /** State: links the flow has left are released, those it has come to are to be asked now. */
+  /** State: links the flow has come to are to be asked now, those it has left released later. */
   private follow(reserved: Reserved, now: Instant): void {
-    const wanted = reserved.flow.links().slice(0, RESERVED_LINKS_MAX);
-    const isSame =
-      wanted.length === reserved.links.length &&
-      wanted.every(({ from, to }, i) => isLink(reserved.links[i]!, from, to));
-    if (isSame || wanted.length === 0) return;
-    const links = wanted.map(({ from, to }): Asked => {
-      const known = reserved.links.find((link) => isLink(link, from, to));
-      const unknown = { verdict: undefined, available: 0, capacity: 0 };
-      return known ?? { from, to, askAt: now, since: now, ...unknown };
-    });
-    for (const link of reserved.links) if (!links.includes(link)) this.release(reserved, link, now);
-    if (reserved.links.length > 0) this.options.counters.add('reservation.moved');
-    reserved.links = links;
+    const { flow, links } = reserved;
+    const wanted = flow.links().slice(0, RESERVED_LINKS_MAX);
+    if (wanted.length === 0) return;
+    const known = linksOf(reserved);
+    if (!isSameWay(links, wanted)) {
+      reserved.links = asked(wanted, known, now);
+      const left = links.filter(({ from, to }) => linkIn(reserved.links, from, to) === undefined);
+      for (const link of left) link.askAt = later(now, LEFT_FOR);
+      reserved.left.push(...left);
+      if (links.length > 0) this.options.counters.add('reservation.moved');
+    }
+    this.wishFor(reserved, flow.wish(), known, now);
+    const isInUse = ({ from, to }: Asked): boolean =>
+      linkIn([...reserved.links, ...(reserved.wished ?? [])], from, to) !== undefined;
+    reserved.left = reserved.left.filter((link) => !isInUse(link));
+    for (const link of known)
+      if (!isInUse(link) && !reserved.left.includes(link)) this.release(reserved, link, now);
+  }
+
+  /** State: the links of another way are to be asked now, beside those the flow has. */
+  private wishFor(
+    reserved: Reserved,
+    wish: readonly DirectedLink[],
+    known: readonly Asked[],
+    now: Instant,
+  ): void {
+    if (wish.length === 0 || wish.length > RESERVED_LINKS_MAX) {
+      reserved.wished = undefined;
+      return;
+    }
+    const more = wish.filter(({ from, to }) => linkIn(reserved.links, from, to) === undefined);
+    if (reserved.wished !== undefined && isSameWay(reserved.wished, more)) return;
+    reserved.wished = asked(more, known, now);
+    reserved.wishedAt = now;
+  }
+
+  private releaseLeft(reserved: Reserved, now: Instant): void {
+    const { left } = reserved;
+    if (left.length === 0) return;
+    reserved.left = left.filter(({ askAt }) => askAt > now);
+    for (const link of left) if (link.askAt <= now) this.release(reserved, link, now);
   }
 
   private ask(reserved: Reserved, link: Asked, now: Instant): void {
@@ -216,8 +267,9 @@ export class FlowReservations {
     link.askAt = later(now, again);
   }
 
-  /** State: the flow's state follows from its links', and news of it is told. */
+  /** State: the flow's state follows from its links', and news of it is told; its wish may be over. */
   private judge(reserved: Reserved, now: Instant): void {
+    this.judgeWish(reserved, now);
     const { links, openedAt } = reserved;
     const isHeld = links.length > 0 && links.every(({ verdict }) => verdict === 'granted');
     if (isHeld) return this.enter(reserved, 'held', now);
@@ -227,6 +279,18 @@ export class FlowReservations {
     const begun = isOpening ? openedAt : Math.min(...waiting.map(({ since }) => since));
     const isOver = now >= begun + OPEN_PATIENCE;
     if (isRefused || isOver) this.enter(reserved, isOpening ? 'refused' : 'lost', now);
+  }
+
+  private judgeWish(reserved: Reserved, now: Instant): void {
+    const { wished, wishedAt, flow } = reserved;
+    if (wished === undefined) return;
+    const isGranted = wished.every(({ verdict }) => verdict === 'granted');
+    const isOver = now >= wishedAt + OPEN_PATIENCE;
+    if (!isGranted && !isOver && !wished.some(({ verdict }) => isFinal(verdict))) return;
+    this.options.counters.add(isGranted ? 'reservation.wish-granted' : 'reservation.wish-refused');
+    reserved.wishedAt = now;
+    flow.settle(isGranted, now);
+    this.follow(reserved, now);
   }
 
   private enter(reserved: Reserved, state: 'held' | 'refused' | 'lost', now: Instant): void {
@@ -277,5 +341,26 @@ function shortOf({ links, state, flow }: Reserved): ShortLink | undefined {
 const isFinal = (verdict: ReservationVerdict | undefined): boolean =>
   verdict !== undefined && verdict !== 'granted' && verdict !== 'pending';
 
-const isLink = (link: DirectedLink, from: NodeAddress, to: NodeAddress): boolean =>
-  link.from === from && link.to === to;
+/** Every link that something is or may be reserved on. */
+const linksOf = ({ links, wished, left }: Reserved): Asked[] => [
+  ...links,
+  ...(wished ?? []),
+  ...left,
+];
+
+const linkIn = <L extends DirectedLink>(
+  links: readonly L[],
+  from: NodeAddress,
+  to: NodeAddress,
+): L | undefined => links.find((link) => link.from === from && link.to === to);
+
+const isSameWay = (links: readonly DirectedLink[], way: readonly DirectedLink[]): boolean =>
+  links.length === way.length &&
+  way.every(({ from, to }, i) => links[i]!.from === from && links[i]!.to === to);
+
+/** What is known of each link; one that is new is to be asked now. */
+const asked = (way: readonly DirectedLink[], known: readonly Asked[], now: Instant): Asked[] =>
+  way.map(({ from, to }) => {
+    const unknown = { verdict: undefined, available: 0, capacity: 0 };
+    return linkIn(known, from, to) ?? { from, to, askAt: now, since: now, ...unknown };
+  });

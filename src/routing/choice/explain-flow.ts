@@ -10,10 +10,10 @@ import { inWords } from '../link-changes.ts';
 import type { MissingLink } from '../missing-links.ts';
 import { firstMissing, withMissing } from '../missing-links.ts';
 import { deniedLink } from '../policy/denied-link.ts';
-import { pathFigures } from '../routes.ts';
+import { isSamePath, pathFigures } from '../routes.ts';
 import { candidates } from './candidates.ts';
+import { bandOf, marginOf, STAY_MIN } from './draw.ts';
 import type { FlowEntry } from './flow-chooser.ts';
-import { bandOf, marginOf, STAY_MIN } from './flow-chooser.ts';
 import type { Score } from './metrics.ts';
 import { metricText } from './metrics.ts';
 
@@ -35,6 +35,8 @@ export interface FlowRouteStatus {
   readonly since: Duration;
   readonly changes: number;
   readonly cause: string;
+  /** Bits a second reserved for it, or asked for; 0: none. */
+  readonly rate: number;
 }
 
 export interface FlowCandidate {
@@ -70,6 +72,7 @@ export function flowStatus(entry: FlowEntry, score: Score, now: Instant): FlowRo
     since: between(entry.changedAt, now),
     changes: entry.changes,
     cause: entry.cause,
+    rate: entry.rate,
   };
 }
 
@@ -107,7 +110,7 @@ export function explainFlow(question: FlowQuestion): FlowExplanation {
   if (path !== undefined) add(permitted, path, entry.value, chosenVerdict(entry, best, score));
   for (const { path: other, score: value } of open)
     if (path === undefined || other.join() !== path.join())
-      add(permitted, other, value, openVerdict(question, value, best));
+      add(permitted, other, value, openVerdict(question, other, value, best));
   const { denial, links } = question;
   const policy = { denial, linkName: (a: NodeAddress, b: NodeAddress) => links.linkName(a, b) };
   for (const { path: other, score: value } of candidates(graph, ends, score, entry.spec.hops)) {
@@ -127,17 +130,25 @@ export function explainFlow(question: FlowQuestion): FlowExplanation {
 
 function chosenVerdict(entry: FlowEntry, best: number, score: Score): string {
   if (entry.value <= best) return 'chosen';
+  if (entry.wish !== undefined) return 'chosen; leaves it when its rate is reserved elsewhere';
   if (entry.isWaiting) return 'chosen; leaves it when its turn comes';
+  if (entry.rate > 0) return 'chosen: its rate is reserved here';
   return entry.value <= best + marginOf(entry, best, score)
     ? 'chosen: as good as the best'
     : 'chosen: stays while it stands';
 }
 
-function openVerdict({ entry, score, now }: FlowQuestion, value: number, best: number): string {
+function openVerdict(
+  { entry, score, now }: FlowQuestion,
+  path: readonly NodeAddress[],
+  value: number,
+  best: number,
+): string {
   if (entry.path === undefined) return 'not taken yet';
   const difference = Math.abs(value - entry.value);
   const share = Math.round((100 * difference) / Math.max(entry.value, value, 1e-9));
   if (value < entry.value) {
+    if (isSamePath(path, entry.wish)) return `better by ${share} %; the rate is asked for there`;
     const stays = (entry.stay - between(entry.changedAt, now)) as Duration;
     if (entry.isWaiting && stays > 0)
       return `better by ${share} %; the flow has moved lately and stays ${inWords(stays)} yet`;

@@ -8,8 +8,9 @@ import { address, drawnGraph, graphOf } from '../drawn-graph.test.ts';
 import type { Edge, Graph } from '../graph.ts';
 import { buildGraph } from '../graph.ts';
 import { linkCost } from '../metric.ts';
+import { MOVE_ROUNDS, ROUND } from './draw.ts';
 import type { FlowSpec } from './flow-chooser.ts';
-import { FlowChooser, IDLE_AFTER, MOVE_ROUNDS, ROUND } from './flow-chooser.ts';
+import { FlowChooser, IDLE_AFTER } from './flow-chooser.ts';
 import { parseMetric } from './metrics.ts';
 
 const SELF = address(1);
@@ -113,6 +114,35 @@ describe('the route of a flow', () => {
     for (let i = 0; i < 200 && bench.path(flow.id) === '3-2'; i++) bench.wait(ROUND);
     assert.equal(bench.path(flow.id), '4-2');
     assert.equal(bench.changes.length, 2, bench.changes.join());
+  });
+
+  it('with a reserved rate stays until another is better by half, and moves when the rate is granted there', () => {
+    const bench = new Bench(lens(40, 60));
+    const flow = bench.open(7);
+    flow.rate = 1e6;
+    const turns = (): void => {
+      for (let i = 0; i < 200 && flow.wish === undefined; i++, flow.uses++) bench.wait(ROUND);
+    };
+    bench.change(lens(40, 28));
+    turns();
+    assert.equal(flow.wish, undefined, '30 % better is what load may do');
+    bench.change(lens(40, 20));
+    turns();
+    assert.deepEqual(flow.wish, [address(4), TO]);
+    assert.equal(bench.path(flow.id), '3-2', 'nothing is reserved there yet');
+    bench.chooser.granted(flow, false, bench.now);
+    assert.equal(flow.wish, undefined);
+    turns();
+    bench.change(lens(40, 20));
+    assert.deepEqual(flow.wish, [address(4), TO], 'other news leave the wish as it is');
+    bench.chooser.granted(flow, true, bench.now);
+    assert.equal(bench.path(flow.id), '4-2');
+    assert.match(bench.changes.at(-1)!, /better by 50 %, and the rate is reserved/);
+    turns();
+    bench.change(lens(20, 60));
+    bench.wait(ROUND);
+    bench.change(lens(20));
+    assert.equal(bench.path(flow.id), '3-2', 'a path that is gone is left at once');
   });
 
   it('leaves at once when its path is gone, says why, and has none where there is none', () => {

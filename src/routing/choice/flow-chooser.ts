@@ -19,6 +19,12 @@
  *
  * A flow that spreads (`isSpread`) draws from a wider band and stays while its path stands: many flows
  * use many paths, and no flow is reordered.
+ *
+ * A flow with a reserved rate (`rate`) has its promise on the links of its path and nowhere else. It stays
+ * unless another path is better by half: smaller differences are what load does to latency, its own and
+ * that of those who may fill what it leaves. Then it does not move but says where it wants to (`wish`), and
+ * moves when the rate is reserved there (`granted`). From a path that is gone or loses too much it moves at
+ * once, as all do.
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../../kernel/index.ts';
 import { between, later, seconds, soonest } from '../../kernel/index.ts';
@@ -30,6 +36,7 @@ import type { PathFigures } from '../routes.ts';
 import { isSamePath, pathFigures } from '../routes.ts';
 import type { Candidate, HopRule } from './candidates.ts';
 import { candidates, scoreOfPath } from './candidates.ts';
+import { draw, hashOf, hasTurn, marginOf, nextRound, STAY_MIN } from './draw.ts';
 import type { ApplicationMetric, FlowMetric, Score } from './metrics.ts';
 import { metricText, scoreOf } from './metrics.ts';
 
@@ -57,11 +64,16 @@ export interface ChosenRoute {
   readonly isLive: boolean;
   /** Counted up by whoever uses it; one that stands still is forgotten. */
   uses: number;
+  /** Bits a second that are reserved for it on its path, set by whoever reserves; 0: none. */
+  rate: number;
+  /** A better path, after the source, to which a flow with a rate moves when that is `granted` there. */
+  readonly wish: readonly NodeAddress[] | undefined;
 }
 
 export interface FlowEntry extends ChosenRoute {
   route: RouteBlock | undefined;
   isLive: boolean;
+  wish: readonly NodeAddress[] | undefined;
   path: readonly NodeAddress[] | undefined;
   /** Of `path` when the topology last changed. */
   value: number;
@@ -98,12 +110,6 @@ export interface FlowChooserOptions {
   readonly changed: (change: FlowRouteChange, now: Instant) => void;
 }
 
-/** Turns come this often. */
-export const ROUND: Duration = seconds(10);
-/** One flow in so many has its turn in a round. */
-export const MOVE_ROUNDS = 8;
-/** A flow that spreads takes any path no worse than the best by this share. */
-export const SPREAD_SHARE = 0.5;
 /** Losing this much more than the best path, ppm, is reason to leave at once. */
 export const URGENT_LOSS_PPM = 100_000;
 /** Of the flows on a path that loses too much, this many times the share that is lost leave at once. */
@@ -112,8 +118,6 @@ export const FLIGHT_SHARE = 2;
 export const FLIGHT_AGAIN: Duration = seconds(15);
 /** A flow that fled lately does so again only by the draw, a lone one too. */
 export const FLIGHT_LATELY: Duration = seconds(60);
-/** What a flow stays at least after a move for the better, doubled when that was soon after the last. */
-export const STAY_MIN: Duration = seconds(20);
 export const STAY_MAX: Duration = seconds(600);
 /** So many times its stay is soon. */
 const STAY_SOON = 16;
@@ -157,6 +161,8 @@ export class FlowChooser {
       route: undefined,
       isLive: true,
       uses: 0,
+      rate: 0,
+      wish: undefined,
       path: undefined,
       value: 0,
       figures: undefined,
@@ -253,9 +259,10 @@ export class FlowChooser {
     const found = this.candidatesOf(spec);
     const score = this.scoreOf(spec);
     const graph = this.graphOf(spec);
+    const { path, wish } = entry;
     entry.isWaiting = false;
+    entry.wish = undefined;
     const best = found[0];
-    const { path } = entry;
     const value =
       path === undefined ? undefined : scoreOfPath(graph, this.options.self, path, score);
     if (best === undefined || path === undefined || value === undefined || !this.fits(entry)) {
@@ -269,19 +276,41 @@ export class FlowChooser {
     if (value <= best.score + marginOf(entry, best.score, score)) return;
     const next = draw(found, entry, score);
     const better = `better by ${share(value, next.score)}`;
-    if (!this.isUrgent(entry, next, graph, now)) {
-      if (spec.isSpread) return;
-      const mayMove = between(entry.changedAt, now) >= entry.stay && hasTurn(spec.key, now);
-      if (!mayMove) {
-        entry.isWaiting = true;
-        this.roundAt ??= nextRound(now);
-        return;
-      }
+    const change = { causeOf, graph, words: better };
+    if (this.isUrgent(entry, next, graph, now)) return this.move(entry, next, change, now);
+    if (spec.isSpread) return;
+    const isWish = isSamePath(wish, next.path);
+    const mayMove = between(entry.changedAt, now) >= entry.stay && hasTurn(spec.key, now);
+    if (!isWish && !mayMove) {
+      entry.isWaiting = true;
+      this.roundAt ??= nextRound(now);
+    } else if (entry.rate > 0) entry.wish = next.path;
+    else this.move(entry, next, change, now);
+  }
+
+  /**
+   * What came of a flow's wish: it moves there, or stays until its next turn. State: it has no wish any more.
+   */
+  granted(flow: ChosenRoute, isGranted: boolean, now: Instant): void {
+    const entry = this.flows.get(flow.id);
+    if (entry?.wish === undefined) return;
+    const { wish, spec, value } = entry;
+    entry.wish = undefined;
+    const next = this.candidatesOf(spec).find(({ path }) => isSamePath(path, wish));
+    if (isGranted && next !== undefined) {
+      const words = `better by ${share(value, next.score)}, and the rate is reserved`;
+      return this.move(entry, next, { causeOf: NO_CAUSE, graph: this.graphOf(spec), words }, now);
     }
+    entry.isWaiting = true;
+    this.roundAt ??= nextRound(now);
+  }
+
+  /** State: the flow takes a better path, and stays there the longer the sooner it came. */
+  private move(entry: FlowEntry, next: Candidate, why: Why, now: Instant): void {
     const isSoon = between(entry.changedAt, now) < STAY_SOON * entry.stay;
     const stay = isSoon ? Math.min(2 * entry.stay, STAY_MAX) : STAY_MIN;
     entry.stay = stay as Duration;
-    this.take(entry, next, { causeOf, graph, words: better }, now);
+    this.take(entry, next, why, now);
   }
 
   /** A single-hop flow whose path is no such thing any more cannot be. */
@@ -321,12 +350,7 @@ export class FlowChooser {
     return this.sharers.get(entry.path?.join() ?? '') ?? 1;
   }
 
-  private take(
-    entry: FlowEntry,
-    next: Candidate | undefined,
-    why: { causeOf: CauseOf; graph: Graph; words: string | undefined },
-    now: Instant,
-  ): void {
+  private take(entry: FlowEntry, next: Candidate | undefined, why: Why, now: Instant): void {
     const before = entry.path;
     const after = next?.path;
     if (isSamePath(before, after)) return;
@@ -366,65 +390,18 @@ export class FlowChooser {
 
 const PPM = 1_000_000;
 
+const NO_CAUSE = (): undefined => undefined;
+
+interface Why {
+  readonly causeOf: CauseOf;
+  readonly graph: Graph;
+  readonly words: string | undefined;
+}
+
 export type CauseOf = (
   before: readonly NodeAddress[] | undefined,
   after: readonly NodeAddress[] | undefined,
 ) => string | undefined;
-
-/**
- * How much worse than the best a flow's own path may be before it moves: the band, as many times as its stay
- * has been doubled, so that one which has gone to and fro asks for more each time.
- */
-export function marginOf({ spec, stay }: FlowEntry, best: number, score: Score): number {
-  const band = bandOf(best, score, spec.isSpread);
-  return Math.max(band, Math.min((band * stay) / STAY_MIN, best * SPREAD_SHARE));
-}
-
-/** How much worse than the best still counts as good. */
-export function bandOf(best: number, score: Score, isSpread: boolean): number {
-  const { share: part, least } = score.margin;
-  // A move takes `share` of the old score: of the best that is share / (1 - share).
-  const margin = Math.max(least, (best * part) / (1 - part));
-  return isSpread ? Math.max(margin, best * SPREAD_SHARE) : margin;
-}
-
-/** Among the good ones, the one whose hash with the flow's key is the greatest. */
-function draw(found: readonly Candidate[], entry: FlowEntry, score: Score): Candidate {
-  const best = found[0]!;
-  const limit = best.score + bandOf(best.score, score, entry.spec.isSpread);
-  let drawn = best;
-  let greatest = -1;
-  for (const candidate of found) {
-    if (candidate.score > limit) break;
-    const hash = hashOf(entry.spec.key, candidate.path);
-    if (hash > greatest) {
-      greatest = hash;
-      drawn = candidate;
-    }
-  }
-  return drawn;
-}
-
-const hasTurn = (key: number, now: Instant): boolean =>
-  hashOf(key, [Math.floor(now / ROUND)]) % MOVE_ROUNDS === 0;
-
-const nextRound = (now: Instant): Instant =>
-  later((Math.floor(now / ROUND) * ROUND) as Instant, ROUND);
-
-/** The mixing of MurmurHash3 (Appleby), over words. */
-function hashOf(key: number, words: readonly number[]): number {
-  let h = mixed(key >>> 0);
-  for (const word of words) h = mixed((Math.imul(h, 31) + word) >>> 0);
-  return h;
-}
-
-function mixed(n: number): number {
-  let h = n ^ (n >>> 16);
-  h = Math.imul(h, 0x85eb_ca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2_ae35);
-  return (h ^ (h >>> 16)) >>> 0;
-}
 
 const share = (worse: number, better: number): string =>
   `${Math.round((100 * (worse - better)) / Math.max(worse, 1e-9))} %`;
