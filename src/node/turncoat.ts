@@ -75,7 +75,8 @@ interface Held {
 }
 
 const REORDER_BY = 100_000;
-const ALTERED_HOPS = 3;
+/** Of what it spreads. Turncoats that repeat each other's packets would fill the network, and go on for ever. */
+const SPREAD_HOPS = 3;
 const REPLAY_AFTER = 1_000_000;
 const HELD_MAX = 65_536;
 const FLOOD_FRAME_BYTES = 1_000;
@@ -120,9 +121,7 @@ export class Turncoat {
     if (chance(options.corrupt)) {
       const altered = bytes.slice(at, end);
       altered[1 + random.below(altered.length - 1)]! ^= 1 << random.below(8);
-      // Turncoats that alter each other's would go on for ever.
-      altered[1] = Math.min(header.hopLimit - 1, ALTERED_HOPS);
-      return altered[1] > 0 ? this.spread(altered, now) : undefined;
+      return this.spread(altered, now);
     }
     const hold = (delay: number, isCopy: boolean): void => {
       if (this.held.length < HELD_MAX)
@@ -170,7 +169,10 @@ export class Turncoat {
   }
 
   private spread(frame: Uint8Array, now: Instant): void {
-    if (decodeDataHeader(this.header, frame, 0, frame.length) !== undefined) return;
+    const { header } = this;
+    if (decodeDataHeader(header, frame, 0, frame.length) !== undefined || header.hopLimit <= 1)
+      return;
+    frame[1] = Math.min(header.hopLimit - 1, SPREAD_HOPS);
     for (const neighbour of this.around.links.neighbours()) this.put(neighbour, frame, now);
   }
 
