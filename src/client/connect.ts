@@ -65,6 +65,7 @@ import {
   type TraceResult,
 } from '../host/index.ts';
 import { ControlClient } from './control-client.ts';
+import { ReadBuffers } from './read-buffers.ts';
 import { RemoteDatagramSocket } from './remote-datagram-socket.ts';
 import { fetchStream, RemoteStreamServer } from './remote-stream-server.ts';
 
@@ -151,14 +152,17 @@ class RemoteNode implements DaemonConnection {
       pendingMax: options.pendingMax,
     });
     const signal = this.signal(options);
+    const buffers = new ReadBuffers();
     const { socket, head, about } = await this.client.upgrade<{ local: EndpointParts }>(
       `/v1/datagram?${query}`,
       'overlane-datagram',
       signal,
+      buffers,
     );
     const { receiveQueueMax } = options;
     return new RemoteDatagramSocket({
       socket,
+      buffers,
       head,
       local: about.local,
       receiveQueueMax,

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { CONTROL_API_VERSION, errorOf } from '../daemon/index.ts';
 import { abortFailure } from '../host/index.ts';
 import { OverlayError } from '../kernel/index.ts';
+import type { ReadBuffers } from './read-buffers.ts';
 
 export interface ControlCall {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -56,13 +57,19 @@ export class ControlClient {
   }
 
   /** Fails as `call` does. */
-  upgrade<T>(path: string, protocol: string, signal?: AbortSignal): Promise<Upgraded<T>> {
+  upgrade<T>(
+    path: string,
+    protocol: string,
+    signal?: AbortSignal,
+    buffers?: ReadBuffers,
+  ): Promise<Upgraded<T>> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(abortFailure(signal));
       const request = httpRequest({
         socketPath: this.socketPath,
         path,
         headers: { connection: 'Upgrade', upgrade: protocol },
+        ...(buffers && { createConnection: () => buffers.connect(this.socketPath) }),
       });
       const aborted = (): void => {
         request.destroy();

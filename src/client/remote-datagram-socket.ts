@@ -15,6 +15,7 @@ import {
   reliableFrame,
 } from '../daemon/index.ts';
 import {
+  type BatchOptions,
   checkDatagramSize,
   type Datagram,
   DatagramInbox,
@@ -33,6 +34,7 @@ import {
   type UndeliverableCode,
 } from '../host/index.ts';
 import { utf8Decode, utf8Encode } from '../kernel/index.ts';
+import type { ReadBuffers } from './read-buffers.ts';
 
 const NAME_BYTES_MAX = 255;
 
@@ -43,6 +45,11 @@ export class RemoteDatagramSocket
   readonly local: EndpointParts;
   unsent = 0;
   private readonly socket: Socket;
+  private readonly buffers: ReadBuffers;
+  /** A reader says that it keeps no payload. */
+  private isLending = false;
+  /** Another may keep some. */
+  private isKept = false;
   private readonly writer: ChannelWriter;
   private readonly decoder: ChannelDecoder = new ChannelDecoder();
   private readonly reader = new DatagramsReader();
@@ -55,6 +62,7 @@ export class RemoteDatagramSocket
 
   constructor(options: {
     socket: Socket;
+    buffers: ReadBuffers;
     head: Uint8Array;
     local: EndpointParts;
     receiveQueueMax: number | undefined;
@@ -62,6 +70,8 @@ export class RemoteDatagramSocket
   }) {
     super();
     this.socket = options.socket;
+    this.buffers = options.buffers;
+    this.buffers.taker = (chunk) => this.arrived(chunk);
     this.writer = new ChannelWriter(options.socket);
     this.local = options.local;
     this.inbox = new DatagramInbox(options.receiveQueueMax);
@@ -167,11 +177,22 @@ export class RemoteDatagramSocket
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<Datagram> {
+    this.keep();
     return this.inbox.datagrams();
   }
 
-  batches(): AsyncIterableIterator<ReceivedBatch> {
-    return this.inbox.batches();
+  batches({ lent = false }: BatchOptions = {}): AsyncIterableIterator<ReceivedBatch> {
+    if (!lent || this.isLending) this.keep();
+    else if (!this.isKept) this.buffers.reuse = true;
+    this.isLending ||= lent;
+    return this.inbox.batches(() => this.buffers.release());
+  }
+
+  /** State: no payload is written over any more. */
+  private keep(): void {
+    if (this.isKept) return;
+    this.isKept = true;
+    this.buffers.reuse = false;
   }
 
   private arrived(chunk: Uint8Array): void {
@@ -198,6 +219,7 @@ export class RemoteDatagramSocket
   private takeIn({ payloads, end: from, lane }: ChannelDatagrams): void {
     if (this.isClosed) return;
     if (this.listenerCount('message') === 0) return this.inbox.pushMany(payloads, from, lane);
+    this.keep();
     for (const payload of payloads) {
       if (this.isClosed) return;
       const datagram = { payload, from, lane };

@@ -18,7 +18,7 @@ const COPIED_BYTES_MAX = 4 * 1024;
 /** Buffers kept for use again; beyond them a new one is made each time. */
 const SPARE_MAX = 16;
 /** Bytes that the connection holds for a program that is slower than the node, above which `isFull`. */
-const WAITING_BYTES_MAX = SPARE_MAX * GATHERED_BYTES_MAX;
+const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 
 export class ChannelWriter {
   private readonly socket: Socket;

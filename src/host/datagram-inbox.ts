@@ -58,8 +58,12 @@ export class DatagramInbox {
     return this.iterate(() => this.shift());
   }
 
-  batches(): AsyncIterableIterator<ReceivedBatch> {
-    return this.iterate(() => this.takeBatch());
+  /** `caughtUp`: a reader asks for the next batch, and none waits. */
+  batches(caughtUp?: () => void): AsyncIterableIterator<ReceivedBatch> {
+    return this.iterate(() => {
+      if (this.length === 0) caughtUp?.();
+      return this.takeBatch();
+    });
   }
 
   private add(payload: Uint8Array, from: EndpointParts, lane: string): void {

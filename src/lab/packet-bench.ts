@@ -160,7 +160,7 @@ async function benchOne(way: Way, options: PacketBenchOptions): Promise<PacketBe
 }
 
 async function readAll(receiver: DatagramSocket, load: Load): Promise<void> {
-  for await (const { payloads } of receiver.batches()) load.arrived(payloads);
+  for await (const { payloads } of receiver.batches({ lent: true })) load.arrived(payloads);
 }
 
 /** Latencies of a slow flow, sorted. The first packets, which set up the way, do not count. */
