@@ -30,6 +30,16 @@ test('a closed load keeps its window full, and each arrival makes room for one',
   assert.equal(sent.length, 6);
 });
 
+test('a wide window opens by what arrives', () => {
+  const { load, sent } = bench();
+  load.keep(100);
+  assert.equal(sent.length, 64);
+  load.arrived(sent.slice(0, 10));
+  assert.equal(sent.length, 64 + 20);
+  load.arrived(sent.slice(10, 64));
+  assert.equal(sent.length - 64, 100);
+});
+
 test('a socket without room is waited for', () => {
   const { load, sent, socket } = bench();
   socket.room = 3;

@@ -32,6 +32,8 @@ export class Load {
   private readonly now: () => number;
   private readonly sentAt = new Float64Array(HISTORY_PACKETS);
   private window = 0;
+  /** How much of it is used by now. */
+  private opened = 0;
   private inFlight = 0;
   private isHeld = false;
   private lastArrival: number;
@@ -43,9 +45,13 @@ export class Load {
     this.lastArrival = options.now();
   }
 
-  /** Keeps `window` packets on their way; 0 ends it. */
+  /**
+   * Keeps `window` packets on their way; 0 ends it. The window opens by what arrives, so that the first packets
+   * are not a burst that no load of a program is.
+   */
   keep(window: number): void {
     this.window = window;
+    this.opened = Math.min(window, BATCH_PACKETS);
     this.inFlight = 0;
     this.lastArrival = this.now();
     this.fill();
@@ -73,6 +79,7 @@ export class Load {
       return;
     }
     this.inFlight = Math.max(0, this.inFlight - payloads.length);
+    this.opened = Math.min(this.window, this.opened + payloads.length);
     this.fill();
   }
 
@@ -93,7 +100,7 @@ export class Load {
   }
 
   private fill(): void {
-    this.inFlight += this.send(this.window - this.inFlight);
+    this.inFlight += this.send(this.opened - this.inFlight);
   }
 
   /** Sends so many, or as many as the socket takes; returns how many. */
