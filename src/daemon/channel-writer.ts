@@ -15,14 +15,17 @@ const FRAME_BYTES_MAX = 16 * 1024;
 const GATHERED_BYTES_MAX = 64 * 1024;
 /** So little is copied out, so that a program that sends one at a time keeps one buffer warm. */
 const COPIED_BYTES_MAX = 4 * 1024;
-/** Buffers kept for use again; beyond them a new one is made each time. */
-const SPARE_MAX = 16;
 /** Bytes that the connection holds for a program that is slower than the node, above which `isFull`. */
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+/**
+ * Buffers kept for use again by all connections of the process; beyond them a new one is made each time. As many as
+ * one connection may hold: what is made anew at that pace keeps the collector busy.
+ */
+const SPARE_MAX = WAITING_BYTES_MAX / GATHERED_BYTES_MAX;
+const SPARE: Uint8Array[] = [];
 
 export class ChannelWriter {
   private readonly socket: Socket;
-  private readonly spare: Uint8Array[] = [];
   private buffer: Uint8Array | undefined;
   private used = 0;
   private isScheduled = false;
@@ -93,8 +96,7 @@ export class ChannelWriter {
   }
 
   private keep(buffer: Uint8Array): void {
-    if (this.spare.length < SPARE_MAX && buffer.length === GATHERED_BYTES_MAX)
-      this.spare.push(buffer);
+    if (SPARE.length < SPARE_MAX && buffer.length === GATHERED_BYTES_MAX) SPARE.push(buffer);
   }
 
   /** Begins a frame that has room for `bytes` at least. */
@@ -110,7 +112,7 @@ export class ChannelWriter {
   private room(length: number): number {
     if (this.buffer !== undefined && this.used + length > this.buffer.length) this.flush();
     this.buffer ??=
-      (length <= GATHERED_BYTES_MAX ? this.spare.pop() : undefined) ??
+      (length <= GATHERED_BYTES_MAX ? SPARE.pop() : undefined) ??
       new Uint8Array(Math.max(length, GATHERED_BYTES_MAX));
     if (!this.isScheduled) {
       this.isScheduled = true;

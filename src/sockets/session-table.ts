@@ -125,6 +125,7 @@ export class SessionTable {
   private readonly sealer: PayloadSealer;
   private readonly views = new SlabViews();
   private readonly peers = new Map<NodeAddress, Peer>();
+  private latest: Peer | undefined;
   private readonly byIndex = new Map<number, Session>();
   private readonly pendingByIndex = new Map<number, Peer>();
   private readonly notices = new TokenBucket({
@@ -164,7 +165,7 @@ export class SessionTable {
     length: number,
     now: Instant,
   ): PacketOutcome {
-    const peer = this.peers.get(path.destination);
+    const peer = this.peer(path.destination);
     const session = peer === undefined ? undefined : this.sendSession(peer, now);
     if (peer === undefined || session === undefined) return 'unreachable';
     const { scratch, scratchOffset } = this;
@@ -199,7 +200,7 @@ export class SessionTable {
     if (!this.sealer.open(session.receive, bytes, text, header)) return this.refuse('bad-tag');
     session.replay.accept(header.flow, header.sequence);
     session.lastUsed = now;
-    const peer = this.peers.get(session.peer);
+    const peer = this.peer(session.peer);
     // With itself a node holds both ends: the one it initiated sends, the one it answered receives.
     const isOwn = session.peer === this.options.self.address;
     if (peer?.unconfirmed === session && !isOwn) this.promote(peer, session, now);
@@ -443,6 +444,12 @@ export class SessionTable {
     events.sendPacket(path, packet, encodeSessionMessage(message), now);
   }
 
+  /** Of a packet. Packets come in runs; an address is no small integer, and a map slow to find it. */
+  private peer(address: NodeAddress): Peer | undefined {
+    if (this.latest?.address !== address) this.latest = this.peers.get(address);
+    return this.latest;
+  }
+
   private addPeer(address: NodeAddress, now: Instant): Peer {
     if (this.peers.size >= this.options.limits.sessionsMax) this.evict();
     const peer: Peer = {
@@ -476,6 +483,7 @@ export class SessionTable {
       if (session !== undefined) this.forget(session);
     this.stopTrying(peer);
     this.peers.delete(peer.address);
+    this.latest = undefined;
   }
 
   private stopTrying(peer: Peer): void {
