@@ -1,6 +1,5 @@
 /** Batches of datagrams between programs, daemons and embedded nodes: as single ones, in order and content. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,7 +64,7 @@ after(async () => {
 async function sendAll(from: DatagramSocket, payloads: Uint8Array[], to: string): Promise<void> {
   for (let at = 0; at < payloads.length; ) {
     at += from.sendMany(payloads.slice(at, at + 90), { to });
-    if (at < payloads.length) await Promise.race([once(from, 'drain'), nextTurn()]);
+    if (at < payloads.length) await nextTurn();
   }
 }
 
@@ -181,4 +180,51 @@ test('what a program leaves unread for long comes in order, without what was pus
     if (newest === count - 1) break;
   }
   assert.equal(newest, count - 1);
+});
+
+/** A payload that shows whether anything was written over it. */
+const numbered = (number: number): Uint8Array => {
+  const payload = new Uint8Array(1_000).fill(number);
+  payload[0] = number >> 8;
+  return payload;
+};
+
+function assertNumbered(payload: Uint8Array, number: number): void {
+  assert.deepEqual(Buffer.from(payload), Buffer.from(numbered(number)));
+}
+
+for (const [kind, keeps] of [
+  ['a reader that is lent them', false],
+  ['a reader that keeps them', true],
+] as const)
+  test(`payloads are whole for ${kind}, over more than any buffer holds`, async () => {
+    await using receiver = await program.datagram({ receiveQueueMax: 8_192 });
+    await using sender = await embedded.datagram({ lane: 'bulk', pendingMax: 4_096 });
+    const sent = Array.from({ length: 4_000 }, (_, i) => numbered(i));
+    const sending = sendAll(sender, sent, `ATL:${receiver.local.port}`);
+    const kept: Uint8Array[] = [];
+    let heard = 0;
+    for await (const { payloads } of receiver.batches({ lent: !keeps })) {
+      for (const payload of payloads) assertNumbered(payload, heard++);
+      if (keeps) kept.push(...payloads);
+      if (heard === sent.length) break;
+    }
+    await sending;
+    for (const [i, payload] of kept.entries()) assertNumbered(payload, i);
+  });
+
+test('once somebody keeps payloads none is written over, though another reader is lent them', async () => {
+  await using receiver = await program.datagram({ receiveQueueMax: 8_192 });
+  await using sender = await embedded.datagram({ lane: 'bulk', pendingMax: 4_096 });
+  const sent = Array.from({ length: 4_000 }, (_, i) => numbered(i));
+  const lent = receiver.batches({ lent: true })[Symbol.asyncIterator]();
+  const kept: Uint8Array[] = [];
+  const all = new Promise<void>((resolve) =>
+    receiver.on('message', ({ payload }) => {
+      if (kept.push(payload) === sent.length) resolve();
+    }),
+  );
+  await Promise.all([sendAll(sender, sent, `ATL:${receiver.local.port}`), all]);
+  await lent.return?.();
+  for (const [i, payload] of kept.entries()) assertNumbered(payload, i);
 });
