@@ -195,6 +195,26 @@ describe('lanes on daemons', () => {
       const { stdout } = await overlane(['status'], { env });
       assert.match(stdout, /RESERVATIONS[\s\S]*LAX +4 Mbit\/s +held +ATL-DFW, DFW-LAX/);
 
+      const why = await overlane(['why', 'LAX'], { env });
+      assert.match(why.stdout, / 4 Mbit\/s reserved, held, on ATL-DFW, DFW-LAX/);
+      const own = await atl.handle.flows();
+      assert.deepEqual(
+        own.map(({ reservation: { bitsPerSecond, state } }) => [bitsPerSecond, state]),
+        [
+          [4e6, 'held'],
+          [2e6, 'held'],
+        ],
+      );
+      const shown = await overlane(['link', 'show', 'LAX'], {
+        env: { OVERLANE_STATE: middle.state, OVERLANE_CONFIG: middle.configFile },
+      });
+      assert.match(
+        shown.stdout,
+        /LAX +10 Mbit\/s +stated .* 6 Mbit\/s +3 Mbit\/s/,
+        'reserved, free',
+      );
+      assert.match(shown.stdout, /RESERVED\n.*\n +LAX +ATL +4 Mbit\/s\n +LAX +ATL +2 Mbit\/s/);
+
       // The greedy: another member, and the same one, each with more than the link carries.
       const greedy = [await middle.handle.datagram(), await atl.handle.datagram()];
       const flood = setInterval(() => {

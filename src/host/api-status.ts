@@ -52,6 +52,8 @@ export interface LinkBandwidthStatus {
   readonly usedBitsPerSecond: number;
   readonly usedInBitsPerSecond: number;
   readonly reservedBitsPerSecond: number;
+  /** What flows may still reserve; 0 where the capacity is not known, which refuses nothing. */
+  readonly reservableBitsPerSecond: number;
   /** What neither use nor reservations take. */
   readonly availableBitsPerSecond: number;
 }

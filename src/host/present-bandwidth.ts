@@ -9,25 +9,17 @@ export function presentBandwidth(
   nameOf: NameOf,
 ): Pick<api.NodeStatus, 'bandwidth' | 'reservations' | 'reserved'> {
   return {
-    bandwidth: links.map(({ neighbour, capacity, source, used, usedIn, reserved, available }) => ({
-      neighbour: nameOf(neighbour),
-      capacityBitsPerSecond: capacity,
-      capacityFrom: source,
-      usedBitsPerSecond: used,
-      usedInBitsPerSecond: usedIn,
-      reservedBitsPerSecond: reserved,
-      availableBitsPerSecond: available,
+    bandwidth: links.map((link) => ({
+      neighbour: nameOf(link.neighbour),
+      capacityBitsPerSecond: link.capacity,
+      capacityFrom: link.source,
+      usedBitsPerSecond: link.used,
+      usedInBitsPerSecond: link.usedIn,
+      reservedBitsPerSecond: link.reserved,
+      reservableBitsPerSecond: link.reservable,
+      availableBitsPerSecond: link.available,
     })),
-    reservations: reservations.map(({ destination, rate, state, short, links: asked }) => ({
-      destination: nameOf(destination),
-      bitsPerSecond: rate,
-      state,
-      links: asked.map(({ from, to, isHeld }) => ({
-        link: linkName({ from, to }, nameOf),
-        isHeld,
-      })),
-      reason: short === undefined ? undefined : shortWords(short, rate, nameOf),
-    })),
+    reservations: reservations.map((one) => presentFlowReservation(one, nameOf)),
     reserved: granted.map(({ source, neighbour, rate }) => ({
       member: nameOf(source),
       neighbour: nameOf(neighbour),
@@ -35,6 +27,18 @@ export function presentBandwidth(
     })),
   };
 }
+
+/** The rate of one flow of this node, and the links it is reserved on. */
+export const presentFlowReservation = (
+  { destination, rate, state, short, links }: core.FlowReservation,
+  nameOf: NameOf,
+): api.ReservationStatus => ({
+  destination: nameOf(destination),
+  bitsPerSecond: rate,
+  state,
+  links: links.map(({ isHeld, ...link }) => ({ link: linkName(link, nameOf), isHeld })),
+  reason: short === undefined ? undefined : shortWords(short, rate, nameOf),
+});
 
 export const presentReservation = (
   { destination, rate, state, short }: core.ReservationNews,

@@ -1,6 +1,6 @@
 /** What the API says of routes: how a flow chooses one, why, what became of it, what policy permits. */
 import type { SignalOption } from './api.ts';
-import type { RelayReport } from './api-status.ts';
+import type { RelayReport, ReservationStatus } from './api-status.ts';
 
 export interface MetricRouting {
   /**
@@ -34,6 +34,8 @@ export interface FlowSummary {
   readonly sinceMs: number;
   readonly changes: number;
   readonly cause: string;
+  /** The rate that is reserved for it along its route or graph; absent: none. */
+  readonly reservation?: ReservationStatus;
 }
 
 export interface FlowRouteReport extends FlowSummary {

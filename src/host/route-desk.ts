@@ -6,6 +6,7 @@ import { failure } from './failure.ts';
 import type { NodeDriver } from './node-driver.ts';
 import type { NameOf } from './present.ts';
 import { presentMs, presentRelays, presentTime } from './present.ts';
+import { presentFlowReservation } from './present-bandwidth.ts';
 import { presentGraphReport } from './present-graph.ts';
 import type {
   FlowRouteReport,
@@ -172,14 +173,18 @@ export class RouteDesk {
     now: Instant,
   ): FlowRouteReport[] {
     const found = new Map<string, FlowRouteReport>();
-    for (const { request, kind, port } of node.status(now).flows ?? []) {
+    for (const { id, request, kind, port } of node.status(now).flows ?? []) {
       if (request === undefined || request.destination !== asked.destination) continue;
       const own = kind === 'stream' ? port : undefined;
       if (asked.port !== undefined && own !== undefined && own !== asked.port) continue;
       const explained = node.routes?.explainGraph(request, now);
       if (explained === undefined) continue;
       const report = presentGraphReport(explained, { nameOf: this.nameOf, port: own, now });
-      found.set(`${JSON.stringify(request)} ${own}`, report);
+      const { destination } = request;
+      const reservation = this.reservationOf(
+        (one) => one.socket === id && one.destination === destination,
+      );
+      found.set(`${JSON.stringify(request)} ${own}`, { ...report, ...reservation });
     }
     return [...found.values()].slice(-WHY_FLOWS_MAX);
   }
@@ -214,7 +219,15 @@ export class RouteDesk {
       sinceMs: presentMs(flow.since),
       changes: flow.changes,
       cause: flow.cause,
+      ...this.reservationOf(({ routeId }) => routeId === flow.id),
     };
+  }
+
+  private reservationOf(
+    isIt: (one: core.FlowReservation) => boolean,
+  ): Pick<FlowSummary, 'reservation'> | undefined {
+    const found = this.driver.node.bandwidth?.reservations().find(isIt);
+    return found && { reservation: presentFlowReservation(found, this.nameOf) };
   }
 
   /** The route of all that asks for nothing, in the same shape. */

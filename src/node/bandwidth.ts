@@ -44,6 +44,8 @@ export interface LinkBandwidthStatus {
   readonly used: number;
   readonly usedIn: number;
   readonly reserved: number;
+  /** What may still be reserved; 0 where the capacity is not known, which refuses nothing. */
+  readonly reservable: number;
   /** What neither use nor reservations take; 0 where the capacity is not known. */
   readonly available: number;
 }
@@ -89,6 +91,7 @@ export interface RateApi {
    */
   reserve(request: RateRequest, now: Instant): Result<number, SocketRefusal>;
   release(id: number, now: Instant): void;
+  reservations(): readonly FlowReservation[];
 }
 
 export class NodeBandwidth implements RateApi {
@@ -138,8 +141,10 @@ export class NodeBandwidth implements RateApi {
     routes?.reserve(destination, rate);
     const chosen = () => routes?.chosenTo(destination);
     const spec = {
+      socket,
       destination,
       rate,
+      routeId: () => chosen()?.id,
       label: () => sockets().routeOf(socket, destination)?.flow,
       links: () => this.linksOf(socket, destination),
       wish: () => this.linksOver(destination, chosen()?.wish),
@@ -154,6 +159,10 @@ export class NodeBandwidth implements RateApi {
 
   release(id: number, now: Instant): void {
     this.flows.close(id, now);
+  }
+
+  reservations(): readonly FlowReservation[] {
+    return this.flows.all();
   }
 
   /** A route has changed: flows look where they go, after the call that changed it. */
@@ -229,7 +238,8 @@ export class NodeBandwidth implements RateApi {
     const usedIn = Math.round(figures?.usedIn ?? 0);
     const reserved = this.ledger.reserved(neighbour);
     const available = Math.round(Math.max(0, capacity - Math.max(used, reserved)));
-    return { neighbour, capacity, source, used, usedIn, reserved, available };
+    const reservable = Math.round(this.ledger.reservable(neighbour, capacity));
+    return { neighbour, capacity, source, used, usedIn, reserved, reservable, available };
   }
 
   status(): {

@@ -1,6 +1,7 @@
 import { type DefinedCommand, defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { neighbourArgument } from '../parameters.ts';
+import { bandwidthView, reservedView } from '../views/bandwidth-view.ts';
 import { impairmentsView } from '../views/operation-views.ts';
 import { arrivalsView, linksView } from '../views/status-view.ts';
 
@@ -9,7 +10,9 @@ export const linkShowCommand: DefinedCommand = defineCommand<
   [neighbour?: string]
 >({
   path: 'link show',
-  brief: 'Show links as measured, and how the lab mistreats them',
+  brief: 'Show links as measured, what they carry, and how the lab mistreats them',
+  description:
+    'Shows each link with its figures, how packets arrive, and its bandwidth: what it carries and how that is known, what is sent and received, what flows have reserved of it, what is FREE for others to reserve, and what neither use nor reservations take (LEFT); then who has reserved it. In a lab also how it is impaired.',
   usesDaemon: true,
   examples: [
     { line: 'overlane link show', note: 'all links of this node' },
@@ -17,6 +20,8 @@ export const linkShowCommand: DefinedCommand = defineCommand<
   ],
   fields: {
     links: 'LinkStatus of the SDK',
+    bandwidth: 'LinkBandwidthStatus of the SDK for each link: capacity, use, reserved, reservable',
+    reserved: 'list of { member, neighbour, bitsPerSecond }: who has reserved what on these links',
     impairments: 'list of { neighbour, remote, impairments }; empty outside labs',
   },
   exits: [[EXIT.negative, 'NEIGHBOUR was given and there is no link to it']],
@@ -30,11 +35,15 @@ export const linkShowCommand: DefinedCommand = defineCommand<
     const links = status.links.filter((l) => wanted(l.neighbour));
     const all = status.network.isLab ? await daemon.impairments() : [];
     const impairments = all.filter((i) => wanted(i.neighbour));
+    const bandwidth = (status.bandwidth ?? []).filter((l) => wanted(l.neighbour));
+    const reserved = (status.reserved ?? []).filter((l) => wanted(l.neighbour));
     const { paint } = context;
     const parts = [linksView(links, paint), arrivalsView(links, paint)];
+    if (bandwidth.length > 0) parts.push(bandwidthView(bandwidth, paint));
+    if (reserved.length > 0) parts.push(reservedView(reserved, paint));
     if (impairments.length > 0) parts.push(impairmentsView(impairments, paint));
     return {
-      data: { links, impairments },
+      data: { links, bandwidth, reserved, impairments },
       text: parts.filter((part) => part !== '').join('\n\n'),
       exit: neighbour !== undefined && links.length === 0 ? EXIT.negative : EXIT.ok,
     };

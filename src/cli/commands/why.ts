@@ -17,7 +17,7 @@ export const whyCommand: DefinedCommand = defineCommand<Flags, [flow?: string]>(
   path: 'why',
   brief: 'Say why a flow goes the way it goes, and what became of its route',
   description:
-    'Shows the route of each flow to a node, every other path with its figures and what was against it (worse by, policy, hysteresis, down since), when it last changed and what set that off. Without FLOW it lists the flows that have routes of their own. Of a redundant flow it shows the graph of links it travels on, the trouble at its ends, and the graphs it did not take; in a big mesh the relay, and who told of it. With --history it shows the changes of the past day, which is as long as a daemon remembers; with --at the routes as they were at a moment of it.',
+    'Shows the route of each flow to a node, every other path with its figures and what was against it (worse by, policy, hysteresis, down since), when it last changed and what set that off. Without FLOW it lists the flows that have routes of their own. Of a redundant flow it shows the graph of links it travels on, the trouble at its ends, and the graphs it did not take; in a big mesh the relay, and who told of it. A flow with a reserved rate shows it, with the links that hold it. With --history it shows the changes of the past day, which is as long as a daemon remembers; with --at the routes as they were at a moment of it.',
   usesDaemon: true,
   examples: [
     { line: 'overlane why LAX', note: 'the route to LAX, and flows that go there another way' },
@@ -28,7 +28,8 @@ export const whyCommand: DefinedCommand = defineCommand<Flags, [flow?: string]>(
   ],
   fields: {
     from: 'name of this node',
-    flows: 'FlowRouteReport of the SDK for each: path, score, cause, candidates with verdicts',
+    flows:
+      'FlowRouteReport of the SDK for each: path, score, cause, reservation, candidates with verdicts',
     history: 'RouteHistoryEntry of the SDK, newest first; only with --history',
     at: 'the moment asked about, ISO 8601; only with --at',
     routes: 'RouteAt of the SDK: path, since, cause, until, endedBy; only with --at',

@@ -115,8 +115,8 @@ event \`reservation\`, \`status --json\`), goes on within its fair share, and ha
 The reservation ends with the socket, or 15 s after its node was last heard. A lane with the recovery \`reliable\`
 or \`fair-reliable\`, and the routing \`flood\`, reserve nothing and are refused with a rate.
 
-A link's capacity is what its configuration states, or what trains of packets have measured; \`status\` and \`perf\`
-show both, with use, reservations and what is left ([routing.md](routing.md)). A link whose capacity nobody knows
+A link's capacity is what its configuration states, or what trains of packets have measured; \`status\`, \`link show\` and \`perf\`
+show both, with use, reservations and what is left; \`why\` shows a flow's rate on its route ([routing.md](routing.md)). A link whose capacity nobody knows
 refuses nothing.
 
 ## Lanes of your own

@@ -1,5 +1,5 @@
 /** What links carry, and rates that flows have reserved, as tables. */
-import type { LinkBandwidthStatus, ReservationStatus } from '../../host/index.ts';
+import type { LinkBandwidthStatus, NodeStatus, ReservationStatus } from '../../host/index.ts';
 import type { Paint } from './paint.ts';
 import { showRate } from './quantities.ts';
 import { table } from './table.ts';
@@ -14,10 +14,30 @@ export function bandwidthView(links: readonly LinkBandwidthStatus[], paint: Pain
       showRate(link.usedBitsPerSecond),
       showRate(link.usedInBitsPerSecond),
       showRate(link.reservedBitsPerSecond),
+      link.capacityBitsPerSecond === 0 ? '-' : showRate(link.reservableBitsPerSecond),
       link.capacityBitsPerSecond === 0 ? '-' : showRate(link.availableBitsPerSecond),
     ]);
-  const columns = ['TO', '>CAPACITY', 'AS', '>SENT', '>RECEIVED', '>RESERVED', '>LEFT'];
+  const columns = ['TO', '>CAPACITY', 'AS', '>SENT', '>RECEIVED', '>RESERVED', '>FREE', '>LEFT'];
   return `${paint('bold', 'BANDWIDTH')}\n${table({ paint, columns, rows })}`;
+}
+
+/** Who has reserved what on links of this node. */
+export function reservedView(reserved: NonNullable<NodeStatus['reserved']>, paint: Paint): string {
+  const rows = reserved.map(({ neighbour, member, bitsPerSecond }) => [
+    neighbour,
+    member,
+    showRate(bitsPerSecond),
+  ]);
+  return `${paint('bold', 'RESERVED')}\n${table({ paint, columns: ['TO', 'BY', '>RATE'], rows })}`;
+}
+
+/** A flow's rate, as a line below its route. */
+export function reservationLine(reservation: ReservationStatus, paint: Paint): string {
+  const { bitsPerSecond, state, links, reason } = reservation;
+  const held = paint(state === 'held' ? 'green' : 'yellow', state);
+  const over = links.map(({ link, isHeld }) => (isHeld ? link : `${link} (no)`)).join(', ');
+  const because = reason === undefined ? '' : `: ${reason}`;
+  return `  ${showRate(bitsPerSecond)} reserved, ${held}${over === '' ? '' : `, on ${over}`}${because}`;
 }
 
 export function reservationsView(reservations: readonly ReservationStatus[], paint: Paint): string {

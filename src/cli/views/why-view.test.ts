@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FlowGraphReport, FlowRouteReport, RelayReport } from '../../host/index.ts';
 import { plainPaint } from './paint.ts';
-import { historyView, routesAtView, whyView } from './why-view.ts';
+import { flowsView, historyView, routesAtView, whyView } from './why-view.ts';
 
 const GRAPH: FlowGraphReport = {
   kind: 'paths',
@@ -91,4 +91,33 @@ test('history and moments tell graphs from routes, and what memory does not reac
   const text = routesAtView(at, [moment], plainPaint);
   assert.match(text, /LAX +- +LAX +before memory +2026-11-21 14:05:00\.123Z +cut/);
   assert.match(routesAtView(at, [], plainPaint), /no route is remembered/);
+});
+
+test('a flow with a reserved rate shows it below its route, with the links and what is short', () => {
+  const flow: FlowRouteReport = {
+    ...FLOW,
+    id: 7,
+    metric: 'default',
+    path: ['DFW', 'LAX'],
+    score: '24.1 ms',
+    reservation: {
+      destination: 'LAX',
+      bitsPerSecond: 8e6,
+      state: 'lost',
+      links: [
+        { link: 'ATL-DFW', isHeld: true },
+        { link: 'DFW-LAX', isHeld: false },
+      ],
+      reason: '8 Mbit/s are more than is left on the link DFW-LAX',
+    },
+  };
+  assert.match(
+    whyView('ATL', [flow], plainPaint),
+    /\n {2}8 Mbit\/s reserved, lost, on ATL-DFW, DFW-LAX \(no\): 8 Mbit\/s are more than is left on the link DFW-LAX/,
+  );
+  assert.match(flowsView([flow], plainPaint), /RESERVED\n.* 8 Mbit\/s \(lost\)/);
+  assert.doesNotMatch(
+    flowsView([{ ...flow, reservation: undefined as never }], plainPaint),
+    /RESERVED/,
+  );
 });

@@ -3,12 +3,14 @@ import type {
   FlowGraphReport,
   FlowRouteReport,
   FlowSummary,
+  ReservationStatus,
   RouteAt,
   RouteHistoryEntry,
 } from '../../host/index.ts';
+import { reservationLine } from './bandwidth-view.ts';
 import { graphLines, relaysView } from './graph-view.ts';
 import type { Paint } from './paint.ts';
-import { countOf, showMs, showPath, showShare, showSpan } from './quantities.ts';
+import { countOf, showMs, showPath, showRate, showShare, showSpan } from './quantities.ts';
 import { lossCell } from './status-view.ts';
 import { type Cell, table } from './table.ts';
 
@@ -28,10 +30,18 @@ export function flowsView(flows: readonly FlowSummary[], paint: Paint): string {
     flow.path === undefined ? { text: 'no way', style: 'red' } : showPath(flow.path),
     flow.score,
     showSpan(flow.sinceMs),
+    flow.reservation === undefined ? '' : rateCell(flow.reservation),
   ]);
+  const isAny = flows.some(({ reservation }) => reservation !== undefined);
   const columns = ['>FLOW', 'TO', 'LANE', 'METRIC', 'ROUTE', '>SCORE', '>FOR'];
+  columns.push(isAny ? '>RESERVED' : '');
   return table({ paint, columns, rows });
 }
+
+const rateCell = ({ bitsPerSecond, state }: ReservationStatus): Cell => {
+  const rate = showRate(bitsPerSecond);
+  return state === 'held' ? rate : { text: `${rate} (${state})`, style: 'yellow' };
+};
 
 export function historyView(history: readonly RouteHistoryEntry[], paint: Paint): string {
   if (history.length === 0) return 'no route has changed';
@@ -99,6 +109,7 @@ function flowBlock(from: string, flow: FlowRouteReport, paint: Paint): string {
       `  ${flow.score}; ${showMs(flow.latencyMs)} one way, loss ${showShare(flow.loss)}`,
       `  for ${showSpan(flow.sinceMs)}; ${countOf(flow.changes, 'change')}${because}`,
     );
+  if (flow.reservation !== undefined) lines.push(reservationLine(flow.reservation, paint));
   const rows = flow.candidates.map((c): Cell[] => [
     c.isChosen ? { text: '*', style: 'green' } : '',
     showPath(c.path),
@@ -128,6 +139,7 @@ function graphBlock(
     `${ends} (lane ${flow.lane}, ${flow.metric}${deadline}): ${paint('green', `${graph.candidates[0]?.name ?? graph.kind}, ${flow.score}`)}`,
     `  ${showMs(flow.latencyMs)} by the soonest way`,
     `  for ${showSpan(flow.sinceMs)}; ${countOf(flow.changes, 'change')}${because}`,
+    ...(flow.reservation === undefined ? [] : [reservationLine(flow.reservation, paint)]),
     ...graphLines(from, flow.destination, graph, paint),
   ].join('\n');
 }

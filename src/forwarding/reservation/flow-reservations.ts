@@ -27,11 +27,15 @@ export interface DirectedLink {
 }
 
 export interface FlowToReserve {
+  /** The socket or stream that sends it. */
+  readonly socket: number;
   readonly destination: NodeAddress;
   /** Bits a second with all headers. */
   readonly rate: number;
   /** The label of its packets now; undefined: the flow is gone. */
   readonly label: () => number | undefined;
+  /** The number of its own route, where it has one. */
+  readonly routeId: () => number | undefined;
   /** Every link its packets take now; empty: it has no way at the moment. */
   readonly links: () => readonly DirectedLink[];
   /** Every link of the way it is to take when its rate is reserved there too; empty: it stays. */
@@ -65,6 +69,9 @@ export interface ReservationNews {
 /** One flow's reservation, for people. */
 export interface FlowReservation extends Omit<ReservationNews, 'state'> {
   readonly state: ReservationState;
+  readonly socket: number;
+  /** The number of the flow's own route, where it has one. */
+  readonly routeId: number | undefined;
   readonly links: readonly (DirectedLink & { readonly isHeld: boolean })[];
 }
 
@@ -188,6 +195,8 @@ export class FlowReservations {
       destination: reserved.flow.destination,
       rate: reserved.flow.rate,
       state: reserved.state,
+      socket: reserved.flow.socket,
+      routeId: reserved.flow.routeId(),
       short: shortOf(reserved),
       links: reserved.links.map(({ from, to, verdict }) => ({
         from,

@@ -103,6 +103,11 @@ export class LinkLedger {
     return sum;
   }
 
+  /** Bits a second that may still be given away of a link that carries so much. */
+  reservable(neighbour: NodeAddress, capacity: number): number {
+    return Math.max(0, this.options.share * capacity - this.reserved(neighbour));
+  }
+
   /**
    * Whether a packet is within what its flow has reserved on a link. For the packet path of links that
    * are scheduled. State: its bytes are taken from the flow's allowance.
