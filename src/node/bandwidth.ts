@@ -152,6 +152,7 @@ export class NodeBandwidth implements RateApi {
         const route = chosen();
         if (route !== undefined) routing.choice.chooser.granted(route, isGranted, at);
       },
+      isReady: (at: Instant) => sockets().isReady(destination, at),
       ended: () => routes?.reserve(destination, -rate),
     };
     return ok(this.flows.open(spec, now));

@@ -339,6 +339,34 @@ describe('rates reserved along the whole way', () => {
 });
 
 describe('reservations under load', () => {
+  it('are held when the flow can send: what it sends from then on is in time', () => {
+    const testbed = started(lineTopology(3, link(2 * MBIT)), { linkCapacity: 2 * MBIT });
+    const [one, three] = [testbed.node('n1'), testbed.node('n3')];
+    const news = newsOf(one);
+    three.bind({ port: 9 });
+    for (const name of ['n1', 'n2'])
+      stream(testbed, testbed.node(name).bind({}), 3 * MBIT, name === 'n1' ? 'n2' : 'n3');
+    testbed.run(seconds(2));
+    const socket = one.bind({});
+    const sentAt: number[] = [];
+    let inTime = 0;
+    three.bind({
+      port: 8,
+      onMessage: ({ payload }) => {
+        if (testbed.now - sentAt[payload[0]!]! <= 60_000) inTime++;
+      },
+    });
+    socket.reserve('n3', 0.5 * MBIT);
+    assert.ok(testbed.runUntil(() => news.length > 0, { within: seconds(3) }));
+    testbed.every(milliseconds(25), () => {
+      const payload = new Uint8Array(1_200).fill(sentAt.push(testbed.now) - 1);
+      socket.send(payload, { to: 'n3', port: 8 });
+      return sentAt.length < 200;
+    });
+    testbed.run(seconds(6));
+    assert.equal(inTime, 200);
+  });
+
   it('are opened and kept beside best effort of the same source and priority, without a session before', () => {
     const testbed = started(lineTopology(4, link(2 * MBIT)), { linkCapacity: 2 * MBIT });
     const one = testbed.node('n1');

@@ -268,9 +268,14 @@ export class SocketLayer {
    * session with the peer stands yet; asking makes one.
    */
   sendOwn(peer: NodeAddress, message: Uint8Array, now: Instant): boolean {
-    if (this.isStopped || !this.sessions.isReady(peer, now)) return false;
+    if (!this.isReady(peer, now)) return false;
     this.sealOwn(peer, message, now);
     return true;
+  }
+
+  /** Whether there is a session with a peer; asking makes one. */
+  isReady(peer: NodeAddress, now: Instant): boolean {
+    return !this.isStopped && this.sessions.isReady(peer, now);
   }
 
   /** The label and route of a datagram socket's packets to a node, or of a stream's. */

@@ -4,7 +4,8 @@
  * that restarted knows of the reservation again with the next repetition, and one that is not asked any
  * more forgets. Nothing hangs on the order of links or on nodes between.
  *
- * Opening ends after `OPEN_PATIENCE` at the latest: held when every link has agreed, refused with the link
+ * Opening ends after `OPEN_PATIENCE` at the latest: held when every link has agreed and there is a session with
+ * the destination, refused with the link
  * that is short otherwise, and then nothing stays reserved. Of two sources that want the same last
  * capacity of one link its tail admits the first; where they meet on two links in opposite order, both
  * may be told no, and both know within that time.
@@ -42,6 +43,11 @@ export interface FlowToReserve {
   readonly wish: () => readonly DirectedLink[];
   /** What came of the wish. State: it has none any more. */
   readonly settle: (isGranted: boolean, now: Instant) => void;
+  /**
+   * Whether its packets could leave. Asking makes ready: what waits until then leaves all at once, which is no
+   * rate.
+   */
+  readonly isReady: (now: Instant) => boolean;
   /** Nothing is reserved for it any more. */
   readonly ended: () => void;
 }
@@ -92,6 +98,7 @@ const REFUSED_AGAIN = seconds(10);
 /** A link whose tail has not answered for so long is not held any more. */
 const SILENT_AFTER = seconds(13);
 const LOOK_AGAIN = milliseconds(100);
+const READY_AGAIN = milliseconds(20);
 /** Longer than packets take to the end of the way that their flow has left. */
 const LEFT_FOR = seconds(1);
 /** Links of one flow's ways; more are not asked. */
@@ -117,7 +124,7 @@ interface Reserved {
   wishedAt: Instant;
   /** Links of ways it has left: `askAt` is when they are released. */
   left: Asked[];
-  /** While there is no way: when to look for one. */
+  /** While there is no way, or it is not ready: when to look again. */
   lookAt: number;
 }
 
@@ -168,7 +175,8 @@ export class FlowReservations {
         continue;
       }
       this.follow(reserved, now);
-      reserved.lookAt = later(now, LOOK_AGAIN);
+      const isWaiting = reserved.state === 'asking' && !reserved.flow.isReady(now);
+      reserved.lookAt = later(now, isWaiting ? READY_AGAIN : LOOK_AGAIN);
       for (const link of [...reserved.links, ...(reserved.wished ?? [])])
         if (link.askAt <= now) this.ask(reserved, link, now);
       this.releaseLeft(reserved, now);
@@ -181,7 +189,7 @@ export class FlowReservations {
     let next = Number.POSITIVE_INFINITY;
     for (const reserved of this.flows.values()) {
       const { links, state, openedAt, lookAt, wished, wishedAt } = reserved;
-      if (links.length === 0) next = Math.min(next, lookAt);
+      if (links.length === 0 || state === 'asking') next = Math.min(next, lookAt);
       if (state === 'asking') next = Math.min(next, openedAt + OPEN_PATIENCE);
       if (wished !== undefined) next = Math.min(next, wishedAt + OPEN_PATIENCE);
       for (const { askAt } of linksOf(reserved)) next = Math.min(next, askAt);
@@ -280,13 +288,14 @@ export class FlowReservations {
   private judge(reserved: Reserved, now: Instant): void {
     this.judgeWish(reserved, now);
     const { links, openedAt } = reserved;
-    const isHeld = links.length > 0 && links.every(({ verdict }) => verdict === 'granted');
-    if (isHeld) return this.enter(reserved, 'held', now);
-    const isRefused = links.some(({ verdict }) => isFinal(verdict));
+    const isGranted = links.length > 0 && links.every(({ verdict }) => verdict === 'granted');
     const isOpening = reserved.state === 'asking';
     const waiting = links.filter(({ verdict }) => verdict !== 'granted');
     const begun = isOpening ? openedAt : Math.min(...waiting.map(({ since }) => since));
     const isOver = now >= begun + OPEN_PATIENCE;
+    if (isGranted && isOpening && !isOver && !reserved.flow.isReady(now)) return;
+    if (isGranted) return this.enter(reserved, 'held', now);
+    const isRefused = links.some(({ verdict }) => isFinal(verdict));
     if (isRefused || isOver) this.enter(reserved, isOpening ? 'refused' : 'lost', now);
   }
 
