@@ -162,7 +162,9 @@ export class PathCapacity {
     const least = (TRAIN_PACKETS_MAX * this.sentBytes * 8_000_000) / TIME_MIN;
     const measured = this.isAtLeast ? least : median;
     const change = measured - this.bitsPerSecond;
-    const isSmall = Math.abs(change) < FOLLOWED_SLOWLY * this.bitsPerSecond;
+    // The first train is short, and rough: it is not to outweigh those that follow.
+    const isSettled = this.samples.length >= SAMPLES_KEPT;
+    const isSmall = isSettled && Math.abs(change) < FOLLOWED_SLOWLY * this.bitsPerSecond;
     this.bitsPerSecond += isSmall ? GAIN * change : change;
     this.wanted--;
     if (this.wanted <= 0) this.finish();
