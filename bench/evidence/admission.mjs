@@ -53,7 +53,7 @@ export async function run({ quick, log }) {
       `${RATES.map((r) => r / 1e6).join(', ')} Mbit/s to drawn others; those admitted send at their rates, messages of ` +
       `${PAYLOAD_BYTES} bytes. With stated capacities every node also sends best effort of ${digits(GREEDY_SHARE)} times what its links carry, after sessions were set up; ` +
       `without, ${sum('measured', 'held')} flows were admitted by what was measured and ${percent(alone)} of theirs came in time. Without stated ` +
-      'capacities best effort that overloads a link is not held back there: its losses move routes, and flows with them.',
+      'capacities best effort that overloads a link is not held back there: its losses move the routes of other flows.',
     values: { all },
   };
 }

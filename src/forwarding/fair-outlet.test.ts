@@ -141,6 +141,26 @@ test('a throttled link sends at its capacity and is never idle while packets wai
   assert.equal(sent.length, 80);
 });
 
+test('what waits stays when the capacity changes, also to none and back', () => {
+  const { outlet, offer, run, sent } = bench();
+  for (let i = 0; i < 30; i++) offer(1);
+  run(5_000);
+  const before = sent.length;
+  outlet.linkUp(NEIGHBOUR, CAPACITY / 4, 5_000 as Instant);
+  outlet.flush(5_000 as Instant);
+  run(25_000);
+  const slow = sent.length - before;
+  assert.ok(slow <= 9, `${slow} packets in 20 ms at a quarter`);
+  outlet.linkUp(NEIGHBOUR, 0, 25_000 as Instant);
+  outlet.flush(25_000 as Instant);
+  for (let i = 0; i < 20; i++) offer(1);
+  assert.equal(sent.length, 50, 'nothing was dropped');
+  outlet.linkUp(NEIGHBOUR, CAPACITY, 25_000 as Instant);
+  for (let i = 0; i < 20; i++) offer(1);
+  run(70_000);
+  assert.equal(sent.length, 70, 'what went unhindered is not owed');
+});
+
 test('control traffic takes its share of the wire from data', () => {
   const { offer, run, sent, control } = bench();
   for (let i = 0; i < 80; i++) offer(1);

@@ -253,13 +253,17 @@ export class FairOutlet implements LinkOutlet {
     this.stranded.add(packet, now);
   }
 
-  /** The link came up with this capacity in bits per second; 0: not throttled. */
+  /** The link came up, or has this capacity from now on, in bits per second; 0: not throttled. */
   linkUp(neighbour: NodeAddress, capacity: number, now: Instant): void {
     this.stranded.retryAt(now);
     const before = this.shapers.get(neighbour);
     if (before?.capacity === capacity) return;
-    if (before !== undefined) this.linkDown(neighbour, now);
-    if (capacity > 0) this.make(neighbour, capacity, now);
+    if (before === undefined) {
+      if (capacity > 0) this.make(neighbour, capacity, now);
+      return;
+    }
+    before.pace(capacity, this.links.facts.wireBytes(neighbour));
+    this.ready.add(before);
   }
 
   linkDown(neighbour: NodeAddress, now: Instant): void {

@@ -161,6 +161,8 @@ export class FairQueue {
   /** Of packets that must not be. */
   reliableBytes = 0;
   length = 0;
+  /** May change; what is above a lesser one leaves as packets come. */
+  bytesMax: number;
   private readonly options: FairQueueOptions;
   private readonly reserved = new PacketLine();
   private readonly sources = new Map<number, Source>();
@@ -171,6 +173,7 @@ export class FairQueue {
 
   constructor(options: FairQueueOptions) {
     this.options = options;
+    this.bytesMax = options.bytesMax;
   }
 
   /** Sources with packets waiting. */
@@ -184,7 +187,7 @@ export class FairQueue {
     if (packet.isReserved) {
       this.bytes += packet.length;
       this.reserved.push(packet);
-      return this.bytes > this.options.bytesMax ? this.pushOut() : undefined;
+      return this.bytes > this.bytesMax ? this.pushOut() : undefined;
     }
     const source = this.source(packet.source, packet.isSigned);
     if (source.isEmpty) this.ring.push(source);
@@ -201,7 +204,7 @@ export class FairQueue {
     }
     this.bytes += packet.length;
     source.lineOf(packet).push(packet);
-    return this.bytes > this.options.bytesMax ? this.pushOut() : undefined;
+    return this.bytes > this.bytesMax ? this.pushOut() : undefined;
   }
 
   /**

@@ -20,10 +20,11 @@ export class LinkShaper {
   readonly neighbour: NodeAddress;
   readonly queue: FairQueue;
   /** Bits per second; 0: as fast as the wire takes it. */
-  readonly capacity: number;
+  capacity = 0;
   /** Bytes per microsecond. */
-  private readonly rate: number;
-  private readonly burst: number;
+  private rate = 0;
+  private burst = 0;
+  private readonly quantum: number;
   /** When something that waits may leave; infinite: when an acknowledgement comes, or never. */
   wakeAt: number = Number.POSITIVE_INFINITY;
   /** Until when flows stay held back that the neighbour has named. */
@@ -38,15 +39,23 @@ export class LinkShaper {
     queue: Omit<FairQueueOptions, 'bytesMax'>,
   ) {
     this.neighbour = neighbour;
+    this.quantum = queue.quantum;
+    this.wireBytes = wireBytes;
+    this.queue = new FairQueue({ ...queue, bytesMax: QUEUE_BYTES_MIN });
+    this.pace(capacity, wireBytes);
+  }
+
+  /** State: from now on as fast as this, with the bound that goes with it. What waits stays. */
+  pace(capacity: number, wireBytes: number): void {
+    // What went while nothing held it back does not count.
+    if (this.capacity === 0) this.wireBytes = wireBytes;
     this.capacity = capacity;
     this.rate = capacity / 8_000_000;
     this.burst =
-      capacity === 0 ? 0 : Math.max(BURST_TIME, (BURST_PACKETS * queue.quantum) / this.rate);
-    this.wireBytes = wireBytes;
-    const bytesMax = Math.round(
+      capacity === 0 ? 0 : Math.max(BURST_TIME, (BURST_PACKETS * this.quantum) / this.rate);
+    this.queue.bytesMax = Math.round(
       Math.min(LINK_QUEUE_BYTES_MAX, Math.max(QUEUE_BYTES_MIN, this.rate * QUEUE_TIME)),
     );
-    this.queue = new FairQueue({ ...queue, bytesMax });
   }
 
   /** Whether a packet may leave. `wireBytes`: all that the link has sent so far. */

@@ -80,8 +80,11 @@ const LOOKS_A_REPORT = 10;
 const BANDWIDTH_METRICS = { capacity: 'capacity', available: 'available' } as const;
 /** A measured link is scheduled at so much of what was measured. */
 const MEASURED_SHARE = 0.95;
-/** A change of a measured capacity by less leaves its schedule as it is. */
-const RESCHEDULED_FROM = 0.1;
+/**
+ * A measured capacity has to be so much more for its link to be scheduled faster; less is followed at once: what
+ * is above the true capacity waits, and is lost, where no promise counts.
+ */
+const FASTER_FROM = 0.1;
 
 /** Rates that flows of this node reserve. */
 export interface RateApi {
@@ -280,7 +283,8 @@ export class NodeBandwidth implements RateApi {
     const isPromised = this.ledger.reserved(neighbour) > 0;
     const wanted = isPromised ? MEASURED_SHARE * this.capacityOf(neighbour).capacity : 0;
     const before = this.scheduled.get(neighbour) ?? 0;
-    if (Math.abs(wanted - before) <= RESCHEDULED_FROM * Math.min(wanted, before)) return;
+    const isLittleMore = wanted >= before && wanted <= (1 + FASTER_FROM) * before;
+    if (isLittleMore) return;
     this.scheduled.set(neighbour, wanted);
     this.options.outlet().linkUp(neighbour, Math.round(wanted), now);
   }
