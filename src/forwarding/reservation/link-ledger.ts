@@ -3,8 +3,9 @@
  * what was admitted.
  *
  * A link gives away `share` of its capacity and one member, this node apart, gets `memberShare` of it at
- * most, so that no member reserves what is the others'. Those admitted first keep what they have where a
- * capacity turns out to be less. Entries are soft state: one that its flow's source does not repeat for
+ * most, so that no member reserves what is the others'. What was admitted is kept for as long as the link
+ * carries it, those first that were admitted first: a capacity that is measured a little less takes
+ * nobody's rate away. Entries are soft state: one that its flow's source does not repeat for
  * `RESERVATION_LIFE` is gone. A link whose capacity nobody knows refuses nothing.
  *
  * Bounds: `entriesMax` for all links; refused beyond. Counters, under `forwarding.`: `reservation.VERDICT`,
@@ -178,8 +179,9 @@ export class LinkLedger {
       before += entry.rate;
       if (entry.source === source) byMember += entry.rate;
     }
-    const room = Math.max(0, share * capacity - before);
-    const memberRoom = source === self ? room : Math.max(0, memberShare * capacity - byMember);
+    const room = Math.max(0, (isKept ? 1 : share) * capacity - before);
+    const isOwn = source === self || isKept;
+    const memberRoom = isOwn ? room : Math.max(0, memberShare * capacity - byMember);
     const available = Math.min(room, memberRoom);
     if (request.rate <= available) return { verdict: 'granted', available, capacity };
     return { verdict: room < request.rate ? 'no-room' : 'member-limit', available, capacity };
