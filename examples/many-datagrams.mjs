@@ -17,7 +17,8 @@ const sender = await atl.datagram({ lane: 'bulk' });
 
 const receiving = (async () => {
   let [heard, batches] = [0, 0];
-  for await (const { payloads } of receiver.batches()) {
+  // Payloads are counted and let go.
+  for await (const { payloads } of receiver.batches({ lent: true })) {
     batches++;
     heard += payloads.length;
     if (heard === DATAGRAMS) break;

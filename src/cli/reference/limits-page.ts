@@ -242,6 +242,12 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     'drop the oldest',
     '`dropped` of the socket',
   ],
+  [
+    'bytes that the connection to a program holds ahead of its `receiveQueueMax`',
+    '4 MiB',
+    'wait for the reader as above',
+    '`dropped` of the socket',
+  ],
   ['items a watch may be behind', '256', 'a fresh snapshot', '`missed` in it'],
   ['connections to the control socket (`limits.controlConnections`)', '512', 'close', 'log'],
   ['request to the control socket', '64 KiB', 'refuse: REQUEST_TOO_BIG', '-'],
