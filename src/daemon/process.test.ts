@@ -10,6 +10,7 @@ import { after, test } from 'node:test';
 import { Random } from '../kernel/index.ts';
 import type { DaemonInfo } from './index.ts';
 import { initNetwork } from './provision.ts';
+import { DAEMON_NODE_ARGUMENTS } from './run-daemon.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'overlane-process-'));
 const children = new Set<ChildProcess>();
@@ -38,10 +39,10 @@ function member(): { state: string; file: string; socket: string } {
   return { state, file, socket: join(state, 'control.sock') };
 }
 
+/** As `up --detach`, the lab and the service start it. */
 function launch(file: string): ChildProcess & { readonly log: () => string } {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM, file], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const words = [...DAEMON_NODE_ARGUMENTS, '--input-type=module', '-e', PROGRAM, file];
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
   let text = '';
   const take = (chunk: Buffer): void => {
