@@ -16,7 +16,7 @@ import { dropPrecedenceOf } from './shedding.ts';
 export type SendRefusal = 'link-down' | 'too-big';
 
 /** A power of two. */
-const RECENT_LINKS = 64;
+const RECENT_LINKS = 512;
 
 export interface SendingOptions {
   readonly links: ReadonlyMap<NodeAddress, Link>;
