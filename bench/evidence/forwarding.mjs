@@ -42,9 +42,9 @@ export const forwardingCost = {
 
 export const forwardingPauses = {
   name: 'forwarding-pauses',
-  figure: 'garbage collection and memory of a daemon at 100,000 packets a second',
-  bar: 'adds < 2 ms to p99, no pause above 10 ms in 60 s, resident memory flat and < 150 MB',
-  reference: 'Spines 140 MB resident',
+  figure: 'garbage collection of a daemon at 100,000 packets a second',
+  bar: 'adds < 2 ms to p99, no pause above 10 ms in 60 s',
+  reference: '-',
   async run({ quick, log }) {
     const seconds = quick ? 5 : 60;
     const gcFile = join(process.env.TMPDIR ?? '/tmp', `overlane-gc-${process.pid}`);
@@ -60,11 +60,12 @@ export const forwardingPauses = {
     return {
       measured:
         `p99 ${digits(f.p99)} ms, ${digits(Math.max(0, added))} ms of it for ${f.pauses} collections, longest ` +
-        `${digits(f.longestPause)} ms; ${Math.round(f.memoryMax)} MB`,
-      holds: added < 2 && f.longestPause < 10 && isModest(f),
+        `${digits(f.longestPause)} ms`,
+      holds: added < 2 && f.longestPause < 10,
       how:
         `${rate} packets of 200 B a second for ${seconds} s through one daemon, ${f.lost} lost. Latency p50 ${digits(f.p50)} ms; ` +
-        `p99 of the packets that met no collection ${digits(f.calmP99)} ms. Resident memory over the second half ${inWords(f.memoryGrowth)}.`,
+        `p99 of the packets that met no collection ${digits(f.calmP99)} ms. ` +
+        'Memory is another row: what listens for collections takes 50 MB in this time, without it the daemon stays at 86.',
       values: f,
     };
   },
