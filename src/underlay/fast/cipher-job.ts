@@ -8,6 +8,7 @@
  * not claim the others do.
  *
  *   control  0 claim: job << 12 | packets left   1 packets done   2 direction   3 threads asleep   4 a thread failed
+ *            5 threads that have started
  *   tables   address of the text; length, counter, head and cipher; per thread a cipher context
  */
 import type { Evp, EvpPacket } from './evp.ts';
@@ -17,6 +18,7 @@ export const DONE = 1;
 export const DIRECTION = 2;
 export const ASLEEP = 3;
 export const FAILED = 4;
+export const STARTED = 5;
 const CONTROL_WORDS = 16;
 /** Of a packet in the tables: its length, two of its counter, head, 1 where it is AES-GCM. */
 const PACKET_WORDS = 5;

@@ -7,7 +7,7 @@
  */
 import { workerData } from 'node:worker_threads';
 import { assert } from '../../kernel/index.ts';
-import { ASLEEP, CipherJob, CLAIM } from './cipher-job.ts';
+import { ASLEEP, CipherJob, CLAIM, STARTED } from './cipher-job.ts';
 import { Evp } from './evp.ts';
 import { native } from './native.ts';
 
@@ -27,6 +27,8 @@ const binding = native();
 assert(binding.ok, 'a cipher thread without the binding');
 const evp = Evp.find(binding.value);
 assert(evp.ok, 'a cipher thread without OpenSSL');
+Atomics.add(job.control, STARTED, 1);
+Atomics.notify(job.control, STARTED);
 
 for (;;) {
   const claim = Atomics.load(job.control, CLAIM);

@@ -8,7 +8,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { assert } from '../../kernel/index.ts';
-import { CipherJob, DIRECTION, DONE, FAILED, JOB_PACKETS_MAX } from './cipher-job.ts';
+import { CipherJob, DIRECTION, DONE, FAILED, JOB_PACKETS_MAX, STARTED } from './cipher-job.ts';
 import type { CipherThreadData } from './cipher-thread.ts';
 import type { Evp } from './evp.ts';
 
@@ -19,6 +19,7 @@ const LOOKS = 2_000;
 const NAP_MS = 1;
 /** A thread that takes this long for a few packets has died. */
 const NAPS_MAX = 5_000;
+const START_MS_MAX = 20_000;
 const WORKER = new URL('./cipher-thread.js', import.meta.url);
 
 export class CipherThreads {
@@ -41,6 +42,7 @@ export class CipherThreads {
       });
       worker.unref();
     }
+    this.awaitStart();
   }
 
   isWorthIt(packets: number): boolean {
@@ -56,6 +58,21 @@ export class CipherThreads {
     this.finish(packets);
     assert(Atomics.load(job.control, FAILED) === 0, 'a cipher thread has failed');
     results.set(job.results.subarray(0, packets));
+  }
+
+  /**
+   * Some 50 ms. A process that ended while a thread looks up its functions would be aborted: the binding
+   * cannot be interrupted there.
+   */
+  private awaitStart(): void {
+    const { control } = this.job;
+    const end = performance.now() + START_MS_MAX;
+    for (;;) {
+      const started = Atomics.load(control, STARTED);
+      if (started === this.count - 1) return;
+      assert(performance.now() < end, 'a cipher thread did not start');
+      Atomics.wait(control, STARTED, started, NAP_MS);
+    }
   }
 
   /** Waits for what other threads have claimed: a few packets each. */
