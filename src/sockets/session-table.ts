@@ -23,7 +23,6 @@ import {
   AEAD_TAG_BYTES,
   bytesEqual,
   readU32,
-  SlabViews,
   soonest,
   TokenBucket,
   writeU32,
@@ -123,7 +122,8 @@ export class SessionTable {
   readonly scratchOffset: number = AEAD_COUNTER_BYTES;
   private readonly options: SessionTableOptions;
   private readonly sealer: PayloadSealer;
-  private readonly views = new SlabViews();
+  /** What is sent of `scratch`: of the same length for most packets. */
+  private sealed: Uint8Array = new Uint8Array(0);
   private readonly peers = new Map<NodeAddress, Peer>();
   private latest: Peer | undefined;
   private readonly byIndex = new Map<number, Session>();
@@ -176,9 +176,9 @@ export class SessionTable {
     session.lastUsed = now;
     peer.lastUsed = now;
     const end = scratchOffset + length + AEAD_TAG_BYTES;
-    const payload = this.views.of(scratch, payloadAt, end);
+    if (this.sealed.length !== end - payloadAt) this.sealed = scratch.subarray(payloadAt, end);
     const packet = { kind: KIND_SEALED, flow: name.flow, sequence: name.sequence };
-    return this.options.events.sendPacket(path, packet, payload, now);
+    return this.options.events.sendPacket(path, packet, this.sealed, now);
   }
 
   /**

@@ -12,6 +12,7 @@
  *   tables   address of the text; length, counter, head and cipher; per thread a cipher context
  */
 import type { Evp, EvpPacket } from './evp.ts';
+import { blankPacket } from './evp.ts';
 
 export const CLAIM = 0;
 export const DONE = 1;
@@ -39,14 +40,7 @@ export class CipherJob {
   readonly contexts: Float64Array;
   private readonly words: Int32Array;
   readonly results: Uint8Array;
-  private readonly packet: EvpPacket = {
-    algorithm: 'aes-128-gcm',
-    text: 0,
-    length: 0,
-    counter0: 0,
-    counter1: 0,
-    head: 0,
-  };
+  private readonly packet: EvpPacket = blankPacket();
 
   static bytesFor(threads: number): number {
     return CONTROL_WORDS * 4 + JOB_PACKETS_MAX * (8 * (1 + threads) + 4 * PACKET_WORDS + 1);

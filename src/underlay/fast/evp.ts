@@ -51,6 +51,16 @@ export interface EvpPacket {
   head: number;
 }
 
+/** To be filled for one packet after the other. */
+export const blankPacket = (): EvpPacket => ({
+  algorithm: 'aes-128-gcm',
+  text: 0,
+  length: 0,
+  counter0: 0,
+  counter1: 0,
+  head: 0,
+});
+
 // The scratch memory, in bytes. An OSSL_PARAM: 0 name  8 type  16 data  24 size  32 size returned.
 const AAD = 0;
 const NONCE = 16;

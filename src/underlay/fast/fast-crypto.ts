@@ -24,7 +24,7 @@ import {
   type Result,
 } from '../../kernel/index.ts';
 import { CipherThreads } from './cipher-threads.ts';
-import { Evp, type EvpPacket } from './evp.ts';
+import { blankPacket, Evp, type EvpPacket } from './evp.ts';
 import { native } from './native.ts';
 
 /** The fast implementation around `base`; the reason where it cannot be had or is not right. */
@@ -82,14 +82,7 @@ interface Contexts {
 class Engine {
   readonly evp: Evp;
   private readonly threads: CipherThreads | undefined;
-  private readonly packet: EvpPacket = {
-    algorithm: 'aes-128-gcm',
-    text: 0,
-    length: 0,
-    counter0: 0,
-    counter1: 0,
-    head: 0,
-  };
+  private readonly packet: EvpPacket = blankPacket();
   private readonly abandoned: FinalizationRegistry<Contexts>;
 
   constructor(evp: Evp, threads: number) {
