@@ -50,7 +50,8 @@ export function chooseCrypto(choice: UnderlayChoice = 'auto', threads = 1): Chos
   if (choice === 'portable') return portable(base, `${AS_CONFIGURED}${alone}`, false);
   const fast = fastCrypto(base, threads);
   if (fast.ok) {
-    const reason = threads > 1 ? `contexts are kept, ${threads} threads` : 'contexts are kept';
+    const shared = threads > 1 ? `, ${threads} threads` : '';
+    const reason = `contexts are kept, ${fast.value.calling}${shared}`;
     return { value: fast.value, kind: 'fast', reason, isFallback: false };
   }
   if (choice === 'fast') throw unavailable(fast.reason);

@@ -7,22 +7,24 @@
  * claim that succeeds is of the job that stands in the tables. So nobody waits for a thread that is late: what it does
  * not claim the others do.
  *
- *   control  0 claim: job << 12 | packets left   1 packets done   2 direction   3 threads asleep   4 a thread failed
- *            5 threads that have started
- *   tables   address of the text; length, counter, head and cipher; per thread a cipher context
+ *   control  0 claim: job << 12 | packets left   1 packets done   2 threads asleep   3 a thread failed
+ *            4 threads that have started
+ *   packets  a list (packet-list.ts), which the thread that claims a packet completes with its own context for it
+ *   tables   per thread a cipher context; which cipher
  */
-import type { Evp, EvpPacket } from './evp.ts';
-import { blankPacket } from './evp.ts';
+import type { AeadAlgorithm } from '../../kernel/index.ts';
+import type { Evp } from './evp.ts';
+import type { Native } from './native.ts';
+import { LISTED_BYTES, type ListedPacket, PacketList } from './packet-list.ts';
 
 export const CLAIM = 0;
 export const DONE = 1;
-export const DIRECTION = 2;
-export const ASLEEP = 3;
-export const FAILED = 4;
-export const STARTED = 5;
+export const ASLEEP = 2;
+export const FAILED = 3;
+export const STARTED = 4;
 const CONTROL_WORDS = 16;
-/** Of a packet in the tables: its length, two of its counter, head, 1 where it is AES-GCM. */
-const PACKET_WORDS = 5;
+/** What a number says of a packet's cipher. */
+const CIPHERS: readonly AeadAlgorithm[] = ['aes-128-gcm', 'chacha20-poly1305'];
 
 /** Packets of one job. */
 export const JOB_PACKETS_MAX = 1_024;
@@ -35,45 +37,30 @@ const LEFT_MASK = (1 << LEFT_BITS) - 1;
 export class CipherJob {
   readonly memory: SharedArrayBuffer;
   readonly control: Int32Array;
-  readonly texts: Float64Array;
+  readonly list: PacketList;
   /** Thread t's context for packet i is at `t * JOB_PACKETS_MAX + i`. */
-  readonly contexts: Float64Array;
-  private readonly words: Int32Array;
-  readonly results: Uint8Array;
-  private readonly packet: EvpPacket = blankPacket();
+  private readonly contexts: Float64Array;
+  private readonly ciphers: Uint8Array;
 
   static bytesFor(threads: number): number {
-    return CONTROL_WORDS * 4 + JOB_PACKETS_MAX * (8 * (1 + threads) + 4 * PACKET_WORDS + 1);
+    return CONTROL_WORDS * 4 + JOB_PACKETS_MAX * (LISTED_BYTES + 8 * threads + 1);
   }
 
-  constructor(memory: SharedArrayBuffer, threads: number) {
+  constructor(native: Native, memory: SharedArrayBuffer, threads: number) {
     this.memory = memory;
-    let at = CONTROL_WORDS * 4;
-    const next = (bytes: number): number => {
-      const start = at;
-      at += bytes;
-      return start;
-    };
-    const doubles = (count: number): Float64Array =>
-      new Float64Array(memory, next(8 * count), count);
+    const listAt = CONTROL_WORDS * 4;
+    const contextsAt = listAt + JOB_PACKETS_MAX * LISTED_BYTES;
+    const contexts = JOB_PACKETS_MAX * threads;
     this.control = new Int32Array(memory, 0, CONTROL_WORDS);
-    this.texts = doubles(JOB_PACKETS_MAX);
-    this.contexts = doubles(JOB_PACKETS_MAX * threads);
-    const words = JOB_PACKETS_MAX * PACKET_WORDS;
-    this.words = new Int32Array(memory, next(4 * words), words);
-    this.results = new Uint8Array(memory, next(JOB_PACKETS_MAX), JOB_PACKETS_MAX);
+    this.list = new PacketList(native, memory, listAt, JOB_PACKETS_MAX);
+    this.contexts = new Float64Array(memory, contextsAt, contexts);
+    this.ciphers = new Uint8Array(memory, contextsAt + 8 * contexts, JOB_PACKETS_MAX);
   }
 
   /** Enters packet i of the next job; `contexts`: the key's, one for each thread. */
-  enter(i: number, packet: Readonly<EvpPacket>, contexts: readonly number[]): void {
-    const { words } = this;
-    const at = i * PACKET_WORDS;
-    this.texts[i] = packet.text;
-    words[at] = packet.length;
-    words[at + 1] = packet.counter0;
-    words[at + 2] = packet.counter1;
-    words[at + 3] = packet.head;
-    words[at + 4] = packet.algorithm === 'aes-128-gcm' ? 1 : 0;
+  enter(i: number, packet: Readonly<ListedPacket>, contexts: readonly number[]): void {
+    this.list.enter(i, packet);
+    this.ciphers[i] = CIPHERS.indexOf(packet.algorithm);
     for (let thread = 0; thread < contexts.length; thread++)
       this.contexts[thread * JOB_PACKETS_MAX + i] = contexts[thread]!;
   }
@@ -102,7 +89,7 @@ export class CipherJob {
       const taken = Math.min(left, CLAIM_PACKETS);
       if (Atomics.compareExchange(control, CLAIM, claim, claim - taken) !== claim) continue;
       try {
-        for (let i = left - taken; i < left; i++) this.one(evp, thread, i);
+        this.take(evp, thread, left - taken, taken);
       } catch (error) {
         Atomics.store(control, FAILED, 1);
         throw error;
@@ -114,18 +101,11 @@ export class CipherJob {
     }
   }
 
-  private one(evp: Evp, thread: number, i: number): void {
-    const { packet, words } = this;
-    const at = i * PACKET_WORDS;
-    packet.text = this.texts[i]!;
-    packet.length = words[at]!;
-    packet.counter0 = words[at + 1]!;
-    packet.counter1 = words[at + 2]!;
-    packet.head = words[at + 3]!;
-    packet.algorithm = words[at + 4] === 1 ? 'aes-128-gcm' : 'chacha20-poly1305';
-    const context = this.contexts[thread * JOB_PACKETS_MAX + i]!;
-    const isSealing = this.control[DIRECTION] === 0;
-    const isDone = isSealing ? evp.seal(context, packet) : evp.open(context, packet);
-    this.results[i] = isDone ? 1 : 0;
+  private take(evp: Evp, thread: number, from: number, count: number): void {
+    for (let i = from; i < from + count; i++) {
+      const context = this.contexts[thread * JOB_PACKETS_MAX + i]!;
+      this.list.serve(i, context, evp.parameters(CIPHERS[this.ciphers[i]!]!));
+    }
+    evp.run(this.list, from, count);
   }
 }

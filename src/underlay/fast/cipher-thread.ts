@@ -22,9 +22,9 @@ const LOOK_MS = 0.1;
 const LOOKS = 64;
 
 const { memory, threads, thread } = workerData as CipherThreadData;
-const job = new CipherJob(memory, threads);
 const binding = native();
 assert(binding.ok, 'a cipher thread without the binding');
+const job = new CipherJob(binding.value, memory, threads);
 const evp = Evp.find(binding.value);
 assert(evp.ok, 'a cipher thread without OpenSSL');
 Atomics.add(job.control, STARTED, 1);

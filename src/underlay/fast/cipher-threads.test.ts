@@ -74,9 +74,9 @@ test('a thread that has failed ends the batch with a reason', options, () => {
   const evp = Evp.find(binding.value);
   assert.ok(evp.ok);
   const threads = new CipherThreads(evp.value, 2);
-  threads.run(0, 'seal', new Uint8Array(0));
+  threads.run(0);
   Atomics.store(threads.job.control, FAILED, 1);
-  assert.throws(() => threads.run(0, 'seal', new Uint8Array(0)), /a cipher thread has failed/);
+  assert.throws(() => threads.run(0), /a cipher thread has failed/);
 });
 
 function emptyBatch(): AeadBatch {

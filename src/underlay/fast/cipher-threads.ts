@@ -8,7 +8,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { assert } from '../../kernel/index.ts';
-import { CipherJob, DIRECTION, DONE, FAILED, JOB_PACKETS_MAX, STARTED } from './cipher-job.ts';
+import { CipherJob, DONE, FAILED, JOB_PACKETS_MAX, STARTED } from './cipher-job.ts';
 import type { CipherThreadData } from './cipher-thread.ts';
 import type { Evp } from './evp.ts';
 
@@ -32,7 +32,7 @@ export class CipherThreads {
     this.evp = evp;
     this.count = count;
     const memory = new SharedArrayBuffer(CipherJob.bytesFor(count));
-    this.job = new CipherJob(memory, count);
+    this.job = new CipherJob(evp.native, memory, count);
     for (let thread = 1; thread < count; thread++) {
       const workerData: CipherThreadData = { memory, threads: count, thread };
       const worker = new Worker(WORKER, { workerData, name: `cipher ${thread}` });
@@ -49,15 +49,13 @@ export class CipherThreads {
     return packets >= SHARED_FROM && packets <= JOB_PACKETS_MAX;
   }
 
-  /** Does packets 0 .. packets with the other threads. `results`: 1 where it was done. */
-  run(packets: number, direction: 'seal' | 'open', results: Uint8Array): void {
+  /** Does packets 0 .. packets of the job with the other threads. */
+  run(packets: number): void {
     const { job } = this;
-    job.control[DIRECTION] = direction === 'seal' ? 0 : 1;
     job.publish(packets);
     while (job.work(this.evp, 0));
     this.finish(packets);
     assert(Atomics.load(job.control, FAILED) === 0, 'a cipher thread has failed');
-    results.set(job.results.subarray(0, packets));
   }
 
   /**

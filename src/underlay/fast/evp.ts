@@ -5,26 +5,23 @@
  * `createCipheriv` costs 4 to 5 us a packet because it makes a context for each. A kept context can be told nonce,
  * additional data, text and end in a call each and asked for the tag, five calls; or it takes a whole TLS record in
  * two: its parameters (`tlsaad`, `tlsivfixed`: provider-cipher(7), EVP_EncryptInit(3)), and EVP_Cipher. Packets have
- * the shape of such records for that reason (kernel/crypto.ts): 0.26 instead of 0.45 us for 100 bytes, 0.47 instead of
- * 0.66 for 1200. A call through the binding costs about 35 ns.
+ * the shape of such records for that reason (kernel/crypto.ts). Where the machine allows it one call through the binding
+ * makes the two for all packets of a list (packet-loop.ts).
  *
  * With AES-GCM the record begins with the counter, which is the explicit part of the nonce; with ChaCha20-Poly1305
  * it begins with the text, and the counter comes out of the additional data.
- *
- * This file trusts its caller for addresses and lengths; `fast-crypto.ts` checks them.
  */
 import {
-  AEAD_COUNTER_BYTES,
-  AEAD_TAG_BYTES,
   type AeadAlgorithm,
   assert,
   fail,
   ok,
   type Result,
   utf8Encode,
-  writeU32,
 } from '../../kernel/index.ts';
 import { type Native, type NativeFunction, NativeMemory, POINTER } from './native.ts';
+import { type PacketList, RECORD_BYTES, RECORD_NONCE } from './packet-list.ts';
+import { type PacketLoop, packetLoop } from './packet-loop.ts';
 
 const SIGNATURES = {
   EVP_CIPHER_CTX_new: [POINTER, []],
@@ -39,32 +36,11 @@ const SIGNATURES = {
 
 type Calls = Readonly<Record<keyof typeof SIGNATURES, NativeFunction>>;
 
-/** One packet to seal or open. Its addresses are of memory that the caller holds. */
-export interface EvpPacket {
-  algorithm: AeadAlgorithm;
-  /** Address of the text, with the counter in front of it and room for the tag behind. */
-  text: number;
-  length: number;
-  /** The counter, as this machine reads the eight bytes as two words. */
-  counter0: number;
-  counter1: number;
-  head: number;
-}
-
-/** To be filled for one packet after the other. */
-export const blankPacket = (): EvpPacket => ({
-  algorithm: 'aes-128-gcm',
-  text: 0,
-  length: 0,
-  counter0: 0,
-  counter1: 0,
-  head: 0,
-});
-
-// The scratch memory, in bytes. An OSSL_PARAM: 0 name  8 type  16 data  24 size  32 size returned.
+// The scratch memory, in bytes: the record of one packet (packet-list.ts), a key, and parameters of OpenSSL.
+// An OSSL_PARAM: 0 name  8 type  16 data  24 size  32 size returned.
 const AAD = 0;
-const NONCE = 16;
-const KEY = 32;
+const NONCE: number = RECORD_NONCE;
+const KEY: number = RECORD_BYTES;
 const KEY_BYTES_MAX = 32;
 const NONCE_NAME = 64;
 const AAD_NAME = 80;
@@ -81,23 +57,33 @@ export class Evp {
   readonly native: Native;
   private readonly calls: Calls;
   private readonly scratch: NativeMemory;
+  private readonly record: Int32Array;
   private readonly params: number;
+  private readonly loop: PacketLoop | undefined;
+  /** In words: how often OpenSSL is called through the binding. */
+  readonly calling: string;
 
-  /** The reason where this Node does not export what is needed. */
-  static find(from: Native): Result<Evp> {
+  /** The reason where this Node does not export what is needed. `hasLoop`: false makes do without machine code. */
+  static find(from: Native, hasLoop = true): Result<Evp> {
     const calls: Record<string, NativeFunction> = {};
     for (const [name, [result, args]] of Object.entries(SIGNATURES)) {
       const call = from.find(name, result, args);
       if (call === undefined) return fail(`this Node's OpenSSL does not export ${name}`);
       calls[name] = call;
     }
-    return ok(new Evp(from, calls as Calls));
+    const loop = hasLoop
+      ? packetLoop(from, ['EVP_CIPHER_CTX_set_params', 'EVP_Cipher'])
+      : fail('not wanted');
+    return ok(new Evp(from, calls as Calls, loop));
   }
 
-  private constructor(from: Native, calls: Calls) {
+  private constructor(from: Native, calls: Calls, loop: Result<PacketLoop>) {
     this.native = from;
     this.calls = calls;
+    this.loop = loop.ok ? loop.value : undefined;
+    this.calling = loop.ok ? 'a batch is one call' : `each packet is two calls: ${loop.reason}`;
     this.scratch = new NativeMemory(from, SCRATCH_BYTES);
+    this.record = new Int32Array(this.scratch.bytes.buffer, 0, RECORD_BYTES / 4);
     this.params = this.scratch.address + PARAMS;
     this.writeParam(PARAMS, { name: 'tlsivfixed', at: NONCE_NAME, data: NONCE, size: WHOLE });
     const aad = { name: 'tlsaad', at: AAD_NAME, data: AAD, size: TLS_AAD_BYTES };
@@ -136,37 +122,27 @@ export class Evp {
     this.calls.EVP_CIPHER_CTX_free(context);
   }
 
-  /** Seals in place and writes the tag behind the text. */
-  seal(context: number, packet: Readonly<EvpPacket>): boolean {
-    return this.record(context, packet, 0);
+  /** Parameters that tell a context its record. */
+  parameters(algorithm: AeadAlgorithm): number {
+    return algorithm === 'aes-128-gcm' ? this.params : this.params + PARAM_BYTES;
   }
 
-  /** Opens in place; false where the tag behind the text is wrong. */
-  open(context: number, packet: Readonly<EvpPacket>): boolean {
-    if (this.record(context, packet, AEAD_TAG_BYTES)) return true;
-    this.calls.ERR_clear_error();
-    return false;
+  /** Seals or opens packets [from, from + count) in place, each with its tag behind the text. */
+  run(list: PacketList, from: number, count: number): void {
+    if (count === 0) return;
+    if (this.loop !== undefined) this.loop(list.addressOf(from), count, this.scratch.address);
+    else for (let i = from; i < from + count; i++) this.one(list, i);
+    // What OpenSSL remembers of packets that do not open is of no use to anybody.
+    if (list.hasFailed(from, count)) this.calls.ERR_clear_error();
   }
 
-  /** `tagBytes`: of the tag where that is there already. OpenSSL takes it off the length that it is told. */
-  private record(context: number, packet: Readonly<EvpPacket>, tagBytes: number): boolean {
-    const { calls, scratch, params } = this;
-    const { words } = scratch;
-    const isGcm = packet.algorithm === 'aes-128-gcm';
-    const front = isGcm ? AEAD_COUNTER_BYTES : 0;
-    const size = front + packet.length;
-    words[AAD / 4] = packet.counter0;
-    words[AAD / 4 + 1] = packet.counter1;
-    writeU32(scratch.bytes, AAD + 8, (packet.head << 8) | ((size + tagBytes) >> 8));
-    scratch.bytes[AAD + 12] = size + tagBytes;
-    if (isGcm) {
-      words[NONCE / 4 + 1] = packet.counter0;
-      words[NONCE / 4 + 2] = packet.counter1;
-    }
-    const isTold = calls.EVP_CIPHER_CTX_set_params(context, isGcm ? params : params + PARAM_BYTES);
-    assert(isTold === 1, 'OpenSSL refused a packet that was asked for rightly');
-    const at = packet.text - front;
-    return calls.EVP_Cipher(context, at, at, size + AEAD_TAG_BYTES) >= 0;
+  private one(list: PacketList, i: number): void {
+    const { calls } = this;
+    this.record.set(list.record(i));
+    const context = list.context(i);
+    const isTold = calls.EVP_CIPHER_CTX_set_params(context, list.parameters(i)) === 1;
+    const text = list.text(i);
+    list.setResult(i, isTold ? calls.EVP_Cipher(context, text, text, list.bytes(i)) : -1);
   }
 
   private writeParam(

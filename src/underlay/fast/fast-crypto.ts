@@ -23,21 +23,35 @@ import {
   ok,
   type Result,
 } from '../../kernel/index.ts';
+import type { CipherJob } from './cipher-job.ts';
 import { CipherThreads } from './cipher-threads.ts';
-import { blankPacket, Evp, type EvpPacket } from './evp.ts';
+import { Evp } from './evp.ts';
 import { native } from './native.ts';
+import {
+  blankPacket,
+  type Direction,
+  LISTED_BYTES,
+  type ListedPacket,
+  PacketList,
+} from './packet-list.ts';
 
-/** The fast implementation around `base`; the reason where it cannot be had or is not right. */
-export function fastCrypto(base: Crypto, threads = 1): Result<Crypto> {
+/** Packets that are listed at once. */
+const LIST_PACKETS_MAX = 256;
+
+/**
+ * The fast implementation around `base`; the reason where it cannot be had or is not right. `hasLoop`: false calls
+ * OpenSSL packet by packet, as on machines that cannot have the loop in machine code.
+ */
+export function fastCrypto(base: Crypto, threads = 1, hasLoop = true): Result<FastCrypto> {
   const binding = native();
   if (!binding.ok) return binding;
-  const evp = Evp.find(binding.value);
+  const evp = Evp.find(binding.value, hasLoop);
   if (!evp.ok) return evp;
   const fault = disagreement(new FastCrypto(base, evp.value, 1), base);
   return fault === undefined ? ok(new FastCrypto(base, evp.value, threads)) : fail(fault);
 }
 
-class FastCrypto implements Crypto {
+export class FastCrypto implements Crypto {
   private readonly base: Crypto;
   private readonly engine: Engine;
   readonly sha256: Crypto['sha256'];
@@ -58,6 +72,11 @@ class FastCrypto implements Crypto {
 
   get aeadPreference(): readonly AeadAlgorithm[] {
     return this.base.aeadPreference;
+  }
+
+  /** In words: how often OpenSSL is called. */
+  get calling(): string {
+    return this.engine.evp.calling;
   }
 
   aeadKey(algorithm: AeadAlgorithm, key: Uint8Array): AeadKey {
@@ -82,12 +101,18 @@ interface Contexts {
 class Engine {
   readonly evp: Evp;
   private readonly threads: CipherThreads | undefined;
-  private readonly packet: EvpPacket = blankPacket();
+  private readonly packet: ListedPacket = blankPacket();
+  private readonly list: PacketList;
   private readonly abandoned: FinalizationRegistry<Contexts>;
+  /** The slab of the last packet and its address: one serves for many packets, also of batches of one. */
+  private slab: Uint8Array = new Uint8Array(0);
+  private slabAt = 0;
 
   constructor(evp: Evp, threads: number) {
     this.evp = evp;
     this.threads = threads > 1 ? new CipherThreads(evp, threads) : undefined;
+    const memory = new ArrayBuffer(LIST_PACKETS_MAX * LISTED_BYTES);
+    this.list = new PacketList(evp.native, memory, 0, LIST_PACKETS_MAX);
     this.abandoned = new FinalizationRegistry((contexts) => {
       for (const context of [...contexts.seal, ...contexts.open]) evp.free(context);
     });
@@ -101,23 +126,45 @@ class Engine {
     this.abandoned.register(key, contexts);
   }
 
-  run(batch: AeadBatch, direction: 'seal' | 'open'): void {
-    const { evp, packet } = this;
-    const { count, keys, slabs, heads, offsets, lengths } = batch;
+  run(batch: AeadBatch, direction: Direction): void {
+    const { count } = batch;
     assert(count <= batch.results.length, 'a batch of more entries than it holds');
-    const threads = this.threads?.isWorthIt(count) === true ? this.threads : undefined;
-    let slab: Uint8Array | undefined;
-    let base = 0;
+    const { threads } = this;
+    if (threads?.isWorthIt(count) === true) {
+      this.enter(batch, direction, { from: 0, count, job: threads.job });
+      threads.run(count);
+      return this.conclude(batch, direction, { from: 0, count, list: threads.job.list });
+    }
+    const { evp, list } = this;
+    for (let from = 0; from < count; from += LIST_PACKETS_MAX) {
+      const some = { from, count: Math.min(LIST_PACKETS_MAX, count - from), list };
+      this.enter(batch, direction, some);
+      evp.run(list, 0, some.count);
+      this.conclude(batch, direction, some);
+    }
+  }
+
+  /** Lists packets of the batch: for this thread, or for the job of several. */
+  private enter(
+    batch: AeadBatch,
+    direction: Direction,
+    { from, count, job }: { from: number; count: number; job?: CipherJob },
+  ): void {
+    const { evp, list, packet } = this;
+    const { keys, slabs, heads, offsets, lengths } = batch;
+    let { slab, slabAt } = this;
     let key: AeadKey | undefined;
     let contexts: readonly number[] = [];
+    let parameters = 0;
+    packet.direction = direction;
     for (let i = 0; i < count; i++) {
-      const next = slabs[i]!;
+      const next = slabs[from + i]!;
       if (next !== slab) {
-        slab = next;
-        base = evp.native.addressOf(slab.buffer) + slab.byteOffset;
+        this.slab = slab = next;
+        this.slabAt = slabAt = evp.native.addressOf(slab.buffer) + slab.byteOffset;
       }
-      const at = offsets[i]!;
-      const length = lengths[i]!;
+      const at = offsets[from + i]!;
+      const length = lengths[from + i]!;
       // A slab whose buffer was detached has length 0 and fails here.
       assert(
         at >= AEAD_COUNTER_BYTES &&
@@ -125,26 +172,35 @@ class Engine {
           length <= AEAD_TEXT_BYTES_MAX,
         'a packet outside its slab',
       );
-      if (keys[i] !== key) {
-        key = keys[i];
+      if (keys[from + i] !== key) {
+        key = keys[from + i];
         contexts = ownKey(key).contextsFor(direction);
         packet.algorithm = key!.algorithm;
+        parameters = evp.parameters(packet.algorithm);
       }
-      packet.text = base + at;
+      packet.text = slabAt + at;
       packet.length = length;
       packet.counter0 = machineWord(slab, at - 8);
       packet.counter1 = machineWord(slab, at - 4);
-      packet.head = heads[i]!;
-      if (threads !== undefined) {
-        threads.job.enter(i, packet, contexts);
-        continue;
+      packet.head = heads[from + i]!;
+      if (job !== undefined) job.enter(i, packet, contexts);
+      else {
+        list.enter(i, packet);
+        list.serve(i, contexts[0]!, parameters);
       }
-      const context = contexts[0]!;
-      const isDone = direction === 'seal' ? evp.seal(context, packet) : evp.open(context, packet);
-      assert(isDone || direction === 'open', 'OpenSSL did not seal a packet');
-      batch.results[i] = isDone ? 1 : 0;
     }
-    if (threads !== undefined) threads.run(count, direction, batch.results);
+  }
+
+  private conclude(
+    { results }: AeadBatch,
+    direction: Direction,
+    { from, count, list }: { from: number; count: number; list: PacketList },
+  ): void {
+    for (let i = 0; i < count; i++) {
+      const isDone = list.isDone(i);
+      assert(isDone || direction === 'open', 'OpenSSL did not seal a packet');
+      results[from + i] = isDone ? 1 : 0;
+    }
   }
 }
 
@@ -172,7 +228,7 @@ class EvpKey implements AeadKey {
     return this.single.open(nonce, sealed, aad);
   }
 
-  contextsFor(direction: 'seal' | 'open'): readonly number[] {
+  contextsFor(direction: Direction): readonly number[] {
     const { contexts, engine } = this;
     if (contexts[direction].length > 0) return contexts[direction];
     const made = Array.from({ length: engine.threadCount }, () =>

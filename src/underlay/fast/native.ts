@@ -28,6 +28,8 @@ export type PollReady = (status: number, events: { readable: boolean; writable: 
 export interface Native {
   /** A function of this process: libc, libuv and OpenSSL are. Undefined where there is none. */
   find(name: string, result: string, args: readonly string[]): NativeFunction | undefined;
+  /** The function at this address, which must be one of that kind. */
+  functionAt(address: number, result: string, args: readonly string[]): NativeFunction;
   /** `errno` of the last call. */
   errno(): number;
   /** Watches a descriptor on the event loop of this thread. The callback must not throw. */
@@ -45,6 +47,8 @@ interface Koffi {
   load(path: null): {
     func(name: string, result: string, args: readonly string[]): NativeFunction;
   };
+  proto(result: string, args: readonly string[]): unknown;
+  decode(address: bigint, type: unknown): unknown;
   errno(): number;
   address(bytes: Uint8Array): bigint;
   readonly node?: {
@@ -100,6 +104,11 @@ class KoffiNative implements Native {
     } catch {
       return undefined;
     }
+  }
+
+  functionAt(address: number, result: string, args: readonly string[]): NativeFunction {
+    const { koffi } = this;
+    return koffi.decode(BigInt(address), koffi.proto(result, [...args])) as NativeFunction;
   }
 
   errno(): number {
