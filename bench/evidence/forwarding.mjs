@@ -34,7 +34,8 @@ export const forwardingCost = {
       holds: held.every(Boolean) && (c === undefined || us['bulk 1200 B'] < c),
       how:
         `Medians of ${rounds} rounds in turn; packets of real nodes on both sides, in runs where not said otherwise; ` +
-        `the kernel’s accounting of all threads of the daemon, divided by the packets that came through. ${lost} lost.`,
+        'the kernel’s accounting of all threads of the daemon, divided by the packets that came through. ' +
+        `Where there are many neighbours these count what comes and do not open it. ${lost} lost.`,
       values: { us, plain, rounds: Object.fromEntries(cases.map((row) => [row.name, row.all])) },
     };
   },

@@ -15,9 +15,9 @@ export const FORWARDING = [
     name: '256 flows, 64 neighbours, 1200 B',
     bytes: 1_200,
     ...BULK,
-    // 64 packets on their way for each neighbour: an eighth of what the one has above.
+    // 32 packets on their way for each neighbour: a sixteenth of what the one has above.
     burst: 256,
-    window: 4_096,
+    window: 2_048,
     flows: 256,
     destinations: 64,
     ratio: { to: 'bulk 1200 B', bar: 1.5 },

@@ -15,17 +15,22 @@ import { nodeEntropy, systemClock } from '../../dist/underlay/index.js';
 import {
   blankDataHeader,
   DATA_HEADER_BYTES,
+  DROP_NEVER,
   encodeDataHeader,
   graphBlock,
+  isSealedPacket,
   NO_ROUTE,
+  sealedDropPrecedence,
 } from '../../dist/wire/index.js';
 import { readPauses, undisturbed } from './pauses.mjs';
 import { openUnderlay } from './underlays.mjs';
 
 const STALLED_MS = 100;
+const WINDOW_AT_FIRST = 512;
 /** Packets a second up to which a timer sends them. */
 const TIMER_RATE_MAX = 500;
-const SERVICE = { recovery: 0, priority: 0, requests: 0, retransmissions: 0, deadline: 0 };
+/** Of the lane `default`. */
+const SERVICE = { recovery: 0, priority: 4, requests: 0, retransmissions: 0, deadline: 0 };
 const clock = systemClock();
 
 process.on('message', (message) => {
@@ -57,6 +62,7 @@ class Ends {
       isDeaf,
       sequence: 0,
       arrived: () => {},
+      passed: () => {},
     });
   }
 
@@ -78,7 +84,7 @@ class Ends {
   async node(member, neighbour, { isDeaf = false } = {}) {
     const { underlay, crypto } = await openUnderlay(this.underlay, { host: '127.0.0.1', port: 0 });
     const driver = new NodeDriver({
-      underlay: isDeaf ? deaf(underlay) : underlay,
+      underlay: isDeaf ? deaf(underlay, (count) => this.passed(count)) : underlay,
       clock,
       sink: () => SILENT,
       createNode: (sink, now) => {
@@ -131,14 +137,23 @@ class Ends {
   }
 }
 
-/** Has its node drop all but control unopened, as if it could not keep up: leaves the processor to the source. */
-const deaf = (underlay) =>
+/**
+ * Has its node drop all but control unopened, as if it could not keep up: leaves the processor to the source. Tells
+ * how many those are.
+ */
+const deaf = (underlay, passed) =>
   Object.create(underlay, {
     start: {
       value: (receive) =>
         underlay.start((batch) => {
+          const { slab, offsets, lengths, count } = batch;
+          let unopened = 0;
+          for (let i = 0; i < count; i++)
+            if (isSealedPacket(slab, offsets[i], lengths[i]))
+              if (sealedDropPrecedence(slab, offsets[i]) !== DROP_NEVER) unopened++;
           batch.backlog = 1;
           receive(batch);
+          if (unopened > 0) passed(unopened);
         }),
     },
   });
@@ -148,20 +163,23 @@ class Load {
     const { bytes, flows = 1, burst = 1, isGraph = false, rate, window = 256 } = options;
     const { service = SERVICE, isFlood = false } = options;
     Object.assign(this, { ends, options, flows, burst, isGraph, rate, window, service });
+    this.copies = isGraph ? ends.to.length : 1;
     this.isTimed = rate !== undefined && !isFlood;
     const { driver } = ends.from;
     this.node = driver.node;
     this.driver = driver;
     this.neighbour = this.node.links.neighbours()[0];
-    this.copies = isGraph ? ends.to.length : 1;
     this.frames = this.makeFrames(bytes);
     this.sent = 0;
     this.received = 0;
     this.inFlight = 0;
+    /** Opens by what arrives: a first burst of thousands would be shed, and be missing from the window ever after. */
+    this.opened = Math.min(window, Math.max(WINDOW_AT_FIRST, burst * this.copies));
     this.sentAt = new Float64Array(1 << 16);
     this.latencies = [];
     this.arrivals = [];
     ends.arrived = (slab, at) => this.arrived(slab, at);
+    ends.passed = (count) => this.passed(count);
   }
 
   /** The frame towards each destination; flow and sequence number are written for each packet. */
@@ -263,7 +281,7 @@ class Load {
   /** Bursts while the window has room. */
   pump() {
     const { burst, copies } = this;
-    while (this.inFlight + burst * copies <= this.window) this.send(burst);
+    while (this.inFlight + burst * copies <= this.opened) this.send(burst);
   }
 
   send(count) {
@@ -286,8 +304,7 @@ class Load {
   }
 
   arrived(slab, at) {
-    this.received++;
-    this.inFlight--;
+    this.count(1);
     if (this.isTimed) {
       const n = (readSequence(slab, at) - this.ends.sequence) & 0xffff;
       const now = performance.now();
@@ -295,7 +312,23 @@ class Load {
       this.arrivals.push(now);
       return;
     }
-    // From outside the destination's call, where several are counted at once.
+    this.pumpSoon();
+  }
+
+  /** Packets that nobody opened. */
+  passed(count) {
+    this.count(count);
+    this.pumpSoon();
+  }
+
+  count(packets) {
+    this.received += packets;
+    this.inFlight -= packets;
+    this.opened = Math.min(this.window, this.opened + packets);
+  }
+
+  /** From outside the destination's call, where several are counted at once. */
+  pumpSoon() {
     if (this.isPumping || this.rate !== undefined) return;
     this.isPumping = true;
     queueMicrotask(() => {

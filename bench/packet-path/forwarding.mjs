@@ -42,7 +42,9 @@ export async function measureForwarding({ underlay, quick, log, only }) {
     // Cases with as many neighbours share a network.
     for (const destinations of new Set(cases.map((c) => c.destinations ?? 1))) {
       const same = cases.filter((c) => (c.destinations ?? 1) === destinations);
-      await withDaemon({ underlay, destinations }, async ({ run, daemon }) => {
+      // Many neighbours in one process would be slower than the daemon, which then gets short batches.
+      const around = { underlay, destinations, isDeaf: destinations > 1 };
+      await withDaemon(around, async ({ run, daemon }) => {
         for (const one of same) {
           const figures = await run({ ...one, ...times, pid: daemon.pid });
           results.get(one.name).push(figures.nsPerPacket / 1_000);

@@ -229,8 +229,13 @@ class EvpKey implements AeadKey {
   }
 
   contextsFor(direction: Direction): readonly number[] {
+    const { contexts } = this;
+    const made = direction === 'seal' ? contexts.seal : contexts.open;
+    return made.length > 0 ? made : this.makeContexts(direction);
+  }
+
+  private makeContexts(direction: Direction): readonly number[] {
     const { contexts, engine } = this;
-    if (contexts[direction].length > 0) return contexts[direction];
     const made = Array.from({ length: engine.threadCount }, () =>
       engine.evp.context(this.algorithm, this.key, direction),
     );
