@@ -6,6 +6,7 @@ import type {
   AeadAlgorithm,
   Crypto,
   Entropy,
+  Instant,
   KeyAgreement,
   NodeAddress,
   Result,
@@ -25,18 +26,24 @@ export interface HandshakeParty {
   readonly entropy: Entropy;
 }
 
-export interface Initiation {
+export interface Initiation extends InitiationName {
   readonly noise: NoiseHandshake;
+  readonly member: Member;
+  /** Sent again as it is: any response to it completes the handshake. */
+  readonly message: Uint8Array;
+}
+
+interface InitiationName {
   readonly index: number;
   readonly number: number;
-  readonly member: Member;
+  readonly begunAt: Instant;
 }
 
 export function beginInitiation(
   party: HandshakeParty,
   member: Member,
-  name: { readonly index: number; readonly number: number },
-): { readonly initiation: Initiation; readonly message: Uint8Array } {
+  name: InitiationName,
+): Initiation {
   const { self, agreement, epoch, crypto, entropy } = party;
   const noise = new NoiseHandshake({
     pattern: 'IK',
@@ -48,7 +55,7 @@ export function beginInitiation(
     entropy,
   });
   const offer = encodeSessionOffer({ ...name, epoch, algorithms: crypto.aeadPreference });
-  return { initiation: { noise, ...name, member }, message: noise.writeMessage(offer) };
+  return { ...name, noise, member, message: noise.writeMessage(offer) };
 }
 
 /** A peer's initiation that was found sound: what it offers, and how to answer it. */

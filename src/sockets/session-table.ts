@@ -8,7 +8,8 @@
  * *initiation* under way. Who has just answered does not initiate: two renewals at once would displace what
  * packets are sealed with that wait in queues. A responder sends with an unconfirmed session only when it has no other: an
  * initiation may be a replay, and a replay can displace nothing. Where both ends initiate at once the
- * initiation of the lower address stands.
+ * initiation of the lower address stands. An initiation is sent again as it was until it is answered, and is
+ * answered as it was the first time: the round trip may be longer than the wait between tries.
  *
  * The peer's restart shows as a new epoch in an authenticated exchange; its owner is told, because what
  * the old incarnation knew of streams is gone.
@@ -48,6 +49,7 @@ import {
 } from './session-handshake.ts';
 import type { FlowPath, PacketOutcome } from './socket-types.ts';
 import { everyWay, ownPath } from './socket-types.ts';
+import { StoredResponses } from './stored-responses.ts';
 
 export interface SessionLimits {
   /** Peers with a session or one being made. The idle one used longest ago gives way. */
@@ -59,6 +61,8 @@ export interface SessionLimits {
   readonly sessionPatience: number;
   /** Incoming initiations answered per second, and in a burst. */
   readonly sessionAnswersPerSecond: number;
+  /** Responses kept until their sessions are used. Overflow: `StoredResponses`. */
+  readonly sessionResponsesMax: number;
 }
 
 export interface SessionEvents {
@@ -105,6 +109,8 @@ interface Peer {
 
 const RETRY_FIRST = 250_000;
 const RETRY_MAX = 5_000_000;
+/** The same initiation is sent for this long. Then another: the peer may have forgotten its response. */
+const INITIATION_KEPT = 5_000_000;
 /** A superseded session still opens packets for this long. */
 const PREVIOUS_KEPT = 10_000_000;
 /** Superseded sessions kept of one peer. Overflow: the oldest is forgotten. */
@@ -133,6 +139,7 @@ export class SessionTable {
     burst: NOTICES_PER_SECOND,
   });
   private readonly answers: TokenBucket;
+  private readonly responses: StoredResponses;
   private initiations = 0;
   private soonestRetry: Instant | undefined;
 
@@ -141,6 +148,8 @@ export class SessionTable {
     this.sealer = new PayloadSealer(options.crypto);
     const perSecond = options.limits.sessionAnswersPerSecond;
     this.answers = new TokenBucket({ perSecond, burst: perSecond });
+    const responsesMax = options.limits.sessionResponsesMax;
+    this.responses = new StoredResponses({ responsesMax, counters: options.counters });
   }
 
   get size(): number {
@@ -287,21 +296,32 @@ export class SessionTable {
 
   private sendInitiation(peer: Peer, now: Instant): void {
     const { options } = this;
-    this.dropInitiation(peer);
     peer.tries++;
     const backoff = Math.min(RETRY_MAX, RETRY_FIRST * 2 ** (peer.tries - 1));
     peer.retryAt = (now + backoff + options.random.below(backoff >> 2)) as Instant;
     this.soonestRetry = soonest(this.soonestRetry, peer.retryAt);
     const member = options.memberAt(peer.address);
-    if (member === undefined) return;
-    const name = { index: this.freshIndex(), number: ++this.initiations };
-    const { initiation, message } = beginInitiation(options, member, name);
-    peer.initiation = initiation;
-    this.pendingByIndex.set(name.index, peer);
+    if (member === undefined) return this.dropInitiation(peer);
+    const { message: noise } = this.presentInitiation(peer, member, now);
     // A captured node may stand on the best way: what was not answered goes every way.
     const path = peer.tries > 1 ? everyWay(peer.address) : ownPath(peer.address);
-    this.sendSessionMessage(path, { kind: 'initiation', receiverIndex: 0, noise: message }, now);
+    this.sendSessionMessage(path, { kind: 'initiation', receiverIndex: 0, noise }, now);
     options.counters.add('session.initiations');
+  }
+
+  /** What is under way, or a new one. */
+  private presentInitiation(peer: Peer, member: Member, now: Instant): Initiation {
+    const { initiation } = peer;
+    const isGood =
+      initiation !== undefined &&
+      now - initiation.begunAt < INITIATION_KEPT &&
+      bytesEqual(initiation.member.agreementKey, member.agreementKey);
+    if (isGood) return initiation;
+    this.dropInitiation(peer);
+    const name = { index: this.freshIndex(), number: ++this.initiations, begunAt: now };
+    this.pendingByIndex.set(name.index, peer);
+    peer.initiation = beginInitiation(this.options, member, name);
+    return peer.initiation;
   }
 
   private retry(peer: Peer, now: Instant): void {
@@ -323,6 +343,11 @@ export class SessionTable {
     // Both initiated: the lower address's initiation stands, and this is not it.
     if (known?.initiation !== undefined && options.self.address < source)
       return void this.refuse('initiation-crossed');
+    const response = this.responses.to(known?.unconfirmed, message.noise);
+    if (response !== undefined) {
+      options.counters.add('session.answered-again');
+      return this.respond(header, known!.unconfirmed!, response, now);
+    }
     const sound = readInitiation(options, member, header, message.noise);
     if (!sound.ok) return void this.refuse(sound.reason);
     const { offer } = sound.value;
@@ -338,11 +363,18 @@ export class SessionTable {
     const { keys } = answer.value;
     peer.unconfirmed = this.remember(peer, member, keys, offer, localIndex, now);
     if (source !== options.self.address) this.stopTrying(peer);
-    const path = header.routeForm === ROUTE_FLOOD ? everyWay(source) : ownPath(source);
-    const { message: noise } = answer.value;
-    this.sendSessionMessage(path, { kind: 'response', receiverIndex: offer.index, noise }, now);
+    this.responses.keep(peer.unconfirmed, message.noise, answer.value.message);
+    this.respond(header, peer.unconfirmed, answer.value.message, now);
     options.counters.add('session.answered');
     if (peer.current === undefined) options.events.sessionReady(source, now);
+  }
+
+  /** To where the initiation came from, the way it came. */
+  private respond(header: DataHeader, session: Session, noise: Uint8Array, now: Instant): void {
+    const { source, routeForm } = header;
+    const path = routeForm === ROUTE_FLOOD ? everyWay(source) : ownPath(source);
+    const receiverIndex = session.remoteIndex;
+    this.sendSessionMessage(path, { kind: 'response', receiverIndex, noise }, now);
   }
 
   private complete(header: DataHeader, message: SessionMessage, now: Instant): void {
@@ -369,6 +401,7 @@ export class SessionTable {
   /** Makes a session the one to send with. State: the one before opens packets for a while longer. */
   private promote(peer: Peer, session: Session, now: Instant): void {
     if (peer.unconfirmed === session) peer.unconfirmed = undefined;
+    this.responses.forget(session);
     const old = peer.current;
     peer.current = session;
     if (peer.address !== this.options.self.address) this.retire(peer, old, now);
@@ -506,6 +539,7 @@ export class SessionTable {
 
   private forget(session: Session): void {
     this.byIndex.delete(session.localIndex);
+    this.responses.forget(session);
   }
 
   private freshIndex(): number {

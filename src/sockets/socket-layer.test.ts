@@ -229,6 +229,85 @@ describe('end-to-end sessions', () => {
     }
   });
 
+  test('a round trip longer than the wait between tries makes one session and loses nothing', () => {
+    for (const isMutual of [false, true]) {
+      const network = new TestNetwork({ hops: [{ delay: milliseconds(300) }] });
+      const { a, b } = pair(network);
+      const from = bind(network, a, 8);
+      const back = bind(network, b, 7);
+      const initiations: Uint8Array[] = [];
+      // The byte of the kind has the form of the route in front: tries go every way.
+      network.onFrame = (to, frame) =>
+        to === b && (frame[3]! & 0x0f) === KIND_SESSION && initiations.push(frame.slice());
+      const reply = () => b.layer.datagramSend(back, a.address, 8, text(2), network.now);
+      a.layer.datagramSend(from, b.address, 7, text(1), network.now);
+      if (isMutual) reply();
+      // The answerer has a session by now, and its initiator does not know of it.
+      else network.after(350 * MS, reply);
+      network.runFor(3 * SECOND);
+      assert.deepEqual([a.datagrams.length, b.datagrams.length], [1, 1]);
+      for (const { layer } of [a, b]) {
+        assert.equal(layer.counters.value('session.made'), 1);
+        assert.equal(layer.counters.value('session.refused.unknown-session'), 0);
+      }
+      assert.equal(b.layer.counters.value('session.answered'), 1);
+      // Afterwards none of them is answered: they may be replays by now.
+      assert.ok(initiations.length > 1);
+      network.onFrame = undefined;
+      const sent = network.packetsSent;
+      for (const initiation of initiations) network.inject(b, initiation);
+      assert.equal(network.packetsSent, sent);
+      b.layer.datagramSend(back, a.address, 8, text(3), network.now);
+      network.runFor(SECOND);
+      assert.equal(a.datagrams.length, 2);
+    }
+  });
+
+  test('an initiation that comes again is answered as before, and displaces nothing', () => {
+    const network = new TestNetwork();
+    const { a, b } = pair(network);
+    const from = bind(network, a);
+    bind(network, b, 7);
+    let initiation: Uint8Array | undefined;
+    network.onFrame = (to, frame) => {
+      if (to === b && frame[3] === KIND_SESSION) initiation ??= frame.slice();
+    };
+    const responses: Uint8Array[] = [];
+    network.drop = (sender, _, payload) => sender === b && responses.push(payload.slice()) > 0;
+    a.layer.datagramSend(from, b.address, 7, text(1), network.now);
+    network.runFor(20 * MS);
+    for (let i = 0; i < 3; i++) network.inject(b, initiation!);
+    assert.equal(responses.length, 4);
+    for (const response of responses) assert.deepEqual(response, responses[0]);
+    assert.equal(b.layer.counters.value('session.answered'), 1);
+    assert.equal(b.layer.counters.value('session.answered-again'), 3);
+    // Tries go on, and another initiation takes the place of one that may be known to nobody.
+    network.runFor(9 * SECOND);
+    assert.equal(b.layer.counters.value('session.answered'), 2);
+    network.drop = undefined;
+    network.inject(b, initiation!);
+    assert.equal(b.layer.counters.value('session.refused.stale-initiation'), 1);
+    network.runFor(10 * SECOND);
+    assert.equal(b.datagrams.length, 1);
+    assert.equal(a.layer.counters.value('session.made'), 1);
+  });
+
+  test('responses that are kept are bounded: the oldest initiator begins anew', () => {
+    const network = new TestNetwork({ nodes: 4, limits: { sessionResponsesMax: 2 } });
+    const [b, ...initiators] = network.nodes as [TestNode, ...TestNode[]];
+    bind(network, b, 7);
+    network.drop = (sender) => sender === b && network.now < 2 * SECOND;
+    for (const node of initiators) {
+      node.layer.datagramSend(bind(network, node), b.address, 7, text(1), network.now);
+      network.runFor(MS);
+    }
+    network.runFor(2 * SECOND);
+    assert.equal(b.layer.counters.value('session.responses-forgotten'), 1);
+    assert.ok(b.layer.counters.value('session.refused.stale-initiation') > 0);
+    network.runFor(15 * SECOND);
+    assert.equal(b.datagrams.length, 3);
+  });
+
   test('renewing the keys loses nothing that is under way, though both ends want to', () => {
     const limits = { sessionRekeyAfter: 2 * SECOND };
     for (const delay of [40, 110]) {

@@ -41,6 +41,7 @@ export const SOCKET_LIMITS_DEFAULT: SocketLimits = {
   sessionRekeyPackets: 2 ** 32,
   sessionPatience: 30 * SECOND,
   sessionAnswersPerSecond: 200,
+  sessionResponsesMax: 256,
   listenersMax: 1_024,
   streamsMax: 1_024,
   lingeringMax: 1_024,

@@ -115,6 +115,12 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     'forwarding.dropped.overload',
   ],
   [
+    "responses to sessions' initiations, kept until the session is used (`sessionResponsesMax`)",
+    String(SOCKET_LIMITS_DEFAULT.sessionResponsesMax),
+    'forget the oldest; its initiator is answered when it begins anew, after 5 s',
+    'sockets.session.responses-forgotten',
+  ],
+  [
     'packets in the receiving buffer of the system (fast underlay)',
     '1/4, 1/2, 19/20 of it',
     'drop bulk, then other data, then voice and remote control; never control',
