@@ -45,6 +45,32 @@ async function redundant(cluster) {
   await inbox.close();
 }
 
+/** A rate that has no room on the best way is reserved on the other, or refused with the link that could give most. */
+async function roomElsewhere(cluster) {
+  const atl = cluster.node('ATL').handle;
+  const [dfw, den] = ['DFW', 'DEN'].map((name) => cluster.node(name).handle);
+  const taken = await dfw.datagram({ to: 'LAX', rate: '80Mbit' });
+  const sender = await atl.datagram({ to: 'LAX', rate: '30Mbit' });
+  const { stdout } = await overlane(['why', 'LAX'], {
+    env: { OVERLANE_STATE: join(cluster.directory, 'ATL'), OVERLANE_SOCKET: '' },
+  });
+  assert.match(stdout, /30 Mbit\/s reserved, held, on ATL-DEN, DEN-LAX/);
+  assert.match(stdout, /DFW > LAX .* no room for its rate .* ago: 10Mbit left on DFW-LAX/);
+  const more = await den.datagram({ to: 'LAX', rate: '55Mbit' });
+  await assert.rejects(
+    atl.datagram({ to: 'LAX', rate: '20Mbit' }),
+    ({ code, message, details }) => {
+      assert.deepEqual([code, details.link, details.ways], ['RATE_NOT_AVAILABLE', 'DFW-LAX', 2]);
+      assert.match(
+        message,
+        /link DFW-LAX: 10Mbit of 100Mbit; a rate of 10Mbit can; none of 2 ways has more/,
+      );
+      return true;
+    },
+  );
+  for (const socket of [taken, sender, more]) await socket.close();
+}
+
 /** A flood that is acknowledged end to end: the SDK waits for room, and every message comes once. */
 async function acknowledged(cluster, count) {
   const inbox = await cluster.node('LAX').handle.datagram({ port: 11, receiveQueueMax: 4_096 });
@@ -213,6 +239,7 @@ describe('lanes on daemons', () => {
         /LAX +10 Mbit\/s +stated .* 6 Mbit\/s +3 Mbit\/s/,
         'reserved, free',
       );
+      assert.match(shown.stdout, /REFUSED\n[\s\S]* LAX +10 Mbit\/s +stated .* 1\n/);
       assert.match(shown.stdout, /RESERVED\n.*\n +LAX +ATL +4 Mbit\/s\n +LAX +ATL +2 Mbit\/s/);
 
       // The greedy: another member, and the same one, each with more than the link carries.
@@ -287,15 +314,16 @@ describe('lanes on daemons', () => {
 
   test('reliable messages outlive the kill of the node that forwards them', bounded, async (t) => {
     const link = (a, b, delayMs) => ({ a, b, impairments: { delayMs } });
+    const names = ['ATL', 'DFW', 'DEN', 'LAX'];
     const cluster = await startLab(t, {
-      nodes: ['ATL', 'DFW', 'DEN', 'LAX'],
+      nodes: names,
       links: [
         link('ATL', 'DFW', 5),
         link('DFW', 'LAX', 5),
         link('ATL', 'DEN', 15),
         link('DEN', 'LAX', 15),
       ],
-      config: {},
+      config: Object.fromEntries(names.map((name) => [name, { linkCapacity: '100Mbit' }])),
     });
     const atl = cluster.node('ATL').handle;
     await until('the way leads through DFW', async () => {
@@ -308,6 +336,7 @@ describe('lanes on daemons', () => {
       const n = Buffer.from(payload).readUInt32BE();
       heard.set(n, (heard.get(n) ?? 0) + 1);
     });
+    await roomElsewhere(cluster);
     await redundant(cluster);
     const sender = await atl.datagram({ lane: 'bulk', to: 'LAX' });
     const COUNT = 600;

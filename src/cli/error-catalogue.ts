@@ -89,7 +89,7 @@ export const ERROR_CATALOGUE = {
   RATE_NOT_AVAILABLE: {
     area: 'operation',
     meaning:
-      'A flow asked for a rate, and a link of its way has less to give away, or gives one member less, or its node did not answer.',
+      'A flow asked for a rate, and on each way that was asked a link has less to give away, or gives one member less, or its node did not answer.',
     remedy:
       'Ask for the rate that the message says can be had, close flows that reserve what they do not use, or raise capacity or reservations of the node named.',
     isRetryable: true,

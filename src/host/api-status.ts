@@ -54,6 +54,8 @@ export interface LinkBandwidthStatus {
   readonly reservedBitsPerSecond: number;
   /** What flows may still reserve; 0 where the capacity is not known, which refuses nothing. */
   readonly reservableBitsPerSecond: number;
+  /** How often a rate was asked for that there was no room for, since the link is up. */
+  readonly refusedReservations: number;
   /** What neither use nor reservations take. */
   readonly availableBitsPerSecond: number;
 }

@@ -17,6 +17,7 @@ export function presentBandwidth(
       usedInBitsPerSecond: link.usedIn,
       reservedBitsPerSecond: link.reserved,
       reservableBitsPerSecond: link.reservable,
+      refusedReservations: link.refused,
       availableBitsPerSecond: link.available,
     })),
     reservations: reservations.map((one) => presentFlowReservation(one, nameOf)),
@@ -51,8 +52,13 @@ export const presentReservation = (
   reason: short === undefined ? undefined : shortWords(short, rate, nameOf),
 });
 
-/** Why a rate is not to be had, with the link that is short and what is. */
+/** Why a rate is not to be had, with the link that is short and what is; and how many ways were asked. */
 export function shortWords(short: core.ShortLink, rate: number, nameOf: NameOf): string {
+  const words = linkWords(short, rate, nameOf);
+  return short.ways === 1 ? words : `${words}; none of ${short.ways} ways has more`;
+}
+
+function linkWords(short: core.ShortLink, rate: number, nameOf: NameOf): string {
   const { verdict, available, capacity } = short;
   const link = `the link ${linkName(short, nameOf)}`;
   const wanted = formatRate(rate);

@@ -55,7 +55,7 @@ export class RateDesk {
   private notAvailable({ short, rate }: ReservationNews): OverlayError {
     if (short === undefined) return failure('NODE_STOPPED');
     const nameOf = nameIn(this.driver.node);
-    const { from, to, verdict, available, capacity } = short;
+    const { from, to, verdict, available, capacity, ways } = short;
     return new OverlayError('RATE_NOT_AVAILABLE', shortWords(short, rate, nameOf), {
       details: {
         link: `${nameOf(from)}-${nameOf(to)}`,
@@ -63,6 +63,7 @@ export class RateDesk {
         wanted: rate,
         available,
         capacity,
+        ways,
       },
       isRetryable: verdict !== 'member-limit' && rate <= capacity,
     });

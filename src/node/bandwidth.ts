@@ -10,6 +10,7 @@ import type {
   DirectedLink,
   FairOutlet,
   FlowReservation,
+  LackingLink,
   LedgerLink,
   ReservationEntry,
   ReservationNews,
@@ -46,6 +47,8 @@ export interface LinkBandwidthStatus {
   readonly reserved: number;
   /** What may still be reserved; 0 where the capacity is not known, which refuses nothing. */
   readonly reservable: number;
+  /** Requests to reserve for which there was no room, since the link is up. */
+  readonly refused: number;
   /** What neither use nor reservations take; 0 where the capacity is not known. */
   readonly available: number;
 }
@@ -142,7 +145,13 @@ export class NodeBandwidth implements RateApi {
       return fail('bad-argument');
     const { routes } = flow;
     routes?.reserve(destination, rate);
+    const { chooser } = routing.choice;
     const chosen = () => routes?.chosenTo(destination);
+    const wanting = (lacking: readonly LackingLink[], askedAt: Instant) => ({
+      rate,
+      lacking: [...lacking],
+      askedAt,
+    });
     const spec = {
       socket,
       destination,
@@ -151,9 +160,15 @@ export class NodeBandwidth implements RateApi {
       label: () => sockets().routeOf(socket, destination)?.flow,
       links: () => this.linksOf(socket, destination),
       wish: () => this.linksOver(destination, chosen()?.wish),
-      settle: (isGranted: boolean, at: Instant) => {
+      seek: (lacking: readonly LackingLink[], at: Instant) => {
         const route = chosen();
-        if (route !== undefined) routing.choice.chooser.granted(route, isGranted, at);
+        return route !== undefined && chooser.seek(route, wanting(lacking, at));
+      },
+      settle: (lacking: readonly LackingLink[] | undefined, at: Instant) => {
+        const route = chosen();
+        if (route === undefined) return;
+        if (lacking === undefined) chooser.granted(route, at);
+        else chooser.refused(route, wanting(lacking, at));
       },
       isReady: (at: Instant) => sockets().isReady(destination, at),
       ended: () => routes?.reserve(destination, -rate),
@@ -243,7 +258,8 @@ export class NodeBandwidth implements RateApi {
     const reserved = this.ledger.reserved(neighbour);
     const available = Math.round(Math.max(0, capacity - Math.max(used, reserved)));
     const reservable = Math.round(this.ledger.reservable(neighbour, capacity));
-    return { neighbour, capacity, source, used, usedIn, reserved, reservable, available };
+    const refused = this.ledger.refused(neighbour);
+    return { neighbour, capacity, source, used, usedIn, reserved, reservable, refused, available };
   }
 
   status(): {

@@ -224,6 +224,95 @@ describe('rates reserved along the whole way', () => {
     testbed.assertSound();
   });
 
+  describe('of which the best way has no room', () => {
+    /** A flow from a to d asks for 4 Mbit/s; so much is reserved on b-d and c-d before. */
+    const asking = (before: { b: number; c: number }) => {
+      const testbed = started(diamond(10 * MBIT), { linkCapacity: 10 * MBIT });
+      const blocking = (['b', 'c'] as const).map((name) => {
+        const socket = testbed.node(name).bind({});
+        socket.reserve('d', before[name] * MBIT);
+        return socket;
+      });
+      testbed.run(seconds(2));
+      const a = testbed.node('a');
+      const news = newsOf(a);
+      const socket = a.bind({});
+      socket.reserve('d', 4 * MBIT);
+      testbed.run(seconds(3));
+      return { testbed, a, news, socket, blocking };
+    };
+
+    it('take another way that has it, and come back when there is room', () => {
+      const { testbed, a, news, socket, blocking } = asking({ b: 7, c: 3 });
+      assert.deepEqual(
+        news.map(({ state }) => state),
+        ['held'],
+      );
+      const way = () =>
+        a.status()!.bandwidth!.reservations[0]!.links.map(({ to }) => testbed.nameOf(to));
+      assert.deepEqual(way(), ['c', 'd']);
+      const taken = () =>
+        testbed
+          .node('b')
+          .status()!
+          .bandwidth!.granted.filter(({ source }) => source === testbed.addressOf('a'));
+      assert.deepEqual(taken(), [], 'nothing stays reserved where there was no room');
+      let heard = 0;
+      testbed.node('d').bind({ port: 8, onMessage: () => heard++ });
+      const sentOver = () =>
+        testbed.node('c').status()!.counters['forwarding.packets-forwarded'] ?? 0;
+      const before = sentOver();
+      socket.send(new Uint8Array(100), { to: 'd', port: 8 });
+      testbed.run(seconds(1));
+      assert.equal(heard, 1);
+      assert.ok(sentOver() > before, 'by c');
+      blocking[0]!.close();
+      assert.ok(testbed.runUntil(() => way()[0] === 'b', { within: seconds(300) }));
+      assert.equal(news.at(-1)!.state, 'held');
+      testbed.assertSound();
+    });
+
+    it('are refused where no other has it: the way that could give most is named', () => {
+      const { testbed, a, news } = asking({ b: 8, c: 6 });
+      assert.deepEqual(
+        news.map(({ state }) => state),
+        ['refused'],
+      );
+      const { from, to, verdict, available, capacity, ways } = news[0]!.short!;
+      assert.deepEqual([testbed.nameOf(from), testbed.nameOf(to)], ['c', 'd']);
+      assert.deepEqual([verdict, available, capacity, ways], ['no-room', 3 * MBIT, 10 * MBIT, 2]);
+      assert.equal(a.status()!.bandwidth!.granted.length, 0, 'nothing stays reserved');
+      testbed.run(seconds(1));
+      for (const name of ['b', 'c'])
+        assert.equal(testbed.node(name).status()!.bandwidth!.granted.length, 1);
+      assert.equal(a.status()!.counters['forwarding.reservation.other-way-asked'], 1);
+    });
+  });
+
+  it('a flow that has lost its room on the way it has takes another', () => {
+    const testbed = started(diamond(10 * MBIT), { linkCapacity: 10 * MBIT });
+    const a = testbed.node('a');
+    const news = newsOf(a);
+    a.bind({}).reserve('d', 4 * MBIT);
+    testbed.run(seconds(2));
+    assert.equal(news.at(-1)!.state, 'held');
+    // The node at the tail forgets; before it is asked again another member takes what there is.
+    testbed.crash('b');
+    testbed.run(seconds(2));
+    testbed.start('b');
+    testbed
+      .node('b')
+      .bind({})
+      .reserve('d', 9 * MBIT);
+    testbed.run(seconds(60));
+    assert.equal(news.at(-1)!.state, 'held');
+    assert.deepEqual(
+      a.status()!.bandwidth!.reservations[0]!.links.map(({ to }) => testbed.nameOf(to)),
+      ['c', 'd'],
+    );
+    testbed.assertSound();
+  });
+
   describe('beside best effort that fills both ways of a diamond, a flow with a rate', () => {
     /** A reserved flow from a to d by b, its messages counted; best effort that moves with the routes. */
     const loaded = (blocked: number) => {

@@ -12,7 +12,7 @@ export const linkShowCommand: DefinedCommand = defineCommand<
   path: 'link show',
   brief: 'Show links as measured, what they carry, and how the lab mistreats them',
   description:
-    'Shows each link with its figures, how packets arrive, and its bandwidth: what it carries and how that is known, what is sent and received, what flows have reserved of it, what is FREE for others to reserve, and what neither use nor reservations take (LEFT); then who has reserved it. In a lab also how it is impaired.',
+    'Shows each link with its figures, how packets arrive, and its bandwidth: what it carries and how that is known, what is sent and received, what flows have reserved of it, what is FREE for others to reserve, what neither use nor reservations take (LEFT), and how often a rate was asked for that it had no room for (REFUSED); then who has reserved it. In a lab also how it is impaired.',
   usesDaemon: true,
   examples: [
     { line: 'overlane link show', note: 'all links of this node' },
@@ -20,7 +20,8 @@ export const linkShowCommand: DefinedCommand = defineCommand<
   ],
   fields: {
     links: 'LinkStatus of the SDK',
-    bandwidth: 'LinkBandwidthStatus of the SDK for each link: capacity, use, reserved, reservable',
+    bandwidth:
+      'LinkBandwidthStatus of the SDK for each link: capacity, use, reserved, reservable, refused',
     reserved: 'list of { member, neighbour, bitsPerSecond }: who has reserved what on these links',
     impairments: 'list of { neighbour, remote, impairments }; empty outside labs',
   },

@@ -3,6 +3,7 @@ import {
   LANE_DEADLINE_MAX,
   type Lane,
   NAMED_LANES,
+  OTHER_WAYS_MAX,
   OWN_LANE_FIRST,
   PLAYOUT_WORDS,
   type PlayoutWord,
@@ -107,10 +108,16 @@ is not to be had is refused when the flow is opened (\`RATE_NOT_AVAILABLE\`), wi
 left there, and the rate that can; the answer takes a round trip to the farthest link, 3 s at most. Packets within
 the rate go before all others on these links, the rest of the flow within its fair share.
 
+Where a link of the best way has no room, up to ${OTHER_WAYS_MAX} others are asked: the best over links that have not said no and do not tell of
+less than the rate, those that do tell so last, as what is used but not reserved can still be had. The flow takes the
+first that has room, and comes back when the best is better by half and has it again. \`why\` shows on which link
+another way had none, and what was left there; \`link show\` how often that was so (\`REFUSED\`). Graphs, \`pinned\`
+and \`explicit\` routes have no other way.
+
 A flow with a rate keeps to one path, which its packets bear, whatever the network's routes do meanwhile: load
 moves latencies, and where it would go instead nothing is reserved for it. When another path is better by half, the
 rate is reserved there first, and the flow moves when it holds. When its path breaks it moves at once, and the
-reservation follows. Where the new way has no room the flow is told (\`watch\`, the
+reservation follows. Where the new way has no room either, and no other, the flow is told (\`watch\`, the
 event \`reservation\`, \`status --json\`), goes on within its fair share, and has the rate again when there is room.
 The reservation ends with the socket, or 15 s after its node was last heard. A lane with the recovery \`reliable\`
 or \`fair-reliable\`, and the routing \`flood\`, reserve nothing and are refused with a rate.

@@ -8,6 +8,7 @@ import {
   KNOWN_FLOWS_MAX,
   LAPS_REMEMBERED,
   LINK_QUEUE_BYTES_MAX,
+  OTHER_WAYS_MAX,
   PROOF_LIMITS,
   RELIABLE_BYTES_MAX,
   STRANDED_BYTES_MAX,
@@ -186,6 +187,12 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     String(ACCOUNTS_MAX),
     'added up under no member',
     '-',
+  ],
+  [
+    "ways asked for a flow's rate beside its own, in 10 s",
+    String(OTHER_WAYS_MAX),
+    'refuse the rate',
+    'forwarding.reservation.flow-refused',
   ],
   ['packets from a node to itself in one call', '1024', 'refuse', 'node.loopback-overflows'],
   [

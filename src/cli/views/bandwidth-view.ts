@@ -16,8 +16,10 @@ export function bandwidthView(links: readonly LinkBandwidthStatus[], paint: Pain
       showRate(link.reservedBitsPerSecond),
       link.capacityBitsPerSecond === 0 ? '-' : showRate(link.reservableBitsPerSecond),
       link.capacityBitsPerSecond === 0 ? '-' : showRate(link.availableBitsPerSecond),
+      String(link.refusedReservations),
     ]);
-  const columns = ['TO', '>CAPACITY', 'AS', '>SENT', '>RECEIVED', '>RESERVED', '>FREE', '>LEFT'];
+  const rates = ['>CAPACITY', 'AS', '>SENT', '>RECEIVED', '>RESERVED', '>FREE', '>LEFT'];
+  const columns = ['TO', ...rates, '>REFUSED'];
   return `${paint('bold', 'BANDWIDTH')}\n${table({ paint, columns, rows })}`;
 }
 

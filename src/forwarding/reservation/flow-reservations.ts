@@ -10,6 +10,10 @@
  * capacity of one link its tail admits the first; where they meet on two links in opposite order, both
  * may be told no, and both know within that time.
  *
+ * Where a link of the flow's way says no, another way is asked (`way-search.ts`), the best over links that
+ * are not known to lack room, and the flow takes it when all its links have agreed. Routes that their flow
+ * fixes, and graphs, are the only way there is.
+ *
  * A flow whose route breaks asks the links of its new one at once. Where one then has no room the flow is
  * told (`lost`), goes on within its fair share, and asks again every ten seconds. One that would only go
  * better elsewhere has its rate reserved there first, beside what it has (make before break, RFC 3209
@@ -17,15 +21,13 @@
  * released when what it sent over them must have passed.
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../../kernel/index.ts';
-import { later, milliseconds, seconds } from '../../kernel/index.ts';
-import type { ReservationAnswer, ReservationVerdict } from '../../wire/index.ts';
+import { later, microseconds, milliseconds, seconds } from '../../kernel/index.ts';
+import type { ReservationAnswer } from '../../wire/index.ts';
 import { encodeReservationRequest } from '../../wire/index.ts';
+import type { Asked, DirectedLink, LackingLink } from './asked-links.ts';
+import { asked, isFinal, isSameWay, leastOf, linkIn } from './asked-links.ts';
 import type { LinkLedger } from './link-ledger.ts';
-
-export interface DirectedLink {
-  readonly from: NodeAddress;
-  readonly to: NodeAddress;
-}
+import { SEARCH_AGAIN, WaySearch } from './way-search.ts';
 
 export interface FlowToReserve {
   /** The socket or stream that sends it. */
@@ -41,8 +43,13 @@ export interface FlowToReserve {
   readonly links: () => readonly DirectedLink[];
   /** Every link of the way it is to take when its rate is reserved there too; empty: it stays. */
   readonly wish: () => readonly DirectedLink[];
-  /** What came of the wish. State: it has none any more. */
-  readonly settle: (isGranted: boolean, now: Instant) => void;
+  /**
+   * Wishes for the best way but for these links, which have no room, and those that tell of too little.
+   * False: there is none but its own.
+   */
+  readonly seek: (refused: readonly LackingLink[], now: Instant) => boolean;
+  /** What came of the wish: granted, or `refused` had no room. State: it has none any more. */
+  readonly settle: (refused: readonly LackingLink[] | undefined, now: Instant) => void;
   /**
    * Whether its packets could leave. Asking makes ready: what waits until then leaves all at once, which is no
    * rate.
@@ -52,13 +59,10 @@ export interface FlowToReserve {
   readonly ended: () => void;
 }
 
-/** Where a reservation fell short. `silent`: the node at its tail has not answered. */
-export interface ShortLink extends DirectedLink {
-  readonly verdict: ReservationVerdict | 'silent' | 'no-route';
-  /** Bits a second that could be reserved instead. */
-  readonly available: number;
-  /** 0: not known. */
-  readonly capacity: number;
+/** Where a reservation fell short: of the ways asked, on the one that could give most. */
+export interface ShortLink extends LackingLink {
+  /** Ways that were asked. */
+  readonly ways: number;
 }
 
 export type ReservationState = 'asking' | 'held' | 'refused' | 'lost';
@@ -94,7 +98,6 @@ export const OPEN_PATIENCE: Duration = seconds(3);
 const ASK_AGAIN = milliseconds(300);
 const NOT_SENT_AGAIN = milliseconds(50);
 const REPEAT = seconds(4);
-const REFUSED_AGAIN = seconds(10);
 /** A link whose tail has not answered for so long is not held any more. */
 const SILENT_AFTER = seconds(13);
 const LOOK_AGAIN = milliseconds(100);
@@ -103,15 +106,6 @@ const READY_AGAIN = milliseconds(20);
 const LEFT_FOR = seconds(1);
 /** Links of one flow's ways; more are not asked. */
 export const RESERVED_LINKS_MAX = 64;
-
-interface Asked extends DirectedLink {
-  askAt: number;
-  /** The last answer, or the first question. */
-  since: Instant;
-  verdict: ReservationVerdict | undefined;
-  available: number;
-  capacity: number;
-}
 
 interface Reserved {
   readonly id: number;
@@ -124,6 +118,7 @@ interface Reserved {
   wishedAt: Instant;
   /** Links of ways it has left: `askAt` is when they are released. */
   left: Asked[];
+  readonly search: WaySearch;
   /** While there is no way, or it is not ready: when to look again. */
   lookAt: number;
 }
@@ -141,7 +136,8 @@ export class FlowReservations {
   open(flow: FlowToReserve, now: Instant): number {
     const id = this.nextId++;
     const none = { links: [], wished: undefined, wishedAt: now, left: [] };
-    this.flows.set(id, { id, flow, openedAt: now, state: 'asking', ...none, lookAt: now });
+    const search = new WaySearch();
+    this.flows.set(id, { id, flow, openedAt: now, state: 'asking', ...none, search, lookAt: now });
     return id;
   }
 
@@ -224,7 +220,7 @@ export class FlowReservations {
       reserved.links = asked(wanted, known, now);
       const left = links.filter(({ from, to }) => linkIn(reserved.links, from, to) === undefined);
       for (const link of left) link.askAt = later(now, LEFT_FOR);
-      reserved.left.push(...left);
+      if (reserved.state !== 'asking') reserved.left.push(...left);
       if (links.length > 0) this.options.counters.add('reservation.moved');
     }
     this.wishFor(reserved, flow.wish(), known, now);
@@ -248,7 +244,8 @@ export class FlowReservations {
     }
     const more = wish.filter(({ from, to }) => linkIn(reserved.links, from, to) === undefined);
     if (reserved.wished !== undefined && isSameWay(reserved.wished, more)) return;
-    reserved.wished = asked(more, known, now);
+    // The moment after this one: a timeout that comes to wish for something has done what was due.
+    reserved.wished = asked(more, known, later(now, microseconds(1)));
     reserved.wishedAt = now;
   }
 
@@ -279,8 +276,7 @@ export class FlowReservations {
     link.available = available;
     link.capacity = capacity;
     link.since = now;
-    const again =
-      verdict === 'pending' ? ASK_AGAIN : verdict === 'granted' ? REPEAT : REFUSED_AGAIN;
+    const again = verdict === 'pending' ? ASK_AGAIN : verdict === 'granted' ? REPEAT : SEARCH_AGAIN;
     link.askAt = later(now, again);
   }
 
@@ -294,9 +290,25 @@ export class FlowReservations {
     const begun = isOpening ? openedAt : Math.min(...waiting.map(({ since }) => since));
     const isOver = now >= begun + OPEN_PATIENCE;
     if (isGranted && isOpening && !isOver && !reserved.flow.isReady(now)) return;
-    if (isGranted) return this.enter(reserved, 'held', now);
+    if (isGranted) {
+      reserved.search.forget();
+      return this.enter(reserved, 'held', now);
+    }
     const isRefused = links.some(({ verdict }) => isFinal(verdict));
+    if (isRefused && !isOver && this.seeks(reserved, now)) return;
     if (isRefused || isOver) this.enter(reserved, isOpening ? 'refused' : 'lost', now);
+  }
+
+  /** Whether another way is being asked. State: one is, where there may be one with room. */
+  private seeks(reserved: Reserved, now: Instant): boolean {
+    const { flow, links, search } = reserved;
+    if (reserved.wished !== undefined) return true;
+    search.failed(links, false, now);
+    if (!search.mayGoOn || !flow.seek(search.refused, now)) return false;
+    search.asks();
+    this.options.counters.add('reservation.other-way-asked');
+    this.follow(reserved, now);
+    return reserved.wished !== undefined;
   }
 
   private judgeWish(reserved: Reserved, now: Instant): void {
@@ -306,8 +318,9 @@ export class FlowReservations {
     const isOver = now >= wishedAt + OPEN_PATIENCE;
     if (!isGranted && !isOver && !wished.some(({ verdict }) => isFinal(verdict))) return;
     this.options.counters.add(isGranted ? 'reservation.wish-granted' : 'reservation.wish-refused');
+    if (!isGranted) reserved.search.failed(wished, isOver, now);
     reserved.wishedAt = now;
-    flow.settle(isGranted, now);
+    flow.settle(isGranted ? undefined : reserved.search.refused, now);
     this.follow(reserved, now);
   }
 
@@ -334,30 +347,16 @@ export class FlowReservations {
   }
 }
 
-/** The link that has least to give, of those that gave nothing. */
-function shortOf({ links, state, flow }: Reserved): ShortLink | undefined {
+/** The link that is named to whoever asked. */
+function shortOf({ links, state, flow, search }: Reserved): ShortLink | undefined {
   if (state === 'held') return undefined;
+  const { ways, nearest } = search;
+  const end = flow.destination;
   if (links.length === 0)
-    return {
-      from: flow.destination,
-      to: flow.destination,
-      verdict: 'no-route',
-      available: 0,
-      capacity: 0,
-    };
-  const short = links
-    .filter(({ verdict }) => verdict !== 'granted')
-    .sort(
-      (a, b) =>
-        Number(isFinal(b.verdict)) - Number(isFinal(a.verdict)) || a.available - b.available,
-    )[0];
-  if (short === undefined) return undefined;
-  const { from, to, verdict, available, capacity } = short;
-  return { from, to, verdict: verdict ?? 'silent', available, capacity };
+    return { from: end, to: end, verdict: 'no-route', available: 0, capacity: 0, ways };
+  const short = nearest ?? leastOf(links);
+  return short && { ...short, ways };
 }
-
-const isFinal = (verdict: ReservationVerdict | undefined): boolean =>
-  verdict !== undefined && verdict !== 'granted' && verdict !== 'pending';
 
 /** Every link that something is or may be reserved on. */
 const linksOf = ({ links, wished, left }: Reserved): Asked[] => [
@@ -365,20 +364,3 @@ const linksOf = ({ links, wished, left }: Reserved): Asked[] => [
   ...(wished ?? []),
   ...left,
 ];
-
-const linkIn = <L extends DirectedLink>(
-  links: readonly L[],
-  from: NodeAddress,
-  to: NodeAddress,
-): L | undefined => links.find((link) => link.from === from && link.to === to);
-
-const isSameWay = (links: readonly DirectedLink[], way: readonly DirectedLink[]): boolean =>
-  links.length === way.length &&
-  way.every(({ from, to }, i) => links[i]!.from === from && links[i]!.to === to);
-
-/** What is known of each link; one that is new is to be asked now. */
-const asked = (way: readonly DirectedLink[], known: readonly Asked[], now: Instant): Asked[] =>
-  way.map(({ from, to }) => {
-    const unknown = { verdict: undefined, available: 0, capacity: 0 };
-    return linkIn(known, from, to) ?? { from, to, askAt: now, since: now, ...unknown };
-  });

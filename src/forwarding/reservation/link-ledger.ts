@@ -74,6 +74,8 @@ export class LinkLedger {
   private readonly options: LedgerOptions & ReservationOptions;
   private readonly links = new Map<NodeAddress, Entries>();
   private readonly byFlow = new Map<NodeAddress, Map<number, Entry>>();
+  /** Requests for which there was no room, by link, since it is up. */
+  private readonly refusals = new Map<NodeAddress, number>();
   private size = 0;
 
   constructor(options: LedgerOptions) {
@@ -85,8 +87,13 @@ export class LinkLedger {
     const verdict = this.judge(source, request, now);
     this.options.counters.add(`reservation.${verdict.verdict}`);
     if (verdict.verdict === 'granted') this.put(source, request, now);
-    else this.release(source, request);
+    else this.refuse(source, request, verdict);
     return verdict;
+  }
+
+  /** Requests that a link had no room for, since it is up. */
+  refused(neighbour: NodeAddress): number {
+    return this.refusals.get(neighbour) ?? 0;
   }
 
   release(
@@ -134,6 +141,7 @@ export class LinkLedger {
 
   linkDown(neighbour: NodeAddress): void {
     for (const entry of this.links.get(neighbour)?.values() ?? []) this.remove(entry);
+    this.refusals.delete(neighbour);
   }
 
   /** Forgets what was not repeated. */
@@ -185,6 +193,13 @@ export class LinkLedger {
     const available = Math.min(room, memberRoom);
     if (request.rate <= available) return { verdict: 'granted', available, capacity };
     return { verdict: room < request.rate ? 'no-room' : 'member-limit', available, capacity };
+  }
+
+  private refuse(source: NodeAddress, request: ReservationRequest, { verdict }: Verdict): void {
+    const { neighbour } = request;
+    const isForRoom = verdict === 'no-room' || verdict === 'member-limit';
+    if (isForRoom) this.refusals.set(neighbour, this.refused(neighbour) + 1);
+    this.release(source, request);
   }
 
   private put(source: NodeAddress, request: ReservationRequest, now: Instant): void {

@@ -178,5 +178,6 @@ function figuresOf(graph: Graph, arc: Arc, node: number, isOutward: boolean): Li
     lossBackPpm: isAB ? edge.lossBA : edge.lossAB,
     cost: isAB ? edge.costAB : edge.costBA,
     isOnProbation: edge.isOnProbation,
+    bandwidth: isAB ? edge.bandwidthAB : edge.bandwidthBA,
   };
 }

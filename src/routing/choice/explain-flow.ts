@@ -3,7 +3,7 @@
  * and what was against it. Computed when somebody asks.
  */
 import type { Duration, Instant, NodeAddress } from '../../kernel/index.ts';
-import { between } from '../../kernel/index.ts';
+import { between, formatNodeAddress, formatRate } from '../../kernel/index.ts';
 import type { Graph } from '../graph.ts';
 import type { LinkChanges, NameOf } from '../link-changes.ts';
 import { inWords } from '../link-changes.ts';
@@ -16,6 +16,7 @@ import { bandOf, marginOf, STAY_MIN } from './draw.ts';
 import type { FlowEntry } from './flow-chooser.ts';
 import type { Score } from './metrics.ts';
 import { metricText } from './metrics.ts';
+import { lackingOn } from './roomy-path.ts';
 
 export interface FlowRouteStatus {
   readonly id: number;
@@ -139,12 +140,16 @@ function chosenVerdict(entry: FlowEntry, best: number, score: Score): string {
 }
 
 function openVerdict(
-  { entry, score, now }: FlowQuestion,
+  question: FlowQuestion,
   path: readonly NodeAddress[],
   value: number,
   best: number,
 ): string {
+  const { entry, score, now } = question;
   if (entry.path === undefined) return 'not taken yet';
+  if (entry.isSeeking && isSamePath(path, entry.wish)) return 'its rate is asked for there';
+  const short = lackingWords(question, path);
+  if (short !== undefined) return short;
   const difference = Math.abs(value - entry.value);
   const share = Math.round((100 * difference) / Math.max(entry.value, value, 1e-9));
   if (value < entry.value) {
@@ -163,4 +168,17 @@ function openVerdict(
   const band = bandOf(best, score, entry.spec.isSpread);
   if (value <= best + band) return 'as good; other flows are drawn to it';
   return `worse by ${share} %`;
+}
+
+/** Where a path had no room for the flow's rate when it was last asked; undefined: nowhere, or it was not. */
+function lackingWords(
+  { self, entry, nameOf, now }: FlowQuestion,
+  path: readonly NodeAddress[],
+): string | undefined {
+  const { wanted, rate } = entry;
+  const link = wanted && rate > 0 ? lackingOn(self, path, wanted.lacking) : undefined;
+  if (wanted === undefined || link === undefined) return undefined;
+  const name = (node: NodeAddress): string => nameOf(node) ?? formatNodeAddress(node);
+  const ago = inWords(between(wanted.askedAt, now));
+  return `no room for its rate ${ago} ago: ${formatRate(link.available)} left on ${name(link.from)}-${name(link.to)}`;
 }

@@ -130,12 +130,12 @@ describe('the route of a flow', () => {
     turns();
     assert.deepEqual(flow.wish, [address(4), TO]);
     assert.equal(bench.path(flow.id), '3-2', 'nothing is reserved there yet');
-    bench.chooser.granted(flow, false, bench.now);
+    bench.chooser.refused(flow, { rate: 1e6, lacking: [], askedAt: bench.now });
     assert.equal(flow.wish, undefined);
     turns();
     bench.change(lens(40, 20));
     assert.deepEqual(flow.wish, [address(4), TO], 'other news leave the wish as it is');
-    bench.chooser.granted(flow, true, bench.now);
+    bench.chooser.granted(flow, bench.now);
     assert.equal(bench.path(flow.id), '4-2');
     assert.match(bench.changes.at(-1)!, /better by 50 %, and the rate is reserved/);
     turns();
@@ -143,6 +143,44 @@ describe('the route of a flow', () => {
     bench.wait(ROUND);
     bench.change(lens(20));
     assert.equal(bench.path(flow.id), '3-2', 'a path that is gone is left at once');
+  });
+
+  it('without room on its path wishes for the best that may have it, and comes to it when that is granted', () => {
+    const full =
+      (a: number, b: number, available: number, capacity = 10e6) =>
+      (one: Edge): Edge =>
+        one.a === a && one.b === b ? { ...one, bandwidthAB: { capacity, available } } : one;
+    // What 2 sends is full, too, and no matter to what it is sent. 3 has said no.
+    const told = [full(1, 4, 1e6), full(1, 5, 9e6, 3e6), full(2, 6, 0)];
+    const { nodes, edges } = lens(20, 24, 28, 32, 40);
+    const graph = buildGraph(
+      nodes,
+      told.reduce((all, tell) => all.map(tell), [...edges]),
+    );
+    const bench = new Bench(graph);
+    const flow = bench.open(7);
+    flow.rate = 4e6;
+    const lacking = [{ from: address(3), to: TO, available: 2e6 }];
+    const seek = () =>
+      bench.chooser.seek(flow, { rate: 4e6, lacking: [...lacking], askedAt: bench.now });
+    const wishes: (string | undefined)[] = [];
+    for (let i = 0; i < 5; i++) {
+      wishes.push(seek() ? flow.wish?.join('-') : undefined);
+      bench.change(graph);
+      assert.equal(flow.wish?.join('-'), wishes.at(-1), 'other news leave the wish as it is');
+      lacking.push({ from: SELF, to: flow.wish?.[0] ?? TO, available: 0 });
+    }
+    // 4 tells of too little, which may be use that gives way; 5 carries less than the rate at all.
+    assert.deepEqual(wishes, ['6-2', '7-2', '4-2', undefined, undefined]);
+    lacking.length = 1;
+    assert.ok(seek());
+    bench.chooser.granted(flow, bench.now);
+    assert.equal(bench.path(flow.id), '6-2');
+    assert.match(bench.changes.at(-1)!, /no room for its rate before, and the rate is reserved/);
+    lacking.push({ from: address(6), to: TO, available: 0 });
+    assert.ok(seek());
+    bench.change(lens(20));
+    assert.equal(flow.wish, undefined, 'it is no path any more');
   });
 
   it('leaves at once when its path is gone, says why, and has none where there is none', () => {

@@ -23,8 +23,10 @@
  * A flow with a reserved rate (`rate`) has its promise on the links of its path and nowhere else. It stays
  * unless another path is better by half: smaller differences are what load does to latency, its own and
  * that of those who may fill what it leaves. Then it does not move but says where it wants to (`wish`), and
- * moves when the rate is reserved there (`granted`). From a path that is gone or loses too much it moves at
- * once, as all do.
+ * moves when the rate is reserved there (`granted`). So it does when its own path has no room (`seek`). From a
+ * path that is gone or loses too much it moves at once, as all do.
+ *
+ * Longer than most files: every reason to move or to stay is weighed against the others, in one place.
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../../kernel/index.ts';
 import { between, later, seconds, soonest } from '../../kernel/index.ts';
@@ -39,6 +41,8 @@ import { candidates, scoreOfPath } from './candidates.ts';
 import { draw, hashOf, hasTurn, marginOf, nextRound, STAY_MIN } from './draw.ts';
 import type { ApplicationMetric, FlowMetric, Score } from './metrics.ts';
 import { metricText, scoreOf } from './metrics.ts';
+import type { RoomWanted } from './roomy-path.ts';
+import { roomyPath } from './roomy-path.ts';
 
 export interface FlowSpec {
   readonly destination: NodeAddress;
@@ -66,7 +70,7 @@ export interface ChosenRoute {
   uses: number;
   /** Bits a second that are reserved for it on its path, set by whoever reserves; 0: none. */
   rate: number;
-  /** A better path, after the source, to which a flow with a rate moves when that is `granted` there. */
+  /** Another path, after the source, to which a flow with a rate moves when that is `granted` there. */
   readonly wish: readonly NodeAddress[] | undefined;
 }
 
@@ -74,6 +78,10 @@ export interface FlowEntry extends ChosenRoute {
   route: RouteBlock | undefined;
   isLive: boolean;
   wish: readonly NodeAddress[] | undefined;
+  /** What it last looked for when its own path had no room. */
+  wanted: RoomWanted | undefined;
+  /** The wish is for room, not for a better path. */
+  isSeeking: boolean;
   path: readonly NodeAddress[] | undefined;
   /** Of `path` when the topology last changed. */
   value: number;
@@ -163,6 +171,8 @@ export class FlowChooser {
       uses: 0,
       rate: 0,
       wish: undefined,
+      wanted: undefined,
+      isSeeking: false,
       path: undefined,
       value: 0,
       figures: undefined,
@@ -261,14 +271,15 @@ export class FlowChooser {
     const graph = this.graphOf(spec);
     const { path, wish } = entry;
     entry.isWaiting = false;
-    entry.wish = undefined;
+    const isSought = entry.isSeeking && entry.rate > 0 && this.valueOf(entry, wish) !== undefined;
+    if (!isSought) this.endWish(entry);
     const best = found[0];
-    const value =
-      path === undefined ? undefined : scoreOfPath(graph, this.options.self, path, score);
+    const value = this.valueOf(entry, path);
     if (best === undefined || path === undefined || value === undefined || !this.fits(entry)) {
       const next = best === undefined ? undefined : draw(found, entry, score);
       // It did not go by its own wish: it may come back as soon as its path does.
       entry.stay = 0 as Duration;
+      this.endWish(entry);
       return this.take(entry, next, { causeOf, graph, words: undefined }, now);
     }
     entry.value = value;
@@ -277,8 +288,11 @@ export class FlowChooser {
     const next = draw(found, entry, score);
     const better = `better by ${share(value, next.score)}`;
     const change = { causeOf, graph, words: better };
-    if (this.isUrgent(entry, next, graph, now)) return this.move(entry, next, change, now);
-    if (spec.isSpread) return;
+    if (this.isUrgent(entry, next, graph, now)) {
+      this.endWish(entry);
+      return this.move(entry, next, change, now);
+    }
+    if (spec.isSpread || entry.isSeeking) return;
     const isWish = isSamePath(wish, next.path);
     const mayMove = between(entry.changedAt, now) >= entry.stay && hasTurn(spec.key, now);
     if (!isWish && !mayMove) {
@@ -288,21 +302,63 @@ export class FlowChooser {
     else this.move(entry, next, change, now);
   }
 
-  /**
-   * What came of a flow's wish: it moves there, or stays until its next turn. State: it has no wish any more.
-   */
-  granted(flow: ChosenRoute, isGranted: boolean, now: Instant): void {
+  /** A flow's wish has room for its rate: it moves there. State: it has no wish any more. */
+  granted(flow: ChosenRoute, now: Instant): void {
     const entry = this.flows.get(flow.id);
     if (entry?.wish === undefined) return;
-    const { wish, spec, value } = entry;
+    const { wish: path, isSeeking } = entry;
+    const score = this.valueOf(entry, path);
+    this.endWish(entry);
+    if (score === undefined) return;
+    const why = isSeeking
+      ? 'no room for its rate before'
+      : `better by ${share(entry.value, score)}`;
+    const words = `${why}, and the rate is reserved`;
+    const change = { causeOf: NO_CAUSE, graph: this.graphOf(entry.spec), words };
+    this.move(entry, { path, score }, change, now);
+  }
+
+  /** It has not: the flow stays, until its next turn if the wish was better. State: it has no wish any more. */
+  refused(flow: ChosenRoute, wanted: RoomWanted): void {
+    const entry = this.flows.get(flow.id);
+    if (entry?.wish === undefined) return;
+    entry.wanted = wanted;
+    entry.isWaiting = !entry.isSeeking;
+    if (entry.isWaiting) this.roundAt ??= nextRound(wanted.askedAt);
+    this.endWish(entry);
+  }
+
+  /**
+   * A flow's rate has no room on its path: it wishes for the best that may have room (`roomyPath`). False, and
+   * no wish: there is no other.
+   */
+  seek(flow: ChosenRoute, wanted: RoomWanted): boolean {
+    const entry = this.flows.get(flow.id);
+    if (entry === undefined) return false;
+    const { spec } = entry;
+    const ends = { source: this.options.self, destination: spec.destination };
+    const by = { score: this.scoreOf(spec), hops: spec.hops };
+    const path = roomyPath(this.graphOf(spec), ends, by, wanted);
+    entry.wanted = wanted;
+    this.endWish(entry);
+    if (path === undefined || isSamePath(path, entry.path)) return false;
+    entry.wish = path;
+    entry.isSeeking = true;
+    return true;
+  }
+
+  private endWish(entry: FlowEntry): void {
     entry.wish = undefined;
-    const next = this.candidatesOf(spec).find(({ path }) => isSamePath(path, wish));
-    if (isGranted && next !== undefined) {
-      const words = `better by ${share(value, next.score)}, and the rate is reserved`;
-      return this.move(entry, next, { causeOf: NO_CAUSE, graph: this.graphOf(spec), words }, now);
-    }
-    entry.isWaiting = true;
-    this.roundAt ??= nextRound(now);
+    entry.isSeeking = false;
+  }
+
+  /** The score of a path now; undefined: it is none any more. */
+  private valueOf(
+    { spec }: FlowEntry,
+    path: readonly NodeAddress[] | undefined,
+  ): number | undefined {
+    if (path === undefined) return undefined;
+    return scoreOfPath(this.graphOf(spec), this.options.self, path, this.scoreOf(spec));
   }
 
   /** State: the flow takes a better path, and stays there the longer the sooner it came. */

@@ -23,7 +23,7 @@
  *   reliable   T + p / (1-p) (2T + 2ms)
  */
 import type { NodeAddress } from '../../kernel/index.ts';
-import type { PacketService } from '../../wire/index.ts';
+import type { LinkBandwidth, PacketService } from '../../wire/index.ts';
 import {
   RECOVERY_DEADLINE,
   RECOVERY_FAIR_RELIABLE,
@@ -72,6 +72,8 @@ export interface LinkFigures {
   readonly lossBackPpm: number;
   readonly cost: number;
   readonly isOnProbation: boolean;
+  /** Undefined: nobody knows. */
+  readonly bandwidth: LinkBandwidth | undefined;
 }
 
 /** How much better a path must be for a flow to move to it: by both, and by `share` of the old. */
