@@ -264,6 +264,11 @@ describe('lanes on daemons', () => {
       });
       await until('all that was reserved for has come', () => heard >= 0.995 * sent);
       clearInterval(flood);
+      const overloaded = await overlane(['link', 'show', 'LAX'], {
+        env: { OVERLANE_STATE: middle.state, OVERLANE_CONFIG: middle.configFile },
+      });
+      assert.match(overloaded.stdout, /DROPPED +FOR/);
+      assert.match(overloaded.stdout, /DROPPED before the wire\n.*\n +LAX +default +\d{3,} +0 /);
       await second.close();
       await until('what is closed is free', async () => {
         const { reserved: left } = await middle.handle.status();

@@ -66,8 +66,9 @@ function bench(capacity = CAPACITY) {
     written();
     return reserve(to, bytes);
   };
-  const offer = (source: number, deadline = 0): number => {
+  const offer = (source: number, deadline = 0, lane = 0): number => {
     const header = blankDataHeader();
+    header.lane = lane;
     header.source = source as NodeAddress;
     header.destination = 9 as NodeAddress;
     header.deadline = deadline as Duration;
@@ -190,6 +191,36 @@ test('what cannot arrive in time any more is dropped and counted, and what waite
   assert.ok(sent.length >= 20 && sent.length <= 25, `${sent.length} packets`);
   assert.equal(counters.value('dropped.late'), 40 - sent.length);
   assert.ok(sent.every((p) => Math.abs(p.age - p.at) <= 100));
+});
+
+test('what a queue drops is counted for its link and lane, also where the link is down by now', () => {
+  const { outlet, offer, run, counters } = bench();
+  const refused = (lane: number, deadline = 0): number => {
+    let count = 0;
+    for (let i = 0; i < 200; i++) if (offer(1, deadline, lane) < 0) count++;
+    return count;
+  };
+  const full =
+    [refused(4), refused(2)].reduce((a, b) => a + b) + counters.value('dropped.overload');
+  run(500_000);
+  assert.equal(counters.value('dropped.late'), 0);
+  for (let i = 0; i < 40; i++) offer(1, 25_000, 2);
+  run(1_000_000);
+  outlet.linkDown(NEIGHBOUR, 1_000_000 as Instant);
+  const rows = outlet.drops.all();
+  assert.deepEqual(
+    rows.map(({ neighbour, lane }) => [neighbour, lane]),
+    [
+      [NEIGHBOUR, 2],
+      [NEIGHBOUR, 4],
+    ],
+  );
+  const sum = (of: 'overload' | 'late' | 'bytes') => rows.reduce((all, row) => all + row[of], 0);
+  assert.ok(full > 200, `${full}`);
+  assert.equal(sum('overload'), full);
+  assert.equal(rows[0]!.late, counters.value('dropped.late'));
+  assert.ok(rows[0]!.late > 10 && rows[1]!.late === 0);
+  assert.equal(sum('bytes'), FRAME_BYTES * (full + rows[0]!.late));
 });
 
 test('what waits for a link that goes down is dropped and counted', () => {

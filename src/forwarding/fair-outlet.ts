@@ -8,7 +8,8 @@
  * (`stranded.ts`); flows that wait too long are held back at whoever brings them (`back-pressure.ts`).
  *
  * Counters, under `forwarding.`: `queued`, `dropped.overload` (bound of a link's queue), `dropped.late`
- * (could not arrive within its deadline any more), `dropped.link-down`, `stranded`.
+ * (could not arrive within its deadline any more), `dropped.link-down`, `stranded`. The first two drops also by link
+ * and lane (`queue-drops.ts`).
  */
 import type { Counters, Duration, Instant, NodeAddress } from '../kernel/index.ts';
 import { soonest } from '../kernel/index.ts';
@@ -31,6 +32,8 @@ import type { LinkOutlet } from './forwarder.ts';
 import { KnownCopies } from './known-copies.ts';
 import { LinkShaper } from './link-shaper.ts';
 import type { QueuedPacket } from './packet-line.ts';
+import type { QueueDropReason } from './queue-drops.ts';
+import { QueueDropCounts } from './queue-drops.ts';
 import { Stranded } from './stranded.ts';
 import { isEndToEnd, WINDOW_BYTES } from './unacknowledged.ts';
 
@@ -98,6 +101,7 @@ const PAUSE_LIFE = 350_000;
 export class FairOutlet implements LinkOutlet {
   readonly pressure: BackPressure;
   readonly stranded: Stranded;
+  readonly drops: QueueDropCounts = new QueueDropCounts();
   private readonly known: KnownCopies;
   private readonly options: FairOutletOptions;
   private readonly links: PacedLinks;
@@ -388,9 +392,9 @@ export class FairOutlet implements LinkOutlet {
     if (out === packet) {
       // The forwarder counts and reports what it could not hand over.
       this.release(packet.frame);
-      return this.refuse('overload');
+      return this.overloaded(shaper.neighbour, header.lane, bytes);
     }
-    if (out !== undefined) this.drop(out, 'overload');
+    if (out !== undefined) this.dropFrom(shaper.neighbour, out, 'overload');
     shaper.wakeAt = Math.min(shaper.wakeAt, shaper.freeFrom);
     this.staged = packet.frame;
     return 0;
@@ -405,14 +409,15 @@ export class FairOutlet implements LinkOutlet {
   ): number {
     const most = this.links.facts.frameBytesMax(neighbour);
     if (bytes > most) return this.refuse(most === 0 ? 'link-down' : 'too-big');
-    if (this.pressure.bytes > RELIABLE_BYTES_MAX) return this.refuse('overload');
+    if (this.pressure.bytes > RELIABLE_BYTES_MAX)
+      return this.overloaded(neighbour, header.lane, bytes);
     const shaper = this.shapers.get(neighbour) ?? this.make(neighbour, 0, now);
     const { source, destination } = header;
     const key = flowKey(destination, header.flow, header.recovery);
     const isWindowed = isEndToEnd(header);
     // Its source's window bounds the flow; who keeps to none loses what is above.
     if (isWindowed && shaper.queue.flowBytes(source, key) >= 2 * WINDOW_BYTES)
-      return this.refuse('overload');
+      return this.overloaded(neighbour, header.lane, bytes);
     const packet = this.packet(neighbour, bytes, header, now);
     shaper.queue.push(packet);
     this.ready.add(shaper);
@@ -478,7 +483,8 @@ export class FairOutlet implements LinkOutlet {
 
   private sendPlain(neighbour: NodeAddress, packet: QueuedPacket, now: Instant): void {
     const { links, header } = this;
-    if (packet.dueAt < now + links.facts.latency(neighbour)) return this.drop(packet, 'late');
+    if (packet.dueAt < now + links.facts.latency(neighbour))
+      return this.dropFrom(neighbour, packet, 'late');
     const { frame, length } = packet;
     decodeDataHeader(header, frame, 0, length);
     if (header.deadline > 0) {
@@ -519,6 +525,17 @@ export class FairOutlet implements LinkOutlet {
       isReserved: false,
       to,
     };
+  }
+
+  /** In the queue in front of a link. */
+  private dropFrom(neighbour: NodeAddress, packet: QueuedPacket, reason: QueueDropReason): void {
+    this.drops.add(neighbour, packet.lane, packet.length, reason);
+    this.drop(packet, reason);
+  }
+
+  private overloaded(neighbour: NodeAddress, lane: number, bytes: number): number {
+    this.drops.add(neighbour, lane, bytes, 'overload');
+    return this.refuse('overload');
   }
 
   private drop(packet: QueuedPacket, reason: string): void {

@@ -19,6 +19,7 @@ export * from './next-hops.ts';
 export * from './outgoing-packet.ts';
 export type { QueuedPacket } from './packet-line.ts';
 export type { FlowName, PolicyGate } from './policy-memo.ts';
+export * from './queue-drops.ts';
 export * from './reservation/index.ts';
 export * from './signed/index.ts';
 export { STRANDED_BYTES_MAX } from './stranded.ts';

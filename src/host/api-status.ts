@@ -25,6 +25,8 @@ export interface NodeStatus {
   readonly flows?: readonly FlowTraffic[];
   /** Links with a configured capacity, and what waits for them. */
   readonly queues?: readonly LinkQueueStatus[];
+  /** What these queues dropped since the node started, by link and lane. */
+  readonly queueDrops?: readonly QueueDrops[];
   /** Where the manifest says which links may exist: how many, and what nodes claimed in vain. */
   readonly topology?: { readonly links: number; readonly overruled: readonly OverruledLink[] };
   /** What the links carry, outwards. */
@@ -144,6 +146,18 @@ export interface LinkQueueStatus {
   readonly bytes: number;
   /** Members whose packets wait. */
   readonly sources: number;
+}
+
+/** Packets that never reached the wire: no loss of the link shows them. */
+export interface QueueDrops {
+  readonly neighbour: string;
+  readonly lane: string;
+  /** The queue was full. */
+  readonly overload: number;
+  /** They could not have arrived within their deadline any more. */
+  readonly late: number;
+  /** Of all of them, with their headers. */
+  readonly bytes: number;
 }
 
 export interface UnderlayStatus {

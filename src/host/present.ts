@@ -187,6 +187,15 @@ export function presentStatus(
             ...queue,
           })),
         }),
+    ...(status.queueDrops === undefined
+      ? {}
+      : {
+          queueDrops: status.queueDrops.map(({ neighbour, lane, ...drops }) => ({
+            neighbour: nameOf(neighbour),
+            lane: laneName(lane),
+            ...drops,
+          })),
+        }),
   };
 }
 

@@ -11,6 +11,7 @@ import type {
   FlowReservation,
   FlowUse,
   LinkQueueStatus,
+  QueueDrops,
   ReservationEntry,
   ReservationNews,
   ReservationOptions,
@@ -63,6 +64,7 @@ export type {
   FlowReservation,
   FlowUse,
   LinkQueueStatus,
+  QueueDrops,
   ReservationEntry,
   ReservationNews,
   ReservationOptions,
@@ -450,6 +452,8 @@ export interface NodeStatus {
   readonly traffic?: readonly FlowUse[];
   /** Links with a capacity and what waits for them. */
   readonly queues?: readonly LinkQueueStatus[];
+  /** What these queues dropped, by link and lane. */
+  readonly queueDrops?: readonly QueueDrops[];
   /** Where the manifest says which links may exist: how many, and what nodes claimed in vain. */
   readonly topology?: { readonly links: number; readonly overruled: readonly OverruledReport[] };
   /** What links carry, rates that flows of this node have reserved, and what is given away here. */

@@ -43,6 +43,7 @@ export function describeNode(parts: NodeParts, now: Instant): NodeStatus {
     accounting: parts.forwarder.flows.accounting.all(parts.forwarder.flows.all()),
     traffic: trafficOf(parts, now),
     queues: parts.outlet.status(),
+    queueDrops: parts.outlet.drops.all(),
     ...(manifest.topology === undefined
       ? {}
       : { topology: { links: manifest.topology.length, overruled: routing.overruled() } }),

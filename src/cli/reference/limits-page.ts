@@ -10,6 +10,7 @@ import {
   LINK_QUEUE_BYTES_MAX,
   OTHER_WAYS_MAX,
   PROOF_LIMITS,
+  QUEUE_DROPS_MAX,
   RELIABLE_BYTES_MAX,
   STRANDED_BYTES_MAX,
   UNACKNOWLEDGED_LIFE,
@@ -193,6 +194,12 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     String(OTHER_WAYS_MAX),
     'refuse the rate',
     'forwarding.reservation.flow-refused',
+  ],
+  [
+    'pairs of link and lane of which drops are counted',
+    String(QUEUE_DROPS_MAX),
+    'counted for all links only',
+    'forwarding.dropped.overload, forwarding.dropped.late',
   ],
   ['packets from a node to itself in one call', '1024', 'refuse', 'node.loopback-overflows'],
   [

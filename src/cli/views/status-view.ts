@@ -5,6 +5,7 @@ import type {
   MemberStatus,
   NodeStatus,
   PathStatus,
+  QueueDrops,
   RouteExplanation,
   RouteStatus,
   UnderlayStatus,
@@ -38,7 +39,9 @@ const FLOW_SHOWN_MS = 60_000;
 
 export function statusView(status: NodeStatus, options: StatusViewOptions): string {
   const { paint } = options;
-  const parts = [headline(status, options), linksView(status.links, paint)];
+  const { queueDrops = [] } = status;
+  const parts = [headline(status, options), linksView(status.links, queueDrops, paint)];
+  if (queueDrops.length > 0) parts.push(queueDropsView(queueDrops, paint));
   const bandwidth = (status.bandwidth ?? []).filter((link) => link.capacityBitsPerSecond > 0);
   if (bandwidth.length > 0) parts.push(bandwidthView(bandwidth, paint));
   parts.push(routesView(status, options));
@@ -96,11 +99,17 @@ const STATE_STYLES: Readonly<Record<LinkStatus['state'], Style>> = {
   down: 'red',
 };
 
-export function linksView(links: readonly LinkStatus[], paint: Paint): string {
+/** `drops`: of this node's own queues; the column is there when there are any. */
+export function linksView(
+  links: readonly LinkStatus[],
+  drops: readonly QueueDrops[],
+  paint: Paint,
+): string {
   const up = links.filter((l) => l.state === 'up').length;
   const title = `${paint('bold', 'LINKS')}  ${up} of ${links.length} up`;
   if (links.length === 0)
     return `${title}\n  none: name neighbours in the configuration, or wait to be called`;
+  const isAnyDropped = drops.length > 0;
   const rows = [...links].sort(byNeighbour).flatMap((link): Cell[][] => {
     const isMeasured = link.state === 'up' || link.state === 'suspect';
     const measured = (text: string): string => (isMeasured ? text : '-');
@@ -114,19 +123,37 @@ export function linksView(links: readonly LinkStatus[], paint: Paint): string {
       measured(String(link.mtu)),
       measured(showBytes(link.bytesOut)),
       measured(showBytes(link.bytesIn)),
+      ...(isAnyDropped ? [String(droppedFor(link.neighbour, drops))] : []),
       showSpan(link.sinceMs),
       link.remote,
       { text: link.state === 'up' ? '' : (link.reason ?? ''), style: 'yellow' },
     ];
-    return [row, ...link.paths.map(pathCells)];
+    return [row, ...link.paths.map((path) => pathCells(path, isAnyDropped))];
   });
   const columns = ['TO', 'STATE', '>RTT', '>JITTER', '>LOSS OUT', '>LOSS IN', '>MTU', '>SENT'];
-  const more = ['>RECEIVED', '>FOR', 'REMOTE', isAnyReason(links) ? 'BECAUSE' : ''];
+  const dropped = isAnyDropped ? ['>DROPPED'] : [];
+  const more = ['>RECEIVED', ...dropped, '>FOR', 'REMOTE', isAnyReason(links) ? 'BECAUSE' : ''];
   return `${title}\n${table({ paint, columns: [...columns, ...more], rows })}`;
 }
 
+const droppedFor = (neighbour: string | undefined, drops: readonly QueueDrops[]): number =>
+  drops.reduce((sum, d) => (d.neighbour === neighbour ? sum + d.overload + d.late : sum), 0);
+
+/** What this node's own queues dropped, by link and lane. */
+export function queueDropsView(drops: readonly QueueDrops[], paint: Paint): string {
+  const rows = drops.map(({ neighbour, lane, overload, late, bytes }) => [
+    neighbour,
+    lane,
+    String(overload),
+    String(late),
+    showBytes(bytes),
+  ]);
+  const columns = ['TO', 'LANE', '>QUEUE FULL', '>TOO LATE', '>BYTES'];
+  return `${paint('bold', 'DROPPED')} before the wire\n${table({ paint, columns, rows })}`;
+}
+
 /** One path of several, below its link. */
-function pathCells(path: PathStatus): Cell[] {
+function pathCells(path: PathStatus, isAnyDropped: boolean): Cell[] {
   const { state, isInUse, rttMs, lossOut, lossIn, local, remote } = path;
   const isMeasured = state === 'up' || state === 'suspect';
   const measured = (text: string): string => (isMeasured ? text : '-');
@@ -141,6 +168,7 @@ function pathCells(path: PathStatus): Cell[] {
     '',
     '',
     '',
+    ...(isAnyDropped ? [''] : []),
     remote,
     { text: path.isProviderTrouble ? 'provider silent' : '', style: 'yellow' },
   ];

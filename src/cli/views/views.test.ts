@@ -104,6 +104,29 @@ UNREACHABLE  WAS`)
     );
   });
 
+  test('what this node dropped before the wire stands beside its link, and by lane below', () => {
+    const drop = { neighbour: 'DFW', late: 3, bytes: 1_200_000 };
+    const queueDrops = [
+      { ...drop, lane: 'bulk', overload: 997 },
+      { ...drop, lane: 'video', overload: 0 },
+    ];
+    const status = { ...FAKE_STATUS, queueDrops };
+    const options = { paint: plainPaint, now: FAKE_NOW, explanations: new Map() };
+    const text = statusView(status, options);
+    assert.match(text, /RECEIVED {2}DROPPED +FOR {2}REMOTE/);
+    assert.match(text, /DFW +up .* 987 B +1003 +12 min/);
+    assert.match(text, /WAS +down .* - +0 +3\.1 s/);
+    assert.ok(
+      text.includes(
+        screen(`
+DROPPED before the wire
+  TO   LANE   QUEUE FULL  TOO LATE   BYTES
+  DFW  bulk          997         3  1.2 MB
+  DFW  video           0         3  1.2 MB`),
+      ),
+    );
+  });
+
   test('link show adds how packets arrive, by direction, of links that are up', () => {
     assert.equal(
       arrivalsView(FAKE_STATUS.links, plainPaint),
