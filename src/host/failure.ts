@@ -46,6 +46,7 @@ const OF_REFUSAL: Record<NodeRefusal, ApiErrorCode> = {
   unreachable: 'UNREACHABLE',
   closed: 'CLOSED',
   'bad-argument': 'BAD_ARGUMENT',
+  'rate-already-reserved': 'BAD_ARGUMENT',
   'deadline-missing': 'BAD_ARGUMENT',
   'deadline-too-short': 'LANE_CANNOT_HOLD',
 };

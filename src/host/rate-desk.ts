@@ -5,7 +5,7 @@
  */
 import type { NodeAddress } from '../kernel/index.ts';
 import { OverlayError } from '../kernel/index.ts';
-import type { NodeEvent, ReservationNews, SocketId, StreamId } from '../node/index.ts';
+import type { NodeEvent, NodeRefusal, ReservationNews, SocketId, StreamId } from '../node/index.ts';
 import { failure, refusalFailure } from './failure.ts';
 import type { NodeDriver } from './node-driver.ts';
 import { nameIn } from './present.ts';
@@ -33,7 +33,7 @@ export class RateDesk {
       (node, now) => node.bandwidth?.reserve({ socket, destination, rate }, now) ?? UNABLE,
       CLOSED,
     );
-    if (!opened.ok) throw refusalFailure(opened.reason, 'rate');
+    if (!opened.ok) throw refusalFailure(opened.reason, ABOUT[opened.reason] ?? 'rate');
     const id = opened.value;
     const news = await new Promise<ReservationNews>((resolve) => this.opening.set(id, resolve));
     this.opening.delete(id);
@@ -70,6 +70,9 @@ export class RateDesk {
   }
 }
 
+const ABOUT: Partial<Record<NodeRefusal, string>> = {
+  'rate-already-reserved': 'a second rate for one flow; release the first, or open another socket',
+};
 const CLOSED = { ok: false, reason: 'closed' } as const;
 const UNABLE = { ok: false, reason: 'bad-argument' } as const;
 const STOPPED = {

@@ -93,7 +93,8 @@ const FASTER_FROM = 0.1;
 export interface RateApi {
   /**
    * On every link that a socket's or a stream's packets to a node take. What came of it follows as an event
-   * `reservation` with this number.
+   * `reservation` with this number. `rate-already-reserved`: to another rate by releasing this one, or with
+   * another socket, whose packets count against a rate of their own.
    */
   reserve(request: RateRequest, now: Instant): Result<number, SocketRefusal>;
   release(id: number, now: Instant): void;
@@ -143,6 +144,7 @@ export class NodeBandwidth implements RateApi {
     const isRate = rate > 0 && rate <= RESERVED_RATE_MAX;
     if (!isRate || destination === self || flow.route?.form === ROUTE_FLOOD)
       return fail('bad-argument');
+    if (this.flows.has(socket, destination)) return fail('rate-already-reserved');
     const { routes } = flow;
     routes?.reserve(destination, rate);
     const { chooser } = routing.choice;
@@ -171,7 +173,7 @@ export class NodeBandwidth implements RateApi {
         else chooser.refused(route, wanting(lacking, at));
       },
       isReady: (at: Instant) => sockets().isReady(destination, at),
-      ended: () => routes?.reserve(destination, -rate),
+      ended: () => routes?.reserve(destination, 0),
     };
     return ok(this.flows.open(spec, now));
   }

@@ -135,6 +135,31 @@ describe('rates reserved along the whole way', () => {
     testbed.assertSound();
   });
 
+  it('one flow has one rate: another takes a release first, or another socket', () => {
+    const testbed = started(lineTopology(2, link(10 * MBIT)), { linkCapacity: 10 * MBIT });
+    const one = testbed.node('n1');
+    const news = newsOf(one);
+    const socket = one.bind({});
+    const first = socket.reserve('n2', 2 * MBIT);
+    assert.ok(first.ok);
+    testbed.run(seconds(1));
+    const again = () => socket.reserve('n2', 3 * MBIT);
+    assert.deepEqual(again(), { ok: false, reason: 'rate-already-reserved' });
+    assert.ok(one.bind({}).reserve('n2', 3 * MBIT).ok);
+    testbed.run(seconds(1));
+    const reserved = () => bandwidthOf(testbed, 'n1', 'n2').reserved;
+    assert.equal(reserved(), 5 * MBIT);
+    one.call((node, now) => node.bandwidth!.release(first.value, now));
+    assert.ok(again().ok);
+    testbed.run(seconds(1));
+    assert.equal(reserved(), 6 * MBIT);
+    assert.deepEqual(
+      news.map(({ state }) => state),
+      ['held', 'held', 'held'],
+    );
+    testbed.assertSound();
+  });
+
   it('one member gets half of a foreign link at most', () => {
     const testbed = started(lineTopology(3, link(10 * MBIT)), { linkCapacity: 10 * MBIT });
     const news = newsOf(testbed.node('n1'));

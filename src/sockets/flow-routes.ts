@@ -123,14 +123,13 @@ export class FlowRoutes {
     return chosen?.isLive === true ? chosen : undefined;
   }
 
-  /** Reserves so much more for packets to a destination, or less where `bitsPerSecond` is negative. */
-  reserve(destination: NodeAddress, bitsPerSecond: number): void {
-    const rate = (this.rates.get(destination) ?? 0) + bitsPerSecond;
+  /** So much is reserved for packets to a destination, bits a second; 0: nothing any more. */
+  reserve(destination: NodeAddress, rate: number): void {
     if (rate > 0) this.rates.set(destination, rate);
     else this.rates.delete(destination);
     const chosen = this.chosen.get(destination);
     if (chosen === undefined) return;
-    chosen.rate = Math.max(0, rate);
+    chosen.rate = rate;
     if (rate > 0 || this.routing.scheme !== 'best') return;
     this.network.releaseRoute(chosen);
     this.chosen.delete(destination);

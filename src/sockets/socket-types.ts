@@ -138,6 +138,8 @@ export type SocketRefusal =
   | 'unreachable'
   | 'closed'
   | 'bad-argument'
+  /** What a socket sends to one destination is one flow, and has one rate. */
+  | 'rate-already-reserved'
   /** The scheme is computed for a deadline and there is none. */
   | 'deadline-missing'
   /** Below the least latency there is to the destination: see `leastLatency`. */

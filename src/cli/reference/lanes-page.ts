@@ -119,6 +119,8 @@ moves latencies, and where it would go instead nothing is reserved for it. When 
 rate is reserved there first, and the flow moves when it holds. When its path breaks it moves at once, and the
 reservation follows. Where the new way has no room either, and no other, the flow is told (\`watch\`, the
 event \`reservation\`, \`status --json\`), goes on within its fair share, and has the rate again when there is room.
+What a socket sends to one node is one flow and has one rate: a second one is refused (\`BAD_ARGUMENT\`; \`rate-already-reserved\` in a
+\`Testbed\`) until the first is released. Sockets have rates apart, each with an allowance of its own, also to the same node.
 The reservation ends with the socket, or 15 s after its node was last heard. A lane with the recovery \`reliable\`
 or \`fair-reliable\`, and the routing \`flood\`, reserve nothing and are refused with a rate.
 

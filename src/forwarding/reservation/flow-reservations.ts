@@ -132,6 +132,13 @@ export class FlowReservations {
     this.options = options;
   }
 
+  /** Whether the packets of a socket to a destination, which are one flow, have a reservation. */
+  has(socket: number, destination: NodeAddress): boolean {
+    for (const { flow } of this.flows.values())
+      if (flow.socket === socket && flow.destination === destination) return true;
+    return false;
+  }
+
   /** What came of it is told, never within this call. */
   open(flow: FlowToReserve, now: Instant): number {
     const id = this.nextId++;

@@ -33,6 +33,21 @@ describe('what is reserved on a link', () => {
     assert.equal(ledger.reserved(NEIGHBOUR), 2_000_000);
   });
 
+  it('is the flow’s as it reserved last, also when what it reserved before is forgotten', () => {
+    const { ledger, ask } = bench();
+    const flow = { source: A, flow: 1 };
+    const reserve = (id: number) => {
+      const request = { isRelease: false, flow: 1, id, neighbour: NEIGHBOUR, rate: 1_000_000 };
+      return ledger.request(A, request, 0 as Instant).verdict;
+    };
+    const conforms = () => ledger.conforms(NEIGHBOUR, flow, 1_000, 1_000_000 as Instant);
+    assert.deepEqual([ask(A, 1_000_000), reserve(2)], ['granted', 'granted']);
+    ledger.release(A, { id: 1, neighbour: NEIGHBOUR });
+    assert.ok(conforms(), 'its release came late');
+    ledger.release(A, { id: 2, neighbour: NEIGHBOUR });
+    assert.ok(!conforms());
+  });
+
   it('is kept by those admitted first where the link does not carry it all any more', () => {
     const { link, ask } = bench();
     assert.deepEqual([ask(A, 2_000_000), ask(B, 1_600_000)], ['granted', 'granted']);

@@ -209,7 +209,7 @@ export class LinkLedger {
     const known = entries.get(keyOf(source, id));
     const until = later(now, RESERVATION_LIFE);
     if (known !== undefined) {
-      this.byFlow.get(neighbour)?.delete(flowName(source, known.flow));
+      this.unname(known);
       Object.assign(known, { flow, rate, until });
       return this.name(known);
     }
@@ -225,12 +225,19 @@ export class LinkLedger {
     this.byFlow.set(entry.neighbour, flows);
   }
 
+  /** State: a flow that has reserved anew since goes by that. */
+  private unname(entry: Entry): void {
+    const flows = this.byFlow.get(entry.neighbour);
+    const name = flowName(entry.source, entry.flow);
+    if (flows?.get(name) === entry) flows.delete(name);
+  }
+
   private remove(entry: Entry): void {
-    const { neighbour, source, flow, id } = entry;
+    const { neighbour, source, id } = entry;
     const entries = this.links.get(neighbour);
     if (entries?.delete(keyOf(source, id)) !== true) return;
     this.size--;
-    this.byFlow.get(neighbour)?.delete(flowName(source, flow));
+    this.unname(entry);
     if (entries.size > 0) return;
     this.links.delete(neighbour);
     this.byFlow.delete(neighbour);
