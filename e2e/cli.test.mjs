@@ -131,6 +131,9 @@ describe('every command says what it documents', { timeout: 180_000 }, () => {
     );
     const { explanations } = await json('status', ['LAX']);
     assert.equal(explanations[0].destination, 'LAX');
+    const { metrics } = await json('metrics');
+    const up = metrics.find(({ name }) => name === 'overlane_link_up');
+    assert.deepEqual(up.samples, [{ labels: { link: 'LAX' }, value: 1 }]);
     const { summary } = await json('ping', ['LAX', '--count', '3', '--interval', '10ms']);
     assert.equal(summary.received, 3);
     const { result } = await json('trace', ['LAX']);

@@ -268,6 +268,13 @@ describe('lanes on daemons', () => {
         env: { OVERLANE_STATE: middle.state, OVERLANE_CONFIG: middle.configFile },
       });
       assert.match(overloaded.stdout, /DROPPED +FOR/);
+      const { stdout: metrics } = await overlane(['metrics'], {
+        env: { OVERLANE_STATE: middle.state, OVERLANE_CONFIG: middle.configFile },
+      });
+      assert.match(
+        metrics,
+        /dropped_packets_total\{link="LAX",lane="default",reason="overload"\} \d{3,}\n/,
+      );
       assert.match(overloaded.stdout, /DROPPED before the wire\n.*\n +LAX +default +\d{3,} +0 /);
       await second.close();
       await until('what is closed is free', async () => {

@@ -24,6 +24,7 @@ import { lanesCommand } from './commands/lanes.ts';
 import { linkSetCommand } from './commands/link-set.ts';
 import { linkShowCommand } from './commands/link-show.ts';
 import { logLevelCommand } from './commands/log-level.ts';
+import { metricsCommand } from './commands/metrics.ts';
 import {
   perfBestCommand,
   perfQueryCommand,
@@ -66,6 +67,7 @@ export const COMMANDS: readonly DefinedCommand[] = [
   traceCommand,
   whyCommand,
   watchCommand,
+  metricsCommand,
   lanesCommand,
   perfShowCommand,
   perfQueryCommand,

@@ -318,6 +318,16 @@ test('what is wrong with a request is told with a status and a versioned error',
   }
 });
 
+test('metrics are text, for Prometheus', async () => {
+  await using it = await setup();
+  const [status, text] = await raw(it.path, 'GET', '/v1/metrics');
+  assert.equal(status, 200);
+  assert.match(
+    text,
+    /^# TYPE overlane_info gauge\noverlane_info\{node="ATL",network="loopback"\} 1\n/m,
+  );
+});
+
 test('a socket file that a dead daemon left is taken over; a living one is not', async () => {
   await using it = await setup();
   const options = { mode: 0o600, node: it.atl, controls: fakeControls([]), log: LOG };

@@ -10,6 +10,7 @@ import type {
   RoutesAtOptions,
   TraceOptions,
 } from '../host/index.ts';
+import { METRICS_TYPE, metricsOf, metricsText } from '../host/index.ts';
 import { type Impairments, LOG_LEVELS, LOG_SUBSYSTEMS } from './config.ts';
 import type {
   DaemonControls,
@@ -25,6 +26,8 @@ export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   run(request: RouteRequest): unknown;
+  /** Of an answer that is text; others are JSON. */
+  readonly type?: string;
   /** Once the answer has gone out. */
   after?(controls: DaemonControls): void;
 }
@@ -48,6 +51,12 @@ const YEAR_MS = 366 * 24 * HOUR_MS;
 export const CONTROL_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v1/info', run: ({ controls }) => controls.info() },
   { method: 'GET', path: '/v1/status', run: ({ node, signal }) => node.status({ signal }) },
+  {
+    method: 'GET',
+    path: '/v1/metrics',
+    type: METRICS_TYPE,
+    run: async ({ node, signal }) => metricsText(metricsOf(await node.status({ signal }))),
+  },
   {
     method: 'GET',
     path: '/v1/links',

@@ -136,7 +136,8 @@ export class ControlServer {
       const { node, controls } = this.options;
       const value = await route.run({ node, controls, body, url, rest, signal: gone.signal });
       this.options.log.debug({ method, path: url.pathname }, 'request answered');
-      respond(response, 200, value ?? {});
+      if (route.type !== undefined) send(response, 200, { type: route.type, body: String(value) });
+      else respond(response, 200, value ?? {});
       if (route.after !== undefined) response.once('close', () => route.after?.(controls));
     } catch (error) {
       const told = this.asOverlayError(error);
@@ -205,10 +206,16 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-function respond(response: ServerResponse, status: number, value: unknown): void {
-  const body = `${JSON.stringify(value)}\n`;
+const respond = (response: ServerResponse, status: number, value: unknown): void =>
+  send(response, status, { type: 'application/json', body: `${JSON.stringify(value)}\n` });
+
+function send(
+  response: ServerResponse,
+  status: number,
+  { type, body }: { readonly type: string; readonly body: string },
+): void {
   response.writeHead(status, {
-    'content-type': 'application/json',
+    'content-type': type,
     'content-length': Buffer.byteLength(body),
   });
   response.end(body);

@@ -11,6 +11,7 @@ export {
 } from './endpoint.ts';
 export { abortFailure, failure, faultFailure, refusalFailure } from './failure.ts';
 export { FlowChoices } from './flow-choice.ts';
+export * from './metrics.ts';
 export {
   type CreateNode,
   OverlayHost,
