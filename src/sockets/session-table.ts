@@ -132,6 +132,8 @@ export class SessionTable {
   private sealed: Uint8Array = new Uint8Array(0);
   private readonly peers = new Map<NodeAddress, Peer>();
   private latest: Peer | undefined;
+  /** Of the last sealed packet that came. */
+  private opened: Session | undefined;
   private readonly byIndex = new Map<number, Session>();
   private readonly pendingByIndex = new Map<number, Peer>();
   private readonly notices = new TokenBucket({
@@ -158,7 +160,7 @@ export class SessionTable {
 
   /** Whether payloads to the peer can be sealed now. If not, or not for much longer, one is made. */
   isReady(address: NodeAddress, now: Instant): boolean {
-    const peer = this.peers.get(address) ?? this.addPeer(address, now);
+    const peer = this.peer(address) ?? this.addPeer(address, now);
     const session = this.sendSession(peer, now);
     if (session === undefined || this.isDue(session, peer, now)) this.initiate(peer, now);
     return session !== undefined;
@@ -198,7 +200,7 @@ export class SessionTable {
     const length = end - at - SESSION_INDEX_BYTES - AEAD_TAG_BYTES;
     if (length < 1) return this.refuse('truncated');
     const index = readU32(bytes, at);
-    const session = this.byIndex.get(index);
+    const session = this.sessionOf(index);
     if (session === undefined || session.peer !== header.source || this.isStale(session, now)) {
       this.sayUnknown(header.source, index, now);
       return this.refuse('unknown-session');
@@ -483,6 +485,11 @@ export class SessionTable {
     return this.latest;
   }
 
+  private sessionOf(index: number): Session | undefined {
+    if (this.opened?.localIndex !== index) this.opened = this.byIndex.get(index);
+    return this.opened;
+  }
+
   private addPeer(address: NodeAddress, now: Instant): Peer {
     if (this.peers.size >= this.options.limits.sessionsMax) this.evict();
     const peer: Peer = {
@@ -539,6 +546,7 @@ export class SessionTable {
 
   private forget(session: Session): void {
     this.byIndex.delete(session.localIndex);
+    this.opened = undefined;
     this.responses.forget(session);
   }
 
