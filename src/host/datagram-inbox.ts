@@ -7,7 +7,10 @@
  */
 import type { Datagram, EndpointParts, ReceivedBatch } from './api.ts';
 
-/** Default of `receiveQueueMax`: as many as one input of the node may bring. */
+/**
+ * Default of `receiveQueueMax`: what may wait while nobody reads. A reader that waits for more gets all that the node or
+ * the connection brings at once, however much that is: it takes it before anything else can come.
+ */
 export const RECEIVE_QUEUE_MAX = 1_024;
 /** Places of datagrams that were taken out are let go when there are so many of them. */
 const COMPACT_AT = 256;
@@ -27,6 +30,8 @@ export class DatagramInbox {
   private readonly runs: Run[] = [];
   private length = 0;
   private readers: (() => void)[] = [];
+  /** A reader was waiting and has not run yet. */
+  private isAwaited = false;
   private isClosed = false;
 
   /** Overflow: drop oldest. */
@@ -39,13 +44,13 @@ export class DatagramInbox {
   }
 
   push({ payload, from, lane }: Datagram): void {
-    this.add(payload, from, lane);
     this.wake();
+    this.add(payload, from, lane);
   }
 
   pushMany(payloads: readonly Uint8Array[], from: EndpointParts, lane: string): void {
-    for (const payload of payloads) this.add(payload, from, lane);
     this.wake();
+    for (const payload of payloads) this.add(payload, from, lane);
   }
 
   /** What was received before is still there to be read; iteration ends behind it. */
@@ -67,7 +72,7 @@ export class DatagramInbox {
   }
 
   private add(payload: Uint8Array, from: EndpointParts, lane: string): void {
-    if (this.length === this.capacity) {
+    if (this.length >= this.capacity && !this.isAwaited) {
       this.dropped++;
       this.shift();
     }
@@ -109,6 +114,7 @@ export class DatagramInbox {
         if (value !== undefined) return { done: false, value };
         if (this.isClosed) break;
         await new Promise<void>((resolve) => this.readers.push(resolve));
+        this.isAwaited = false;
       }
       return { done: true, value: undefined };
     };
@@ -129,6 +135,7 @@ export class DatagramInbox {
     if (this.readers.length === 0) return;
     const woken = this.readers;
     this.readers = [];
+    this.isAwaited = true;
     for (const reader of woken) reader();
   }
 }
