@@ -1,12 +1,12 @@
 /** Voice over a link with a stated capacity, while a program sends files over it as fast as it takes them. */
-import { DAEMON_CPU } from '../packet-path/forwarding.mjs';
-import { Network } from '../packet-path/network.mjs';
+import { DAEMON_CPU, ENDS_CPU } from '../packet-path/forwarding.mjs';
+import { Network, pin } from '../packet-path/network.mjs';
+import { startFiles } from './files.mjs';
 import { digits, mbit, pause, quantile, until } from './measure.mjs';
 
 const CAPACITY = 100e6;
 const VOICE_BYTES = 160;
 const VOICE_MS = 20;
-const BULK_BYTES = 1_100;
 const ADDED_MS_MAX = 5;
 
 export const name = 'voice-beside-bulk';
@@ -17,6 +17,7 @@ export const reference = 'a queue of 100 ms in front of the link, first come, fi
 export async function run({ quick, log }) {
   const seconds = quick ? 5 : 60;
   const network = new Network();
+  let files;
   try {
     const common = { underlay: 'fast', probing: { relays: 'off' } };
     const settings = { cpu: DAEMON_CPU, config: common };
@@ -29,24 +30,26 @@ export async function run({ quick, log }) {
     );
     const call = await openCall(near.handle, far.handle);
     const idle = await call.measure(quick ? 3 : 20);
-    const files = await openFiles(near.handle, far.handle);
+    files = await startFiles({ from: near, to: far, lane: 'bulk' });
+    pin(files.pid, ENDS_CPU);
     await pause(1_000);
-    files.received = 0;
+    const before = await files.received();
     const began = performance.now();
     const busy = await call.measure(seconds);
-    files.stop();
-    const rate = (8 * BULK_BYTES * files.received) / ((performance.now() - began) / 1_000);
+    const received = (await files.received()) - before;
+    const rate = (8 * received) / ((performance.now() - began) / 1_000);
     log(JSON.stringify({ idle, busy, rate }));
     const added = busy.p99 - idle.p99;
     return {
       measured: `lost ${busy.lost} of ${busy.sent}, p99 ${digits(busy.p99)} ms (${digits(idle.p99)} idle); files at ${mbit(rate)}`,
       holds: busy.lost === 0 && added < ADDED_MS_MAX && rate > CAPACITY / 2,
       how:
-        `Two daemons on one processor, programs through the SDK on the other: a call in the lane \`voice\`, ${VOICE_BYTES} B every ` +
-        `${VOICE_MS} ms, and datagrams of ${BULK_BYTES} B in the lane \`bulk\` whenever there is room, for ${seconds} s. Worst ${digits(busy.max)} ms.`,
+        `Two daemons on one processor. Two programs through the SDK, processes of their own: a call in the lane \`voice\`, ${VOICE_BYTES} B every ` +
+        `${VOICE_MS} ms, and files in the lane \`bulk\` whenever there is room, for ${seconds} s. Worst ${digits(busy.max)} ms.`,
       values: { idle, busy, rate },
     };
   } finally {
+    files?.stop();
     await network.stop();
   }
 }
@@ -80,29 +83,4 @@ async function openCall(from, to) {
   // The first packets set up the session.
   await gather(1);
   return { measure: gather };
-}
-
-/** Sends whenever the socket takes something. */
-async function openFiles(from, to) {
-  const receiver = await to.datagram({ port: 4_001 });
-  const sender = await from.datagram({ lane: 'bulk' });
-  let isOver = false;
-  const files = {
-    received: 0,
-    stop: () => {
-      isOver = true;
-    },
-  };
-  const payload = new Uint8Array(BULK_BYTES);
-  const fill = () => {
-    for (let i = 0; i < 16 && !isOver; i++)
-      if (!sender.send(payload, { to: { node: 'D', port: 4_001 } })) return;
-    if (!isOver) setImmediate(fill);
-  };
-  receiver.on('message', () => {
-    files.received++;
-  });
-  sender.on('drain', fill);
-  fill();
-  return files;
 }
