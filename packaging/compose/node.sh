@@ -25,4 +25,4 @@ if [ ! -e "$state/membership.json" ]; then
   fi
 fi
 [ -z "${INVITES:-}" ] || invite_all &
-exec overlane up --config "$config"
+exec node --max-semi-space-size=2 --single-threaded-gc "$(command -v overlane)" up --config "$config"

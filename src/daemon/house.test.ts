@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { formatConfigProblem } from './config.ts';
 import { CONTROL_ROUTES } from './control-routes.ts';
 import { parseConfig } from './load-config.ts';
+import { DAEMON_NODE_ARGUMENTS } from './run-daemon.ts';
 
 const root = new URL('../../', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, root), 'utf8');
@@ -41,6 +42,14 @@ test('the compose example starts a node for each config', () => {
     for (const volume of service.volumes.filter((v) => !v.startsWith('.')))
       assert.ok(volume.split(':')[0]! in volumes, volume);
   }
+});
+
+test('whatever starts a daemon gives Node the same arguments', () => {
+  const words = DAEMON_NODE_ARGUMENTS.join(' ');
+  const list = DAEMON_NODE_ARGUMENTS.map((word) => `"${word}"`).join(', ');
+  assert.ok(read('packaging/overlane.service').includes(`node ${words} `));
+  assert.ok(read('packaging/compose/node.sh').includes(`node ${words} `));
+  assert.ok(read('packaging/Containerfile').includes(list));
 });
 
 test('the unit gives the daemon a private state directory and no privileges', () => {
