@@ -35,6 +35,11 @@ export class DatagramBatch {
   used = 0;
   /** How full the receiving system's buffer was behind this batch, 0 .. 1; 0 where nobody knows. */
   backlog = 0;
+  /**
+   * These came past others that had arrived before them and are still to come: what is missing in front of them
+   * is not lost.
+   */
+  isUrgent = false;
 
   /** `slab`: memory of the caller's that datagrams are entered of (`record`). */
   constructor(options: { capacity: number } & ({ slabBytes: number } | { slab: Uint8Array })) {

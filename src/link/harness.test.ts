@@ -24,7 +24,7 @@ import {
 import type { Identity, NewNetwork } from '../security/index.ts';
 import { createIdentity, createNetwork, issueCertificate, TrustStore } from '../security/index.ts';
 import { simCrypto, simEntropy } from '../sim/index.ts';
-import { FRAME_DATA, SERVICE_DEFAULT } from '../wire/index.ts';
+import { FRAME_DATA, isUrgentPacket, SERVICE_DEFAULT } from '../wire/index.ts';
 import type { EnrolRequestEvent, LinkLayerOptions, LinkMetrics, LinkSink } from './index.ts';
 import { LinkLayer } from './index.ts';
 
@@ -75,6 +75,8 @@ export class TestNode {
   isRunning = true;
   /** How full its receiving buffer is said to be. */
   backlog = 0;
+  /** What is urgent comes through a buffer of its own; the rest waits so long in the other. */
+  ordinaryWaits: Duration | undefined;
   /** Replaces keeping what is received. */
   onData: ((slab: Uint8Array, at: number, end: number) => void) | undefined;
 
@@ -275,7 +277,8 @@ export class World {
     if (channel.isCut || this.random.chance(channel.loss)) return;
     if (channel.tap !== undefined && !channel.tap(bytes)) return;
     const noise = 1 + channel.noise * (2 * this.random.fraction() - 1);
-    const at = Math.round(this.now + channel.delay * noise);
+    const waits = isUrgentPacket(bytes, 0) ? undefined : this.nodeAt(to.key)?.ordinaryWaits;
+    const at = Math.round(this.now + channel.delay * noise) + (waits ?? 0);
     this.queue.push({ at, order: this.order++, to: to.key, from, bytes });
   }
 
@@ -318,15 +321,20 @@ export class World {
     assert(next === undefined || next > this.now, 'a due timeout makes progress');
   }
 
+  private nodeAt(address: string): TestNode | undefined {
+    return this.nodes.find(({ locals }) => locals.some(({ key }) => key === address));
+  }
+
   private deliver(delivery: Delivery): void {
-    const isAt = ({ key }: UnderlayAddress): boolean => key === delivery.to;
-    const node = this.nodes.find(({ locals }) => locals.some(isAt));
+    const node = this.nodeAt(delivery.to);
     if (node === undefined || !node.isRunning || node.layer === undefined) return;
     node.datagramsIn++;
     node.bytesIn += delivery.bytes.length;
     this.batch.clear();
-    this.batch.push(delivery.bytes, delivery.from, node.locals.findIndex(isAt));
+    const local = node.locals.findIndex(({ key }) => key === delivery.to);
+    this.batch.push(delivery.bytes, delivery.from, local);
     this.batch.backlog = node.backlog;
+    this.batch.isUrgent = node.ordinaryWaits !== undefined && isUrgentPacket(delivery.bytes, 0);
     node.layer.receive(this.batch, this.now);
     node.layer.flush(this.now);
   }

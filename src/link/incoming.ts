@@ -57,7 +57,7 @@ export class Incoming {
 
   receive(batch: DatagramBatch, now: Instant): void {
     const { slab, offsets, lengths } = batch;
-    const sheds = this.shedding.from(batch.backlog);
+    const sheds = this.shedding.from(batch);
     for (let i = 0; i < batch.count; i++) {
       const at = offsets[i]!;
       const length = lengths[i]!;
@@ -115,13 +115,33 @@ export class Incoming {
         continue;
       }
       const counter = this.counters[n]!;
-      const before = session.replay.greatest;
       if (session.isClosed || !session.replay.accept(counter)) {
         options.counters.add(session.isClosed ? 'link.packet.closed' : 'link.packet.replayed');
         continue;
       }
-      const gap = counter > before ? Shedding.lost(session, counter - before - 1) : -1;
+      const gap = batch.isUrgent ? ahead(session, counter) : lost(session, counter);
       options.sink.packet(session, batch, this.places[n]!, gap, now);
     }
   }
+}
+
+/**
+ * How many packets the link has lost in front of this one; -1 where it is behind one that came in order. State: it
+ * is the last in order.
+ */
+function lost(session: Session, counter: number): number {
+  const missing = counter - session.inOrder - 1;
+  if (missing < 0) return -1;
+  session.inOrder = counter;
+  if (missing === 0 || session.accounted === 0) return missing;
+  const accounted = Math.min(missing, session.accounted);
+  session.accounted -= accounted;
+  return missing - accounted;
+}
+
+/** What lies in front of this packet is still to come, and tells then what was lost. */
+function ahead(session: Session, counter: number): number {
+  if (counter < session.inOrder) return -1;
+  session.accounted++;
+  return 0;
 }

@@ -75,6 +75,7 @@ export class Link {
   bytesOut = 0;
   bytesIn = 0;
   packetsOut = 0;
+  private packetsAtHello = 0;
   packetsIn = 0;
   readonly use: LinkUse;
   /** From when on it may be measured though it is idle. */
@@ -185,6 +186,10 @@ export class Link {
     return false;
   }
 
+  get packetsSinceHello(): number {
+    return this.packetsOut - this.packetsAtHello;
+  }
+
   /** Flags of a hello that leaves now. State: plans the next one. */
   helloLeaves(now: Instant): number {
     const { probeInterval } = this.options.timers;
@@ -192,6 +197,7 @@ export class Link {
     const isAnswer = this.state === 'up' && now < this.helloAt - helloInterval / 4;
     const { loss, order } = this.path;
     order.roll(this.packetsIn, now);
+    this.packetsAtHello = this.packetsOut;
     const isUrging = loss.isCurious && loss.arrivalsPerSecond < HURRY_BELOW_PER_SECOND;
     let flags = isUrging ? HELLO_HURRY : 0;
     let interval: number = helloInterval;

@@ -4,7 +4,12 @@
  */
 import type { Instant, NodeAddress } from '../kernel/index.ts';
 import type { PacketService } from '../wire/index.ts';
-import { CONTROL_FRAME_HEADER_BYTES, DROP_NEVER, SEALED_OVERHEAD_BYTES } from '../wire/index.ts';
+import {
+  CONTROL_FRAME_HEADER_BYTES,
+  DROP_NEVER,
+  DROP_NORMAL,
+  SEALED_OVERHEAD_BYTES,
+} from '../wire/index.ts';
 import type { Dialer } from './dialer.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import type { Link } from './link.ts';
@@ -17,6 +22,8 @@ export type SendRefusal = 'link-down' | 'too-big';
 
 /** A power of two. */
 const RECENT_LINKS = 512;
+/** Packets between two hellos, above which a packet more is little. */
+const BUSY_PACKETS = 64;
 
 export interface SendingOptions {
   readonly links: ReadonlyMap<NodeAddress, Link>;
@@ -51,11 +58,12 @@ export class Sending {
     const room = link.mtu - SEALED_OVERHEAD_BYTES - bytes;
     if (room < 0) return this.refuseSend('too-big');
     const { helloBytes } = link;
-    const isHelloDue = room >= helloBytes && link.isHelloNear(now);
+    const precedence = dropPrecedenceOf(service.priority);
+    const isHelloDue = room >= helloBytes && this.takesHello(link, precedence, now);
     const size = isHelloDue ? bytes + helloBytes : bytes;
     const second = multipath.hasSpares ? this.secondFor(link, bytes, service) : undefined;
     if (second !== undefined) outgoing.makeRoomForTwo(size);
-    const dropPrecedence = isHelloDue ? DROP_NEVER : dropPrecedenceOf(service.priority);
+    const dropPrecedence = isHelloDue ? DROP_NEVER : precedence;
     let at = writer.packet(link, size, now, dropPrecedence);
     if (isHelloDue) {
       writer.helloAt(link, at, now);
@@ -65,6 +73,17 @@ export class Sending {
       outgoing.copyBeforeSealing(at, writer.packet(second, bytes, now, dropPrecedence), bytes);
     if (Recovery.keeps(service.recovery)) recovery.note(link, at, bytes, now);
     return at;
+  }
+
+  /**
+   * Whether a hello is to ride with data of this precedence. On a busy link it leaves in a packet of its own, in front
+   * of data that may have to wait: which it comes past where its neighbour cannot keep up, and the data should not.
+   */
+  private takesHello(link: Link, precedence: number, now: Instant): boolean {
+    if (!link.isHelloNear(now)) return false;
+    if (precedence < DROP_NORMAL || link.packetsSinceHello < BUSY_PACKETS) return true;
+    this.options.writer.hello(link, now);
+    return false;
   }
 
   /** See `LinkLayer.sendControl`. */

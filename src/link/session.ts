@@ -47,8 +47,10 @@ export class Session {
   /** Counter of the next packet out; never reused, which is what the nonce rests on. */
   nextCounter = 0;
   lastHeardAt: Instant;
-  /** Packets dropped unopened since the last gap that was told: no loss of the link's. */
-  shed = 0;
+  /** The greatest counter of what came in its order: all but urgent packets that came past others. */
+  inOrder = -1;
+  /** Packets beyond `inOrder` that came past others or were dropped unopened: no loss of the link's. */
+  accounted = 0;
   /** The link that uses these keys, once both ends have them. */
   link: Link | undefined;
   /** The enrolment going on under these keys. */

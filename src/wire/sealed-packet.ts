@@ -65,6 +65,10 @@ export const isSealedPacket = (bytes: Uint8Array, at: number, length: number): b
 
 export const sealedDropPrecedence = (bytes: Uint8Array, at: number): number => bytes[at + 1]!;
 
+/** What no load may hold up: control, voice and remote control; and all that is not sealed, which is handshakes. */
+export const isUrgentPacket = (bytes: Uint8Array, at: number): boolean =>
+  bytes[at] !== PACKET_SEALED || bytes[at + 1]! < DROP_NORMAL;
+
 export const sealedReceiver = (bytes: Uint8Array, at: number): number => readU32(bytes, at + 4);
 
 /** The packet counter; -1 when it is beyond 2^53 - 1, which no sender of ours reaches. */

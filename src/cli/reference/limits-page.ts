@@ -124,9 +124,9 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
   ],
   [
     'packets in the receiving buffer of the system (fast underlay)',
-    '1/4, 1/2, 19/20 of it',
-    'drop bulk, then other data, then voice and remote control; never control',
-    'link.shed.bulk, link.shed.normal, link.shed.prompt',
+    '1/4, 1/2 of it; 1/2 of that for urgent packets',
+    'drop bulk, then other data; voice and remote control where they are most of what comes; never control',
+    'link.shed.bulk, link.shed.normal, link.shed.prompt, underlay.receive-overflow',
   ],
   [
     'one reliable flow waiting at one link',
@@ -222,7 +222,7 @@ const FIXED: readonly (readonly [string, string, string, string])[] = [
     'refuse the handshake',
     'link.handshake.refused.too-many-paths',
   ],
-  ['replay window of a link session', '2048', 'refuse older packets', 'link.packet.replayed'],
+  ['replay window of a link session', '8192', 'refuse older packets', 'link.packet.replayed'],
   ['parities waiting to be sent, per link', '64', 'not sent', 'links[].recovery.overflows'],
   ['blocks of frames that parities came for, per link', '32', 'forget the oldest', '-'],
   [

@@ -1,6 +1,6 @@
 /** What the conformance suite cannot see: runs, a full kernel buffer, refusals. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { DatagramBatch, type UnderlayAddress, underlayAddress } from '../../kernel/index.ts';
 import { type FastSystem, FastUnderlay, type FastUnderlayOptions } from './fast-underlay.ts';
@@ -26,6 +26,10 @@ function balking(failures: (number | undefined)[]): FastSystem {
     close: (fd) => real.close(fd),
     setOption: (...args) => real.setOption(...args),
     receiveQueued: (...args) => real.receiveQueued(...args),
+    receiveDrops: (fd) => real.receiveDrops(fd),
+    socketBeside: (...args) => real.socketBeside(...args),
+    setSelector: (...args) => real.setSelector(...args),
+    setAlone: (fd) => real.setAlone(fd),
     buffers: (fd) => real.buffers(fd),
     udpSocket: (...args) => real.udpSocket(...args),
     nameOf: (index) => real.nameOf(index),
@@ -262,3 +266,98 @@ test(
     await Promise.all([a.close(), b.close()]);
   },
 );
+
+/** Sealed packets by their look; urgent ones are of precedence 0. Sizes alternate, so that none are joined. */
+const sealed = (precedence: number, i: number): string =>
+  `\x15${String.fromCharCode(precedence)}${i} `.padEnd(1_000 + (i % 2), '.');
+const flood = (count: number): string[] => [...Array(count).keys()].map((i) => sealed(3, i));
+
+/** A receiver that has fallen behind: it tells of each batch, and of the end of its urgent buffer. */
+async function behind(
+  t: TestContext,
+  system: FastSystem,
+): Promise<{
+  a: FastUnderlay;
+  b: FastUnderlay;
+  to: UnderlayAddress;
+  seen: { text: string; isUrgent: boolean }[];
+  until: (has: () => boolean) => Promise<void>;
+}> {
+  const a = await FastUnderlay.open({ locals: [V4] }, balking([]));
+  const b = await FastUnderlay.open({ locals: [V4], systemBufferBytes: 256 * 1024 }, system);
+  t.after(() => Promise.all([a.close(), b.close()]));
+  const seen: { text: string; isUrgent: boolean }[] = [];
+  let look = (): void => undefined;
+  const to = b.locals[0]!;
+  a.send(batchOf(flood(150), to));
+  b.start((batch) => {
+    for (let i = 0; i < batch.count; i++)
+      seen.push({ text: Buffer.from(batch.view(i)).toString('latin1'), isUrgent: batch.isUrgent });
+    look();
+  });
+  const until = (has: () => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      look = () => {
+        if (has()) resolve();
+      };
+      look();
+    });
+  return { a, b, to, seen, until };
+}
+
+test(
+  'who falls behind has a buffer of its own for what is urgent, and gives it up when it has caught up',
+  options,
+  async (t) => {
+    const system = balking([]);
+    const givenUp = new Promise<void>((resolve) => {
+      system.setAlone = (fd) => {
+        assert.ok(found.ok);
+        found.value.setAlone(fd);
+        resolve();
+      };
+    });
+    const { a, b, to, seen, until } = await behind(t, system);
+    await until(() => (b.counters()['urgent-buffers'] ?? 0) > 0 || seen.length === 150);
+    assert.equal(b.counters()['urgent-buffers'], 1);
+    // More than there is room for, and then what may not be lost.
+    const from = seen.length;
+    for (let i = 0; i < 4; i++) a.send(batchOf(flood(300), to));
+    a.send(batchOf([sealed(0, 0), sealed(1, 1), 'handshake'], to));
+    await until(() => seen.filter(({ isUrgent }) => isUrgent).length === 3);
+    const before = seen.slice(from).findIndex(({ isUrgent }) => isUrgent);
+    assert.ok(before <= 64, `${before} were read before`);
+    assert.ok(b.counters()['receive-overflow']! > 0);
+    assert.equal(b.counters()['receive-overflow-urgent'], 0);
+    assert.ok(seen.every(({ text, isUrgent }) => isUrgent === !text.startsWith('\x15\x03')));
+    await givenUp;
+    a.send(batchOf([sealed(0, 7)], to));
+    await until(() => seen.at(-1)?.text === sealed(0, 7));
+    assert.equal(seen.at(-1)?.isUrgent, false);
+  },
+);
+
+test(
+  'where the system refuses the second buffer all goes on through the first',
+  options,
+  async (t) => {
+    const system = balking([]);
+    system.setSelector = () => false;
+    const { a, b, to, seen, until } = await behind(t, system);
+    await until(() => seen.length === 150);
+    assert.equal(b.counters()['urgent-buffer-refused'], 1);
+    a.send(batchOf([sealed(0, 0)], to));
+    await until(() => seen.length === 151);
+    assert.equal(seen.at(-1)?.isUrgent, false);
+  },
+);
+
+test('what is urgent leaves in messages of its own', options, async () => {
+  const { a, to, arrived, until, close } = await pair();
+  const texts = [2, 2, 2, 0, 0, 2, 1, 2, 2].map((precedence) => sealed(precedence, 0));
+  a.send(batchOf(texts, to));
+  await until(texts.length);
+  assert.deepEqual(arrived, texts);
+  if (a.offloads.send) assert.equal(a.counters()['messages-out'], 5);
+  await close();
+});

@@ -4,7 +4,8 @@
  * Receiving. The event loop says that a socket is readable; `recvmmsg` fills up to 16 slots, each
  * with one datagram or, where the kernel joined them, a run of up to 64, and the node gets them all
  * as one batch in the memory that the kernel wrote. What costs is the path of one message through
- * the kernel, 3 to 5 us, not the system call and not JavaScript; so runs are what makes this fast.
+ * the kernel, 3 to 5 us, not the system call and not JavaScript; so runs are what makes this fast
+ * (receive-slots.ts, fast-receiver.ts).
  *
  * Sending. The same the other way round (send-plan.ts, fast-sender.ts). A run that is dropped
  * drops whole: networks that test loss switch runs off (`segmentation: false`).
@@ -19,19 +20,17 @@ import {
   type UnderlayAddress,
 } from '../../kernel/index.ts';
 import type { LocalSocketOptions, ReceiveBatch, Underlay } from '../underlay.ts';
+import {
+  FastReceiver,
+  guarded,
+  type ReceivingSocket,
+  type ReceivingSystem,
+} from './fast-receiver.ts';
 import { FastSender, type SendingSocket } from './fast-sender.ts';
-import type { NativeMemory, PollHandle } from './native.ts';
+import type { PollHandle } from './native.ts';
 import { ReceiveSlots } from './receive-slots.ts';
 import { AddressTable } from './socket-address.ts';
-import {
-  EAGAIN,
-  EINTR,
-  errorName,
-  SOL_UDP,
-  type SystemCalls,
-  UDP_GRO,
-  UDP_SEGMENT,
-} from './system-calls.ts';
+import { errorName, SOL_UDP, type SystemCalls, UDP_GRO, UDP_SEGMENT } from './system-calls.ts';
 
 export interface FastUnderlayOptions {
   readonly locals: readonly LocalSocketOptions[];
@@ -50,34 +49,17 @@ export interface FastUnderlayOptions {
 }
 
 /** What is asked of the system; a test stands in front of the real one. */
-export type FastSystem = Pick<
-  SystemCalls,
-  | 'native'
-  | 'errno'
-  | 'receiveMany'
-  | 'sendMany'
-  | 'close'
-  | 'setOption'
-  | 'buffers'
-  | 'receiveQueued'
-  | 'udpSocket'
-  | 'nameOf'
-  | 'indexOf'
->;
+export type FastSystem = ReceivingSystem &
+  Pick<SystemCalls, 'sendMany' | 'udpSocket' | 'nameOf' | 'indexOf'>;
 
-/** Calls of `recvmmsg` in one go, before timers and other sockets get their turn. */
-const ROUNDS_MAX = 4;
+const SYSTEM_BUFFER_BYTES = 4 * 1024 * 1024;
 const SEGMENTS_MAX = 64;
 /** Sockets are told apart by the bits of a number. */
 const SOCKETS_MAX = 30;
 const NO_SOCKET = 0xff;
 
-interface FastSocket extends SendingSocket {
-  readonly at: UnderlayAddress;
+interface FastSocket extends SendingSocket, ReceivingSocket {
   poll: PollHandle | undefined;
-  readonly receiveBytesMax: number;
-  /** Share of it that was full when more waited than one call could take. */
-  backlog: number;
 }
 
 export class FastUnderlay implements Underlay {
@@ -87,7 +69,7 @@ export class FastUnderlay implements Underlay {
   readonly offloads: { readonly receive: boolean; readonly send: boolean };
   private readonly system: FastSystem;
   private readonly sockets: readonly FastSocket[];
-  private readonly slots: ReceiveSlots;
+  private readonly receiver: FastReceiver;
   private readonly sender: FastSender;
   private readonly addresses: AddressTable;
   private readonly datagramBytesMax: number;
@@ -95,9 +77,6 @@ export class FastUnderlay implements Underlay {
   private chosen: Uint8Array = new Uint8Array(64);
   private receive: ReceiveBatch | undefined;
   private closing: Promise<void> | undefined;
-  private datagramsIn = 0;
-  private bytesIn = 0;
-  private messagesIn = 0;
 
   /** Opens every socket. Fails with UNDERLAY_BIND_FAILED, BAD_ARGUMENT; then none is left open. */
   static async open(options: FastUnderlayOptions, system: FastSystem): Promise<FastUnderlay> {
@@ -109,7 +88,7 @@ export class FastUnderlay implements Underlay {
           throw new OverlayError('BAD_ARGUMENT', `not an IP address: ${local.host}`, {
             details: { host: local.host },
           });
-        opened.push(system.udpSocket(local, options.systemBufferBytes ?? 4 * 1024 * 1024));
+        opened.push(system.udpSocket(local, options.systemBufferBytes ?? SYSTEM_BUFFER_BYTES));
       }
     } catch (error) {
       for (const { fd } of opened) system.close(fd);
@@ -125,7 +104,6 @@ export class FastUnderlay implements Underlay {
   ) {
     this.system = system;
     this.datagramBytesMax = options.datagramBytesMax ?? 1500;
-    this.slots = new ReceiveSlots(system.native, options.receiveSlots ?? 16);
     this.addresses = new AddressTable(system.native, system, options.remotesMax ?? 4096);
     this.sender = new FastSender({
       system,
@@ -144,13 +122,26 @@ export class FastUnderlay implements Underlay {
       at,
       poll: undefined,
       receiveBytesMax: system.buffers(fd).receiveBytes,
+      isUrgent: false,
       backlog: 0,
+      urgent: undefined,
       segmentsMax: cuts[i] === true ? SEGMENTS_MAX : 1,
       isBlocked: false,
       waiting: undefined,
       spare: undefined,
     }));
     this.locals = opened.map(({ at }) => at);
+    this.receiver = new FastReceiver({
+      system,
+      addresses: this.addresses,
+      slots: new ReceiveSlots(system.native, options.receiveSlots ?? 16),
+      tally: this.tally,
+      datagramBytesMax: this.datagramBytesMax,
+      systemBufferBytes: options.systemBufferBytes ?? SYSTEM_BUFFER_BYTES,
+      isJoining: this.offloads.receive,
+      sockets: this.sockets,
+      receive: (batch) => this.receive?.(batch),
+    });
   }
 
   get buffers(): { receiveBytes: number; sendBytes: number } {
@@ -185,13 +176,17 @@ export class FastUnderlay implements Underlay {
   }
 
   counters(): Record<string, number> {
+    const { receiver } = this;
+    const { ordinary, urgent } = receiver.drops;
     return {
       ...this.tally.snapshot(),
-      'datagrams-in': this.datagramsIn,
+      'datagrams-in': receiver.datagrams,
       'datagrams-out': this.sender.datagrams,
-      'bytes-in': this.bytesIn,
+      'bytes-in': receiver.bytes,
       'bytes-out': this.sender.bytes,
-      'messages-in': this.messagesIn,
+      'messages-in': receiver.messages,
+      'receive-overflow': ordinary,
+      'receive-overflow-urgent': urgent,
       'messages-out': this.sender.messages,
       'remotes-evicted': this.addresses.evictions,
     };
@@ -203,6 +198,7 @@ export class FastUnderlay implements Underlay {
   }
 
   private async shut(): Promise<void> {
+    this.receiver.close();
     for (const socket of this.sockets) {
       if (socket.waiting !== undefined && socket.waiting.count > 0)
         this.tally.add('send-closed', socket.waiting.count);
@@ -230,16 +226,7 @@ export class FastUnderlay implements Underlay {
 
   private watch(socket: FastSocket, local: number): void {
     const events = { readable: this.receive !== undefined, writable: socket.isBlocked };
-    const ready = (status: number, happened: { readable: boolean; writable: boolean }): void => {
-      // Nothing may be thrown into the native caller, which would lose it.
-      try {
-        this.ready(socket, local, status, happened);
-      } catch (error) {
-        setImmediate(() => {
-          throw error;
-        });
-      }
-    };
+    const ready = guarded((status, happened) => this.ready(socket, local, status, happened));
     if (socket.poll !== undefined) socket.poll.start(events, ready);
     else socket.poll = this.system.native.poll(socket.fd, events, ready);
     assert(socket.poll !== undefined, 'a descriptor of ours cannot be watched');
@@ -254,58 +241,6 @@ export class FastUnderlay implements Underlay {
     if (this.closing !== undefined) return;
     if (status < 0) this.tally.add(`receive-error.${errorName(-status)}`);
     if (happened.writable) this.sender.unblock(socket, local);
-    if (happened.readable || status < 0) this.drain(socket, local);
-  }
-
-  private drain(socket: FastSocket, local: number): void {
-    const { slots, system } = this;
-    for (let round = 0; round < ROUNDS_MAX; round++) {
-      slots.prepare();
-      const filled = system.receiveMany(socket.fd, slots.address, slots.count);
-      if (filled < 0) {
-        const errno = system.errno();
-        if (errno === EAGAIN) socket.backlog = 0;
-        if (errno === EAGAIN || errno === EINTR) return;
-        // The kernel reports here what became of something sent; the next call goes on.
-        this.tally.add(`receive-error.${errorName(errno)}`);
-        continue;
-      }
-      this.messagesIn += filled;
-      slots.batch.backlog = socket.backlog;
-      this.bytesIn += slots.gather(filled, local, this.datagramBytesMax, this.sink);
-      this.deliver(slots.batch);
-      if (this.closing !== undefined) return;
-      socket.backlog = filled < slots.count ? 0 : this.backlogOf(socket);
-      if (filled < slots.count) return;
-    }
-  }
-
-  /** Asked for where more may wait than one call could take. */
-  private backlogOf({ fd, receiveBytesMax }: FastSocket): number {
-    return Math.min(1, this.system.receiveQueued(fd) / Math.max(1, receiveBytesMax));
-  }
-
-  private readonly sink = {
-    oversize: (): void => {
-      this.datagramsIn++;
-      this.tally.add('receive-oversize');
-    },
-    nameless: (): void => {
-      this.datagramsIn++;
-      this.tally.add('receive-nameless');
-    },
-    remote: (names: NativeMemory, at: number, length: number): UnderlayAddress | undefined =>
-      this.addresses.heard(names, at, length),
-    full: (batch: DatagramBatch): void => this.deliver(batch),
-  };
-
-  private deliver(batch: DatagramBatch): void {
-    if (batch.count === 0) return;
-    this.datagramsIn += batch.count;
-    try {
-      if (this.closing === undefined) this.receive?.(batch);
-    } finally {
-      batch.clear();
-    }
+    if (happened.readable || status < 0) this.receiver.drain(socket, local);
   }
 }

@@ -4,13 +4,15 @@
  * Datagrams of one destination are put behind each other, in their order, however they are mixed in
  * the batch; nothing is promised about order between destinations. Equal sizes in a row, the last of
  * them shorter perhaps, leave as one message that the kernel or the network card cuts up
- * (generic segmentation offload, UDP_SEGMENT): at most 64 of them and 65,000 bytes. Neighbours in the
- * slab share an input vector.
+ * (generic segmentation offload, UDP_SEGMENT): at most 64 of them and 65,000 bytes. What is urgent
+ * leaves in messages of its own, by which its receiver tells it from the rest (`urgent-socket.ts`). Neighbours
+ * in the slab share an input vector.
  *
  * The work is two passes over typed arrays; a destination is a (local socket, remote) pair, found by
  * comparing with the last and then in a small map.
  */
 import { assert, type DatagramBatch, type UnderlayAddress } from '../../kernel/index.ts';
+import { isUrgentPacket } from '../../wire/index.ts';
 import { type Native, NativeMemory } from './native.ts';
 import { CONTROL_BYTES, IOVEC_BYTES, MESSAGE_BYTES } from './receive-slots.ts';
 import { SOL_UDP, UDP_SEGMENT } from './system-calls.ts';
@@ -126,6 +128,7 @@ export class SendPlan {
     if (this.count === MESSAGES_MAX || room === 0) return first;
     const most = Math.min(segmentsMax, SEGMENTS_MAX);
     const size = lengths[first]!;
+    const isUrgent = isUrgentPacket(batch.slab, offsets[first]!);
     const firstVector = this.vectorsUsed;
     let total = 0;
     let segments = 0;
@@ -134,7 +137,10 @@ export class SendPlan {
     while (segments < most) {
       const at = offsets[i]!;
       const length = lengths[i]!;
-      if (segments > 0 && (length > size || length === 0 || total + length > RUN_BYTES_MAX)) break;
+      if (segments > 0) {
+        if (length > size || length === 0 || total + length > RUN_BYTES_MAX) break;
+        if (isUrgentPacket(batch.slab, at) !== isUrgent) break;
+      }
       assert(at + length <= batch.slab.length, 'a datagram outside its slab');
       if (at === end) this.lengthen(length);
       else if (this.vectorsUsed === MESSAGES_MAX) break;

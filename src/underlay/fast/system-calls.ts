@@ -43,10 +43,15 @@ const SOCK_CLOEXEC = 0x80000;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
+const SO_REUSEPORT = 15;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
-/** Its first word: bytes held in the receiving buffer, with what the kernel spends on keeping them. */
+const SO_ATTACH_REUSEPORT_CBPF = 51;
 const SO_MEMINFO = 55;
+/** Words of it: bytes held in the receiving buffer, with what the kernel spends on keeping them; messages it had no room for. */
+const MEMINFO_QUEUED = 0;
+const MEMINFO_DROPS = 8;
+const MEMINFO_WORDS = 9;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const INTERFACE_NAME_BYTES = 16;
@@ -98,6 +103,8 @@ export class SystemCalls implements InterfaceNames {
   readonly native: Native;
   private readonly calls: Readonly<Record<keyof typeof SIGNATURES, NativeFunction>>;
   private readonly memory: NativeMemory;
+  /** `SO_MEMINFO`, and behind it how long that is. */
+  private readonly meminfo: NativeMemory;
 
   /** The reason where the C library lacks one of the calls. */
   static find(from: Native): Result<SystemCalls> {
@@ -115,6 +122,7 @@ export class SystemCalls implements InterfaceNames {
     this.calls = calls;
     // First half: a socket address, a value or a name. Second half: its length.
     this.memory = new NativeMemory(from, 2 * SOCKET_ADDRESS_BYTES);
+    this.meminfo = new NativeMemory(from, 4 * (MEMINFO_WORDS + 1));
   }
 
   errno(): number {
@@ -156,7 +164,20 @@ export class SystemCalls implements InterfaceNames {
 
   /** Bytes in the receiving buffer, as the kernel counts them against its size. */
   receiveQueued(fd: number): number {
-    return this.option(fd, SOL_SOCKET, SO_MEMINFO);
+    return this.memoryFigure(fd, MEMINFO_QUEUED);
+  }
+
+  /** Messages that came while the receiving buffer was full. */
+  receiveDrops(fd: number): number {
+    return this.memoryFigure(fd, MEMINFO_DROPS);
+  }
+
+  private memoryFigure(fd: number, word: number): number {
+    const { words, address } = this.meminfo;
+    words[MEMINFO_WORDS] = 4 * MEMINFO_WORDS;
+    const length = address + 4 * MEMINFO_WORDS;
+    const done = this.calls.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, address, length);
+    return done === 0 ? words[word]! : 0;
   }
 
   /**
@@ -164,12 +185,50 @@ export class SystemCalls implements InterfaceNames {
    * different addresses. Throws UNDERLAY_BIND_FAILED.
    */
   udpSocket(local: LocalSocketOptions, bufferBytes: number): { fd: number; at: UnderlayAddress } {
+    return this.bound(local, bufferBytes, false);
+  }
+
+  /**
+   * A second socket on the port of the one that is `fd`, at `at`. Among them the system chooses by `setSelector`.
+   * Throws UNDERLAY_BIND_FAILED.
+   */
+  socketBeside(fd: number, at: UnderlayAddress, bufferBytes: number): number {
+    // Not before `fd` is bound: two daemons would get the same port.
+    this.setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    return this.bound(at, bufferBytes, true).fd;
+  }
+
+  /** The port of `fd` is its own again. */
+  setAlone(fd: number): void {
+    this.setOption(fd, SOL_SOCKET, SO_REUSEPORT, 0);
+  }
+
+  /**
+   * A program of classic BPF that is given a datagram (a run's first one) and answers with the number of the socket
+   * it is for, in the order in which they were bound: `struct sock_filter` of 8 bytes for each instruction.
+   */
+  setSelector(fd: number, program: Uint8Array): boolean {
+    const memory = new NativeMemory(this.native, FILTER_HEAD_BYTES + program.length);
+    memory.words[0] = program.length / 8;
+    memory.writeWord64(8, memory.address + FILTER_HEAD_BYTES);
+    memory.bytes.set(program, FILTER_HEAD_BYTES);
+    const { address } = memory;
+    const option = SO_ATTACH_REUSEPORT_CBPF;
+    return this.calls.setsockopt(fd, SOL_SOCKET, option, address, FILTER_HEAD_BYTES) === 0;
+  }
+
+  private bound(
+    local: LocalSocketOptions,
+    bufferBytes: number,
+    isShared: boolean,
+  ): { fd: number; at: UnderlayAddress } {
     const { bytes, address, words } = this.memory;
     const isSix = local.host.includes(':');
     const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
     const fd = this.calls.socket(isSix ? AF_INET6 : AF_INET, type, 0);
     if (fd < 0) throw this.bindFailure(local);
     if (isSix) this.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (isShared) this.setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     writeSocketAddress(bytes, 0, local, this);
     const length = socketAddressLength({ family: isSix ? 'udp6' : 'udp4' });
     if (this.calls.bind(fd, address, length) !== 0) {
@@ -222,3 +281,5 @@ export class SystemCalls implements InterfaceNames {
 }
 
 const LENGTH_WORD = SOCKET_ADDRESS_BYTES / 4;
+/** `struct sock_fprog`: how many instructions, and where they are. */
+const FILTER_HEAD_BYTES = 16;
