@@ -24,7 +24,7 @@ export interface IncomingSink {
   handshake(batch: DatagramBatch, i: number, now: Instant): void;
   /**
    * Datagram `i`, opened: frames at [at, end) of its slab. `gap`: counters skipped before it, less those
-   * that were dropped here; -1 when it is behind one that came earlier.
+   * that were dropped here or have come past it; -1 when it is behind one that came earlier in order.
    */
   packet(session: Session, batch: DatagramBatch, i: number, gap: number, now: Instant): void;
 }
