@@ -55,7 +55,7 @@ async function open(cluster, port, options) {
   const inbox = await cluster.node('LAX').handle.datagram({ port });
   const seen = new Set();
   let sent = 0;
-  inbox.on('message', ({ payload }) => seen.add(payload.readUInt32BE(0)));
+  inbox.on('message', ({ payload }) => seen.add(Buffer.from(payload).readUInt32BE(0)));
   const send = () => {
     const payload = Buffer.alloc(100);
     payload.writeUInt32BE(sent++);
