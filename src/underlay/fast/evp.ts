@@ -19,7 +19,7 @@ import {
   type Result,
   utf8Encode,
 } from '../../kernel/index.ts';
-import { type Native, type NativeFunction, NativeMemory, POINTER } from './native.ts';
+import { findAll, type Native, type NativeFunction, NativeMemory, POINTER } from './native.ts';
 import { type PacketList, RECORD_BYTES, RECORD_NONCE } from './packet-list.ts';
 import { type PacketLoop, packetLoop } from './packet-loop.ts';
 
@@ -65,16 +65,12 @@ export class Evp {
 
   /** The reason where this Node does not export what is needed. `hasLoop`: false makes do without machine code. */
   static find(from: Native, hasLoop = true): Result<Evp> {
-    const calls: Record<string, NativeFunction> = {};
-    for (const [name, [result, args]] of Object.entries(SIGNATURES)) {
-      const call = from.find(name, result, args);
-      if (call === undefined) return fail(`this Node's OpenSSL does not export ${name}`);
-      calls[name] = call;
-    }
+    const calls = findAll(from, SIGNATURES);
+    if (!calls.ok) return fail(`this Node's OpenSSL does not export ${calls.reason}`);
     const loop = hasLoop
       ? packetLoop(from, ['EVP_CIPHER_CTX_set_params', 'EVP_Cipher'])
       : fail('not wanted');
-    return ok(new Evp(from, calls as Calls, loop));
+    return ok(new Evp(from, calls.value, loop));
   }
 
   private constructor(from: Native, calls: Calls, loop: Result<PacketLoop>) {
@@ -138,7 +134,7 @@ export class Evp {
 
   private one(list: PacketList, i: number): void {
     const { calls } = this;
-    this.record.set(list.record(i));
+    list.copyRecord(i, this.record);
     const context = list.context(i);
     const isTold = calls.EVP_CIPHER_CTX_set_params(context, list.parameters(i)) === 1;
     const text = list.text(i);

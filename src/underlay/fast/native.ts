@@ -88,6 +88,25 @@ function load(): Result<Native> {
   }
 }
 
+/** Return type and argument types of functions, by name. */
+export type Signatures = Readonly<
+  Record<string, readonly [result: string, args: readonly string[]]>
+>;
+
+/** All of them; the first name that this process lacks where one is missing. */
+export function findAll<S extends Signatures>(
+  from: Native,
+  signatures: S,
+): Result<Readonly<Record<keyof S, NativeFunction>>> {
+  const calls: Record<string, NativeFunction> = {};
+  for (const [name, [result, args]] of Object.entries(signatures)) {
+    const call = from.find(name, result, args);
+    if (call === undefined) return fail(name);
+    calls[name] = call;
+  }
+  return ok(calls as Record<keyof S, NativeFunction>);
+}
+
 class KoffiNative implements Native {
   private readonly koffi: Koffi;
   private readonly process: ReturnType<Koffi['load']>;

@@ -107,8 +107,9 @@ export class PacketList {
     return this.words[i * WORDS + BYTES]!;
   }
 
-  record(i: number): Int32Array {
-    return this.words.subarray(i * WORDS + RECORD, (i + 1) * WORDS);
+  copyRecord(i: number, into: Int32Array): void {
+    const at = i * WORDS + RECORD;
+    for (let word = 0; word < into.length; word++) into[word] = this.words[at + word]!;
   }
 
   isDone(i: number): boolean {

@@ -14,7 +14,7 @@
  * writable before it is executable and never both. Where there is none, JavaScript calls packet by packet (evp.ts).
  */
 import { fail, ok, type Result } from '../../kernel/index.ts';
-import { type Native, type NativeFunction, NativeMemory, POINTER } from './native.ts';
+import { findAll, type Native, type NativeFunction, NativeMemory, POINTER } from './native.ts';
 
 /** For x64 and the calling convention of Linux: GNU assembler, Intel syntax, and the bytes of each line. */
 export const PACKET_LOOP: readonly (readonly [hex: string, line: string])[] = [
@@ -65,6 +65,8 @@ const SIGNATURES = {
   dlsym: [POINTER, [POINTER, POINTER]],
 } as const;
 
+type Calls = Readonly<Record<keyof typeof SIGNATURES, NativeFunction>>;
+
 const PAGE_BYTES = 4_096;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
@@ -81,12 +83,9 @@ export function packetLoop(
   functions: readonly [setParams: string, cipher: string],
 ): Result<PacketLoop> {
   if (process.arch !== 'x64') return fail(`no machine code for ${process.arch}`);
-  const calls: Record<string, NativeFunction> = {};
-  for (const [name, [result, args]] of Object.entries(SIGNATURES)) {
-    const call = native.find(name, result, args);
-    if (call === undefined) return fail(`the C library has no ${name}`);
-    calls[name] = call;
-  }
+  const found = findAll(native, SIGNATURES);
+  if (!found.ok) return fail(`the C library has no ${found.reason}`);
+  const calls = found.value;
   const [setParams, cipher] = functions.map((name) => addressOfFunction(native, calls, name));
   if (setParams === 0 || cipher === 0) return fail('functions without an address');
   const page = executablePage(native, calls);
@@ -97,24 +96,20 @@ export function packetLoop(
   });
 }
 
-function addressOfFunction(
-  native: Native,
-  calls: Record<string, NativeFunction>,
-  name: string,
-): number {
+function addressOfFunction(native: Native, calls: Calls, name: string): number {
   const memory = new NativeMemory(native, NAME_BYTES);
   memory.bytes.set(new TextEncoder().encode(name));
-  return calls['dlsym']!(0, memory.address);
+  return calls.dlsym(0, memory.address);
 }
 
 /** Where the loop is, in a page that lives as long as the process; 0 where the system refuses. */
-function executablePage(native: Native, calls: Record<string, NativeFunction>): number {
+function executablePage(native: Native, calls: Calls): number {
   const code = new NativeMemory(native, PAGE_BYTES);
   code.bytes.set(Buffer.from(PACKET_LOOP.map(([hex]) => hex).join(''), 'hex'));
   const access = PROT_READ | PROT_WRITE;
-  const page = calls['mmap']!(0, PAGE_BYTES, access, MAP_PRIVATE_ANONYMOUS, -1, 0);
+  const page = calls.mmap(0, PAGE_BYTES, access, MAP_PRIVATE_ANONYMOUS, -1, 0);
   // MAP_FAILED is the highest address, which is no user's.
   if (!Number.isSafeInteger(page) || page <= 0) return 0;
-  calls['memcpy']!(page, code.address, PAGE_BYTES);
-  return calls['mprotect']!(page, PAGE_BYTES, PROT_READ | PROT_EXEC) === 0 ? page : 0;
+  calls.memcpy(page, code.address, PAGE_BYTES);
+  return calls.mprotect(page, PAGE_BYTES, PROT_READ | PROT_EXEC) === 0 ? page : 0;
 }

@@ -11,7 +11,14 @@ import {
   underlayAddress,
 } from '../../kernel/index.ts';
 import type { LocalSocketOptions } from '../underlay.ts';
-import { type Native, type NativeFunction, NativeMemory, native, POINTER } from './native.ts';
+import {
+  findAll,
+  type Native,
+  type NativeFunction,
+  NativeMemory,
+  native,
+  POINTER,
+} from './native.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -108,13 +115,9 @@ export class SystemCalls implements InterfaceNames {
 
   /** The reason where the C library lacks one of the calls. */
   static find(from: Native): Result<SystemCalls> {
-    const calls: Record<string, NativeFunction> = {};
-    for (const [name, [result, args]] of Object.entries(SIGNATURES)) {
-      const call = from.find(name, result, args);
-      if (call === undefined) return fail(`the C library has no ${name}`);
-      calls[name] = call;
-    }
-    return ok(new SystemCalls(from, calls as Record<keyof typeof SIGNATURES, NativeFunction>));
+    const calls = findAll(from, SIGNATURES);
+    if (!calls.ok) return fail(`the C library has no ${calls.reason}`);
+    return ok(new SystemCalls(from, calls.value));
   }
 
   private constructor(from: Native, calls: Record<keyof typeof SIGNATURES, NativeFunction>) {
